@@ -1,0 +1,1 @@
+"""Safetensors and nothing about merging: headers, sources, sinks, digests."""

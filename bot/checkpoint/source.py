@@ -1,0 +1,34 @@
+"""Where tensors come from: a local folder, a Hub range, memory, a base with a LoRA, all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from bot.checkpoint.tensor import TensorSpec
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A readable checkpoint. Thread-safe; bytes come as stored, little-endian, row-major."""
+
+    @property
+    def id(self) -> str:
+        """Commit SHA or content digest: two sources with one id hold the same bytes."""
+        ...
+
+    def tensors(self) -> Mapping[str, TensorSpec]:
+        """Every tensor by name, in the checkpoint's own order."""
+        ...
+
+    def read_into(self, name: str, offset: int, out: memoryview) -> None:
+        """Fill ``out`` with the tensor's bytes from byte ``offset`` on.
+
+        Raises:
+            CheckpointError: the bytes are not there; names the file and the tensor.
+        """
+        ...
+
+    def file(self, path: str) -> bytes | None:
+        """A side file (``config.json``, tokenizer files) or None; size-capped at 64 MiB."""
+        ...

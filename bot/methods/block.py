@@ -1,0 +1,79 @@
+"""What a merge method is given: equally shaped pieces of one tensor from every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+GRAIN = 1 << 20
+"""Elements in a grain: the unit in which partial sums are formed and then combined in order."""
+
+Array: TypeAlias = npt.NDArray[Any]
+"""A float32 array. NumPy on a CPU; on a GPU a torch tensor that answers to the same operators."""
+
+
+class Unit(StrEnum):
+    """What a method must see at once."""
+
+    GRAIN = "grain"  # any 2**20 consecutive elements, flat
+    ROW = "row"  # whole rows of the matrix (last axis), as many as fit a grain, at least one
+    TENSOR = "tensor"  # the whole tensor in its own shape
+
+
+class Span(NamedTuple):
+    """Which elements of its tensor a block holds: ``start`` to ``stop``, flat, row-major."""
+
+    start: int
+    stop: int
+    elements: int
+
+    @property
+    def grain(self) -> int:
+        """Index of the grain the block starts in."""
+        return self.start // GRAIN
+
+
+class Draws(Protocol):
+    """Counter-based random numbers: a function of seed, tensor, model and element, nothing else."""
+
+    def keep(
+        self, model: int, probability: float | Array, span: Span
+    ) -> tuple[Array, float | Array]:
+        """A 0/1 mask for the span, and the probability that was realised (16 or 32 bit steps)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One unit of work.
+
+    ``models`` are float32 arrays of one shape (flat for ``Unit.GRAIN``, 2-D rows for ``Unit.ROW``,
+    the tensor's own shape for ``Unit.TENSOR``) in recipe order, the base left out; ``base`` is the
+    base model's array of the same shape, or None when the recipe names no base. ``shape`` is the
+    shape of the whole tensor.
+    """
+
+    base: Array | None
+    models: tuple[Array, ...]
+    span: Span
+    shape: tuple[int, ...]
+    draws: Draws | None = None
+    xp: ModuleType = field(default=np)
+
+    @cached_property
+    def deltas(self) -> tuple[Array, ...]:
+        """Task vectors, model minus base, in float32.
+
+        Raises:
+            ValueError: there is no base; a method that wants deltas declares ``base="required"``.
+        """
+        if self.base is None:
+            msg = "task vectors need a base model"
+            raise ValueError(msg)
+        return tuple(model - self.base for model in self.models)

@@ -1,0 +1,186 @@
+"""The one door for merge methods: a decorator that reads the function and leaves it as it is."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from bot.methods.block import Array, Unit
+from bot.methods.reduction import Reduction, Stat
+from bot.recipe.signature import BaseRule, Kind, Parameter, Signature
+
+T = TypeVar("T")
+MethodFunction = Callable[..., Array]
+StatMaker = Callable[[SimpleNamespace], Reduction[Any]]
+F = TypeVar("F", bound=MethodFunction)
+Space = Literal["weights", "deltas"]
+Exactness = Literal["any host", "host class"]
+
+
+class PerModel(tuple[T, ...]):
+    """A parameter with one value per model, in recipe order."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, both included unless said otherwise."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    minimum_excluded: bool = False
+    maximum_excluded: bool = False
+
+
+@dataclass(frozen=True)
+class Doc:
+    """One line about a parameter, for help, documentation and cards."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A registered method: the function, what it needs, and what a recipe may say about it."""
+
+    signature: Signature
+    function: MethodFunction
+    unit: Unit
+    stats: Mapping[str, StatMaker]
+    space: Space
+    exact: Exactness
+    symmetric: bool
+
+    @property
+    def name(self) -> str:
+        """mergekit's name where mergekit has the method."""
+        return self.signature.name
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def merge_method(
+    name: str,
+    *,
+    title: str,
+    paper: str | None = None,
+    unit: Unit = Unit.GRAIN,
+    space: Space = "weights",
+    base: BaseRule = "none",
+    models: tuple[int, int | None] = (1, None),
+    stats: Mapping[str, StatMaker] | None = None,
+    stochastic: bool = False,
+    exact: Exactness = "any host",
+    symmetric: bool = False,
+) -> Callable[[F], F]:
+    """Register a function as a merge method and return it unchanged.
+
+    The function takes a ``Block`` and keyword-only parameters. Their annotations are the schema:
+    ``float`` is global, ``PerModel[float]`` one per model, ``Literal[...]`` a choice,
+    ``Annotated[..., Range(...), Doc(...)]`` adds bounds and a line of help; a name in ``stats``
+    receives the finished statistic. A trailing underscore is dropped in recipes (``lambda_``).
+
+    Args:
+        name: what recipes write.
+        title: what people read.
+        paper: where the method comes from.
+        unit: what the function must see at once.
+        space: whether it works on weights or on task vectors.
+        base: whether a base model is required, allowed, or takes no part.
+        models: least and greatest number of models that are not the base.
+        stats: statistic name -> maker of its reduction, given all resolved parameters.
+        stochastic: whether it draws random masks.
+        exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
+        symmetric: whether the order of models is irrelevant.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def register(function: F) -> F:
+        if name in _METHODS:
+            raise ValueError(f"two merge methods are called {name!r}")
+        makers = dict(stats or {})
+        signature = Signature(
+            name=name,
+            title=title,
+            base=base,
+            minimum_models=models[0],
+            maximum_models=models[1],
+            parameters=tuple(_parameters(function, makers)),
+            paper=paper,
+            summary=(inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " "),
+            stochastic=stochastic,
+        )
+        _METHODS[name] = Method(
+            signature=signature,
+            function=function,
+            unit=unit,
+            stats=MappingProxyType(makers),
+            space=space,
+            exact=exact,
+            symmetric=symmetric,
+        )
+        return function
+
+    return register
+
+
+def registered() -> Mapping[str, Method]:
+    """What has been registered so far; ``bot.methods.catalogue`` imports every family first."""
+    return MappingProxyType(_METHODS)
+
+
+def _parameters(function: MethodFunction, stats: Mapping[str, Any]) -> typing.Iterator[Parameter]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    for knob in inspect.signature(function).parameters.values():
+        if knob.kind is inspect.Parameter.KEYWORD_ONLY and knob.name not in stats:
+            yield _parameter(knob, hints[knob.name])
+
+
+def _parameter(knob: inspect.Parameter, hint: Any) -> Parameter:
+    extras: list[Any] = []
+    scope: Literal["global", "per_model"] = "global"
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, *found = get_args(hint)
+            extras += found
+        elif get_origin(hint) is PerModel:
+            scope = "per_model"
+            (hint,) = get_args(hint)
+        elif get_origin(hint) in (typing.Union, UnionType):
+            (hint,) = (part for part in get_args(hint) if part is not type(None))
+        else:
+            break
+    bounds = next((extra for extra in extras if isinstance(extra, Range)), Range())
+    doc = next((extra.text for extra in extras if isinstance(extra, Doc)), "")
+    required = knob.default is inspect.Parameter.empty
+    return Parameter(
+        name=knob.name.rstrip("_"),
+        kind=_kind(hint),
+        scope=scope,
+        required=required,
+        default=None if required else knob.default,
+        minimum=bounds.minimum,
+        maximum=bounds.maximum,
+        minimum_excluded=bounds.minimum_excluded,
+        maximum_excluded=bounds.maximum_excluded,
+        choices=tuple(get_args(hint)) if get_origin(hint) is Literal else (),
+        description=doc,
+    )
+
+
+def _kind(hint: Any) -> Kind:
+    if get_origin(hint) is Literal:
+        return "choice"
+    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool"}
+    return kinds[hint]
+
+
+__all__ = ["Doc", "Method", "PerModel", "Range", "Stat", "merge_method", "registered"]

@@ -1,0 +1,1 @@
+"""What the user wrote: strict schema, parsing with places, parameter values, hash, lock."""
