@@ -1,0 +1,5 @@
+"""``python -m bot`` is ``mergebot``."""
+
+from bot.cli import main
+
+main()

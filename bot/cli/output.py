@@ -1,0 +1,162 @@
+"""The one object that prints: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, Literal, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli.failure import Failure
+from bot.cli.progress import PlainProgress, Progress, TerminalProgress
+from bot.events import Event, Report, silent
+from bot.recipe.present import render_problem
+
+Mode = Literal["human", "json", "quiet"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Output:
+    """Where a command puts its result, its notes and its progress.
+
+    Human mode prints text, JSON mode exactly one JSON document on stdout, quiet mode the result
+    without notes and progress. Errors are shown in every mode.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "human",
+        *,
+        color: bool = True,
+        stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
+    ) -> None:
+        self.mode = mode
+        plain = None if color else True
+        self._out = Console(
+            file=stdout or sys.stdout, no_color=plain, highlight=False, soft_wrap=True
+        )
+        self._err = Console(
+            file=stderr or sys.stderr, no_color=plain, highlight=False, soft_wrap=True
+        )
+        self._progress: Progress | None = None
+
+    @classmethod
+    def from_flags(cls, arguments: Sequence[str]) -> Output:
+        """Read the flags every command shares, so that even a usage error obeys them."""
+        flags = list(arguments)[: list(arguments).index("--")] if "--" in arguments else arguments
+        mode: Mode = "human"
+        if "--quiet" in flags or "-q" in flags:
+            mode = "quiet"
+        if "--json" in flags:
+            mode = "json"
+        return cls(mode, color="--no-color" not in flags)
+
+    @property
+    def json(self) -> bool:
+        """Whether the caller wants JSON."""
+        return self.mode == "json"
+
+    def result(self, data: Any, text: str | Table | Sequence[str | Table]) -> None:
+        """Print the result: ``data`` as JSON, or ``text`` for people."""
+        if self.json:
+            self._out.file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            return
+        for part in [text] if isinstance(text, str | Table) else text:
+            self._out.print(part, markup=False) if isinstance(part, str) else self._print_table(
+                part
+            )
+
+    def table(
+        self, rows: Sequence[Sequence[object]], columns: Sequence[str], *, right: Sequence[int] = ()
+    ) -> Table:
+        """A table of plain text cells; the columns whose index is in ``right`` are numbers."""
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for index, column in enumerate(columns):
+            table.add_column(column, justify="right" if index in right else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(str(cell)) for cell in row))
+        return table
+
+    def note(self, text: str) -> None:
+        """Say something on stderr that is not the result."""
+        if self.mode == "human":
+            self._err.print(text, markup=False)
+
+    def print_error(self, text: str) -> None:
+        """Print plain text on stderr in every mode."""
+        self._err.print(text, markup=False)
+
+    @property
+    def report(self) -> Report:
+        """The reporter to hand to a stage: bars on a terminal, plain lines elsewhere."""
+        if self.mode == "quiet":
+            return silent
+        if self._progress is None:
+            shown = self._err.is_terminal and not self.json
+            self._progress = TerminalProgress(self._err) if shown else PlainProgress(self._err)
+        return self._progress.report
+
+    def fail(self, failure: Failure) -> int:
+        """Show a failure and give its exit code."""
+        self.close()
+        if self.json:
+            problems = [_problem_data(problem) for problem in failure.problems]
+            data = {
+                "error": failure.kind,
+                "exit_code": failure.code,
+                "problems": problems,
+                "hint": failure.hint,
+            }
+            self._out.file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            return failure.code
+        hints = {problem.hint for problem in failure.problems}
+        for problem in failure.problems:
+            self._err.print(Text(render_problem(problem)))
+        if failure.hint and failure.hint not in hints:
+            self._err.print(Text(f"hint: {failure.hint}"))
+        return failure.code
+
+    def close(self) -> None:
+        """Take away any bar that still stands."""
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def _print_table(self, table: Table) -> None:
+        # A pipe has no width: never cut a cell there.
+        width = None if self._out.is_terminal else 400
+        self._out.print(table, width=width, soft_wrap=False)
+
+
+def output_options(command: F) -> F:
+    """Add the flags that every command has; ``Output.from_flags`` reads them."""
+    for flag in reversed(
+        [
+            click.option("--json", "_json", is_flag=True, expose_value=False, help="Print JSON."),
+            click.option("-q", "--quiet", is_flag=True, expose_value=False, help="No progress."),
+            click.option("--no-color", is_flag=True, expose_value=False, help="No colours."),
+        ]
+    ):
+        command = flag(command)
+    return command
+
+
+def event_line(event: Event) -> Mapping[str, object]:
+    """An event as a JSON line for a log."""
+    return event._asdict()
+
+
+def _problem_data(problem: Any) -> Mapping[str, object]:
+    return {
+        "message": problem.message,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "hint": problem.hint,
+    }
