@@ -56,13 +56,15 @@ class Block:
     ``models`` are float32 arrays of one shape (flat for ``Unit.GRAIN``, 2-D rows for ``Unit.ROW``,
     the tensor's own shape for ``Unit.TENSOR``) in recipe order, the base left out; ``base`` is the
     base model's array of the same shape, or None when the recipe names no base. ``shape`` is the
-    shape of the whole tensor.
+    shape of the whole tensor and ``tensor`` its name. For ``Unit.ROW`` a 1-d tensor is one row and
+    a 0-d tensor one row of one element; leading axes of larger tensors are flattened.
     """
 
     base: Array | None
     models: tuple[Array, ...]
     span: Span
     shape: tuple[int, ...]
+    tensor: str = ""
     draws: Draws | None = None
     xp: ModuleType = field(default=np)
 
@@ -71,9 +73,18 @@ class Block:
         """Task vectors, model minus base, in float32.
 
         Raises:
-            ValueError: there is no base; a method that wants deltas declares ``base="required"``.
+            ValueError: there is no base.
+        """
+        origin = self.origin
+        return tuple(model - origin for model in self.models)
+
+    @property
+    def origin(self) -> Array:
+        """The base's array.
+
+        Raises:
+            ValueError: there is no base; a method that needs one declares ``base="required"``.
         """
         if self.base is None:
-            msg = "task vectors need a base model"
-            raise ValueError(msg)
-        return tuple(model - self.base for model in self.models)
+            raise ValueError("task vectors need a base model")
+        return self.base

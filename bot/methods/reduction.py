@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Block
@@ -12,13 +12,15 @@ Stat = Any
 """A finished statistic: numbers or small float64 arrays; each reduction documents its own."""
 
 
+@runtime_checkable
 class Reduction(Protocol[S]):
     """A fold over the grains of a tensor, exact and independent of threads and block sizes.
 
-    States are small and float64 or integer. ``update`` sees one grain; states of single grains are
-    combined by ``merge`` in grain order. ``finish`` gives the statistic, or another reduction when
-    a further pass over the data is needed. A reduction is frozen and hashable: equal reductions
-    over equal inputs are computed once.
+    States are small and float64 or integer. ``update`` sees one block of the method's own unit, a
+    whole grain or whole rows, as the method itself will see it later; states of single blocks are
+    combined by ``merge`` in the order of blocks (and of tensors, for a model). ``finish`` gives the
+    statistic, or another reduction when a further pass over the data is needed. A reduction is
+    frozen and hashable: equal reductions over equal inputs are computed once.
     """
 
     @property
@@ -26,7 +28,7 @@ class Reduction(Protocol[S]):
         """Whether one statistic serves one tensor or the whole model."""
         ...
 
-    def empty(self, spec: TensorSpec, models: int) -> S:
+    def empty(self, spec: TensorSpec, models: int, /) -> S:
         """The state of no data."""
         ...
 

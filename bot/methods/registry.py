@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from bot.recipe.signature import BaseRule, Kind, Parameter, Signature
 
 T = TypeVar("T")
 MethodFunction = Callable[..., Array]
-StatMaker = Callable[[SimpleNamespace], Reduction[Any]]
+StatMaker = Callable[[SimpleNamespace], Reduction[Any] | None]
+"""Given all resolved parameters: the reduction to run, or None where no statistic is needed."""
 F = TypeVar("F", bound=MethodFunction)
 Space = Literal["weights", "deltas"]
 Exactness = Literal["any host", "host class"]
@@ -25,6 +27,11 @@ class PerModel(tuple[T, ...]):
     """A parameter with one value per model, in recipe order."""
 
     __slots__ = ()
+
+
+def each(value: T) -> PerModel[T]:
+    """The default of a per-model parameter: this value for every model."""
+    return PerModel((value,))
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,29 @@ class Method:
         """mergekit's name where mergekit has the method."""
         return self.signature.name
 
+    def arguments(self, parameters: Mapping[str, Any], models: int) -> SimpleNamespace:
+        """The function's keyword arguments for these recipe parameters, statistics left out.
+
+        Defaults are filled in, a per-model parameter becomes a tuple of ``models`` values.
+        """
+        found: dict[str, Any] = {}
+        for knob in self.signature.parameters:
+            value = parameters.get(knob.name, knob.default)
+            if knob.scope == "per_model" and not isinstance(value, tuple):
+                value = (value,) * models
+            found[self.keywords[knob.name]] = value
+        return SimpleNamespace(**found)
+
+    def reductions(self, arguments: SimpleNamespace) -> dict[str, Reduction[Any] | None]:
+        """The statistics this call needs, by keyword; None is passed on as None."""
+        return {name: maker(arguments) for name, maker in self.stats.items()}
+
+    @property
+    def keywords(self) -> Mapping[str, str]:
+        """Recipe name -> the function's keyword (``lambda`` -> ``lambda_``)."""
+        names = (knob.name for knob in self.signature.parameters)
+        return {name: name + "_" if keyword.iskeyword(name) else name for name in names}
+
 
 _METHODS: dict[str, Method] = {}
 
@@ -94,7 +124,8 @@ def merge_method(
         space: whether it works on weights or on task vectors.
         base: whether a base model is required, allowed, or takes no part.
         models: least and greatest number of models that are not the base.
-        stats: statistic name -> maker of its reduction, given all resolved parameters.
+        stats: statistic name -> maker of its reduction, given all resolved parameters; a maker
+            returns None where these parameters need no statistic.
         stochastic: whether it draws random masks.
         exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
         symmetric: whether the order of models is irrelevant.
@@ -166,7 +197,7 @@ def _parameter(knob: inspect.Parameter, hint: Any) -> Parameter:
         kind=_kind(hint),
         scope=scope,
         required=required,
-        default=None if required else knob.default,
+        default=None if required else _default(knob.default),
         minimum=bounds.minimum,
         maximum=bounds.maximum,
         minimum_excluded=bounds.minimum_excluded,
@@ -176,6 +207,10 @@ def _parameter(knob: inspect.Parameter, hint: Any) -> Parameter:
     )
 
 
+def _default(value: Any) -> Any:
+    return value[0] if isinstance(value, PerModel) else value
+
+
 def _kind(hint: Any) -> Kind:
     if get_origin(hint) is Literal:
         return "choice"
@@ -183,4 +218,4 @@ def _kind(hint: Any) -> Kind:
     return kinds[hint]
 
 
-__all__ = ["Doc", "Method", "PerModel", "Range", "Stat", "merge_method", "registered"]
+__all__ = ["Doc", "Method", "PerModel", "Range", "Stat", "each", "merge_method", "registered"]

@@ -1,0 +1,22 @@
+"""Every merge method there is: importing this module registers them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.methods import averages, task_vectors
+from bot.methods.registry import Method, registered
+from bot.recipe.signature import dump_signatures
+
+FAMILIES = (averages, task_vectors)
+"""The modules that hold methods, in the order the documentation lists them."""
+
+
+def catalogue() -> Mapping[str, Method]:
+    """Name -> method."""
+    return registered()
+
+
+def signatures() -> str:
+    """The text of ``bot/recipe/signatures.json``."""
+    return dump_signatures({name: method.signature for name, method in catalogue().items()})

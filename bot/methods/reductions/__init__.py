@@ -1,0 +1,1 @@
+"""Statistics of whole tensors, folded grain by grain."""
