@@ -1,0 +1,1 @@
+"""The Hub's HTTP routes, one noun per file."""

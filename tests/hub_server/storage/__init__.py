@@ -1,0 +1,1 @@
+"""Durable state: one SQLite file for what is named, one folder for content."""
