@@ -1,0 +1,154 @@
+"""The family tree above a merge, and what it inherits from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, cast
+
+import yaml
+
+from bot.lineage.origin import CardFacts, Origin
+from leaderboard.schema import Flag, Lineage, LineageEdge, LineageNode, Relation
+
+GENERATIONS = 6
+NODES = 120
+
+CardOf = Callable[[str], CardFacts | None]
+"""Looks up the card of a Hub model; None when it cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parentage:
+    """One parent's part in the merge: where it came from and the label on its edge."""
+
+    origin: Origin
+    key: str
+    label: str = ""
+    is_base: bool = False
+
+
+def no_cards(model: str) -> CardFacts | None:
+    """Know nothing about any Hub model: the tree ends at what the parents' own cards name."""
+    del model
+    return None  # noqa: RET501 - None is the answer
+
+
+def family_tree(
+    merge: str, name: str, parents: Sequence[Parentage], card_of: CardOf = no_cards
+) -> Lineage:
+    """The tree from the merge up through its parents' ``base_model`` chains.
+
+    Args:
+        merge: id of the merge's own node.
+        name: the merge's name.
+        parents: its parents in recipe order.
+        card_of: looks up cards of further ancestors, for as many as ``GENERATIONS`` generations.
+    """
+    nodes = {merge: LineageNode(id=merge, name=name, relation="merge")}
+    edges: dict[tuple[str, str], LineageEdge] = {}
+    frontier: list[tuple[str, CardFacts]] = []
+    for parent in parents:
+        node = _parent_node(parent)
+        nodes.setdefault(node.id, node)
+        label = "base" if parent.is_base else parent.label
+        edges[node.id, merge] = LineageEdge(source=node.id, target=merge, label=label)
+        frontier.append((node.id, parent.origin.card))
+    for _ in range(GENERATIONS):
+        frontier = _climb(frontier, nodes, edges, card_of)
+    return Lineage(nodes=tuple(nodes.values()), edges=tuple(edges.values()))
+
+
+def _parent_node(parent: Parentage) -> LineageNode:
+    origin = parent.origin
+    return LineageNode(
+        id=origin.ref.path if origin.kind == "hub" else origin.ref.name,
+        name=origin.ref.name,
+        relation=relation_of(origin.card, is_base=parent.is_base),
+        licence=origin.card.license_name or origin.card.license,
+        url=origin.url,
+    )
+
+
+def _climb(
+    frontier: Sequence[tuple[str, CardFacts]],
+    nodes: dict[str, LineageNode],
+    edges: dict[tuple[str, str], LineageEdge],
+    card_of: CardOf,
+) -> list[tuple[str, CardFacts]]:
+    """Add one generation of ancestors; returns those whose own cards were found."""
+    found: list[tuple[str, CardFacts]] = []
+    for child, card in frontier:
+        for ancestor in card.base_model:
+            if len(nodes) >= NODES or ancestor == child:
+                continue
+            edges.setdefault((ancestor, child), LineageEdge(source=ancestor, target=child))
+            if ancestor in nodes:
+                continue
+            facts = card_of(ancestor)
+            nodes[ancestor] = LineageNode(
+                id=ancestor,
+                name=ancestor.rsplit("/", 1)[-1],
+                relation=relation_of(facts) if facts else "unknown",
+                licence=(facts.license_name or facts.license) if facts else None,
+                known=facts is not None,
+            )
+            if facts:
+                found.append((ancestor, facts))
+    return found
+
+
+def relation_of(card: CardFacts, *, is_base: bool = False) -> Relation:
+    """What a model is to its own base, by its card; the Hub infers a merge from two bases."""
+    said = card.base_model_relation
+    if said in ("adapter", "merge", "quantized", "finetune"):
+        return cast("Relation", said)
+    if len(card.base_model) > 1:
+        return "merge"
+    if card.base_model:
+        return "finetune"
+    return "base" if is_base else "unknown"
+
+
+def flagged_models() -> Mapping[str, Mapping[str, Any]]:
+    """The maintained list: model id -> kind, reason and evidence link."""
+    text = resources.files("bot.lineage").joinpath("flagged.yaml").read_text("utf-8")
+    loaded = yaml.safe_load(text) or {}
+    return cast("Mapping[str, Mapping[str, Any]]", loaded)
+
+
+def inherited_flags(
+    tree: Lineage, merge: str, listed: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[Flag, ...]:
+    """Every flagged ancestor with the path its flag came down; shown, never hidden."""
+    listed = flagged_models() if listed is None else listed
+    flags = []
+    for node in tree.nodes:
+        entry = listed.get(node.id)
+        if entry and node.id != merge:
+            flags.append(
+                Flag(
+                    kind=entry["kind"],
+                    source=node.id,
+                    path=_path_down(tree, node.id, merge),
+                    reason=entry["reason"],
+                    url=entry.get("url"),
+                )
+            )
+    return tuple(flags)
+
+
+def _path_down(tree: Lineage, start: str, end: str) -> tuple[str, ...]:
+    """A shortest path from an ancestor to the merge."""
+    paths: list[tuple[str, ...]] = [(start,)]
+    seen = {start}
+    while paths:
+        path = paths.pop(0)
+        if path[-1] == end:
+            return path
+        for edge in tree.edges:
+            if edge.source == path[-1] and edge.target not in seen:
+                seen.add(edge.target)
+                paths.append((*path, edge.target))
+    return (start,)

@@ -1,0 +1,103 @@
+"""What is known about a parent before its weights are touched: its pin, its files, its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from bot.checkpoint.source import Source
+from bot.recipe.model import ModelRef
+
+FRONT_MATTER_LIMIT = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """What a model card's front matter says, reduced to plain text; absent means not said."""
+
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    base_model: tuple[str, ...] = ()
+    base_model_relation: str | None = None
+    tags: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """A parent's file as it was pinned."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A parent, opened and pinned.
+
+    ``pin`` is the Hub commit for a Hub model, the content digest for a folder. ``digest`` is the
+    model digest over weights, config and tokenizer. ``folder`` is where the files lie once they
+    have been fetched, None for a model that is only read by range.
+    """
+
+    ref: ModelRef
+    kind: Literal["hub", "local"]
+    pin: str
+    digest: str
+    source: Source
+    folder: Path | None
+    files: Mapping[str, FileFacts] = field(default_factory=dict)
+    card: CardFacts = field(default_factory=CardFacts)
+    url: str | None = None
+    gated: bool = False
+
+
+def read_card(text: str) -> CardFacts:
+    """Read a model card's front matter; a card without one, or with a broken one, says nothing.
+
+    Cards come from strangers: only plain strings and lists of them are taken over.
+    """
+    block = _front_matter(text)
+    if block is None:
+        return CardFacts()
+    try:
+        data = yaml.safe_load(block)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return CardFacts()
+    if not isinstance(data, dict):
+        return CardFacts()
+    return CardFacts(
+        license=_one(data.get("license")),
+        license_name=_one(data.get("license_name")),
+        license_link=_one(data.get("license_link")),
+        base_model=_many(data.get("base_model")),
+        base_model_relation=_one(data.get("base_model_relation")),
+        tags=_many(data.get("tags")),
+        language=_many(data.get("language")),
+    )
+
+
+def _front_matter(text: str) -> str | None:
+    lines = text[:FRONT_MATTER_LIMIT].lstrip("\ufeff").splitlines()
+    if not lines or lines[0].strip() != "---":
+        return None
+    for index, line in enumerate(lines[1:], start=1):
+        if line.strip() == "---":
+            return "\n".join(lines[1:index])
+    return None
+
+
+def _one(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value[:300] if isinstance(value, str) and value else None
+
+
+def _many(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    return tuple(item[:300] for item in items[:100] if isinstance(item, str) and item)
