@@ -1,0 +1,64 @@
+"""The one way from a recipe file to a ``Recipe``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bot.errors import Problem, RecipeError
+from bot.recipe.model import Recipe
+from bot.recipe.problems import Problems
+from bot.recipe.schema import read_recipe
+from bot.recipe.signature import Signature, load_signatures
+from bot.recipe.text import MAXIMUM_BYTES, deceptive_characters, decode, too_large
+from bot.recipe.yaml_nodes import compose
+
+Signatures = Mapping[str, Signature]
+
+
+def load_recipe(path: Path, signatures: Signatures | None = None) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises:
+        RecipeError: every problem of the file, each with line and column; nothing else is raised.
+    """
+    return parse_recipe(_read(path), str(path), signatures)
+
+
+def parse_recipe(
+    source: str | bytes, file: str = "recipe.yaml", signatures: Signatures | None = None
+) -> Recipe:
+    """Read and check a recipe's text; ``file`` is the name that problems carry.
+
+    Raises:
+        RecipeError: every problem of the text, each with line and column; nothing else is raised.
+    """
+    data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
+    text = decode(data, file)
+    hidden = deceptive_characters(text, file)
+    if hidden:
+        raise RecipeError(hidden)
+    root, found = compose(text, file)
+    problems = Problems(file, found)
+    known = load_signatures() if signatures is None else signatures
+    recipe = read_recipe(root, known, problems, text=text, file=file) if root else None
+    problems.raise_if_any()
+    if recipe is None:
+        raise RecipeError([Problem(message="the recipe could not be read", file=file)])
+    return recipe
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAXIMUM_BYTES + 1)
+            size = stream.seek(0, 2) if len(data) > MAXIMUM_BYTES else len(data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = Problem(
+            message=f"cannot read the recipe: {reason}", file=str(path), hint="check the path"
+        )
+        raise RecipeError([problem]) from None
+    if size > MAXIMUM_BYTES:
+        raise RecipeError([too_large(size, str(path))])
+    return data

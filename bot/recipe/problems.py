@@ -1,0 +1,52 @@
+"""A collector: readers go on after a mistake, so that an author sees all of them at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from bot.errors import Problem, RecipeError
+from bot.recipe.yaml_nodes import Node
+
+
+class Problems:
+    """What is wrong with one file, found in any order, told in the file's order."""
+
+    def __init__(self, file: str, found: Iterable[Problem] = ()) -> None:
+        self.file = file
+        self._found = list(found)
+
+    def add(self, node: Node, message: str, hint: str | None = None) -> None:
+        """Note a problem at a node's place."""
+        problem = Problem(
+            message=message, file=self.file, line=node.line, column=node.column, hint=hint
+        )
+        self._found.append(problem)
+
+    def raise_if_any(self) -> None:
+        """Raise everything noted so far.
+
+        Raises:
+            RecipeError: at least one problem was noted.
+        """
+        if self._found:
+            raise RecipeError(sorted(dict.fromkeys(self._found), key=_position))
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (problem.line or 0, problem.column or 0)
+
+
+def nearest(word: str, known: Iterable[str], *, noun: str = "known") -> str:
+    """A hint that names the closest of the known words, if one is close, and all of them."""
+    names = list(known)
+    listed = f"{noun}: {', '.join(names)}"
+    match = close_matches(word, names)
+    return f"did you mean `{match[0]}`?  {listed}" if match else listed
+
+
+def close_matches(word: str, known: Iterable[str]) -> list[str]:
+    """The known word closest to this one, in a list; empty when none is close."""
+    by_small = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower()[:80], by_small, n=1, cutoff=0.6)
+    return [by_small[small] for small in found]
