@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.methods import averages, task_vectors
+from bot.methods import averages, copying, random_drop, spherical, stock, task_vectors
 from bot.methods.registry import Method, registered
 from bot.recipe.signature import dump_signatures
 
-FAMILIES = (averages, task_vectors)
+FAMILIES = (averages, spherical, task_vectors, random_drop, stock, copying)
 """The modules that hold methods, in the order the documentation lists them."""
 
 

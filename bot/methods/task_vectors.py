@@ -1,25 +1,24 @@
-"""Methods that work on task vectors: thin each one out, agree on a sum, add it to the base."""
+"""Task arithmetic and the methods that trim by magnitude: TIES and Breadcrumbs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
-
-from bot.methods import consensus, sparsify
+from bot.methods import sparsify
 from bot.methods.block import Array, Block
-from bot.methods.reductions.kth_magnitude import Cut
-from bot.methods.registry import Doc, PerModel, Range, each, merge_method
-
-Weight: TypeAlias = Annotated[PerModel[float], Doc("share of each task vector; may be negative")]
-Density: TypeAlias = Annotated[
-    PerModel[float], Range(0, 1), Doc("share of each task vector's elements that is kept")
-]
-Normalize: TypeAlias = Annotated[bool, Doc("divide by the sum of the weights that took part")]
-Lambda: TypeAlias = Annotated[float, Doc("scale of the merged task vector")]
-ScopeChoice: TypeAlias = Annotated[
-    Literal["tensor", "model"], Doc("what density counts: each tensor, or the model as a whole")
-]
-EVERYTHING = each(1.0)
-Int8Mask: TypeAlias = Annotated[bool, Doc("accepted for mergekit's recipes; changes nothing here")]
+from bot.methods.consensus import elected, summed
+from bot.methods.knobs import (
+    EVERYTHING,
+    Density,
+    Gamma,
+    Lambda,
+    Normalize,
+    ScopeChoice,
+    TrimRescale,
+    Unused,
+    UnusedShare,
+    Weight,
+)
+from bot.methods.registry import each, merge_method
+from bot.methods.sparsify import Band, Cuts, Scales, Trim, rescaled
 
 
 @merge_method(
@@ -36,7 +35,9 @@ def task_arithmetic(
     weight: Weight,
     normalize: Normalize = False,
     lambda_: Lambda = 1.0,
-    int8_mask: Int8Mask = False,
+    density: UnusedShare = EVERYTHING,
+    rescale: Unused = False,
+    int8_mask: Unused = False,
 ) -> Array:
     """Adds weighted task vectors to the base (Ilharco et al. 2022).
 
@@ -44,8 +45,8 @@ def task_arithmetic(
     ``sum_i(w_i)``, unless that is zero. Elementwise, any shape. A negative weight forgets a task;
     ``+1, -1, +1`` over three models makes an analogy.
     """
-    del int8_mask
-    return x.origin + consensus.summed(x.deltas, weight, normalize=normalize) * lambda_
+    del density, rescale, int8_mask
+    return x.origin + summed(x.deltas, weight, normalize=normalize) * lambda_
 
 
 @merge_method(
@@ -54,7 +55,12 @@ def task_arithmetic(
     paper="https://arxiv.org/abs/2306.01708",
     base="required",
     space="deltas",
-    stats={"kth": lambda p: sparsify.kth_magnitude(p.density, p.scope)},
+    stats={
+        "kth": lambda p: sparsify.kth_magnitude(p.density, p.scope),
+        "scale": lambda p: sparsify.trim_ratio(
+            sparsify.kth_magnitude(p.density, p.scope), p.rescale
+        ),
+    },
     symmetric=True,
 )
 def ties(
@@ -63,10 +69,12 @@ def ties(
     weight: Weight,
     density: Density = EVERYTHING,
     normalize: Normalize = True,
+    rescale: TrimRescale = "none",
     lambda_: Lambda = 1.0,
     scope: ScopeChoice = "tensor",
-    int8_mask: Int8Mask = False,
-    kth: tuple[Cut, ...] | None,
+    int8_mask: Unused = False,
+    kth: Cuts | None,
+    scale: Scales | None,
 ) -> Array:
     """Trim, elect sign, disjoint merge (Yadav et al. 2023, section 3).
 
@@ -79,6 +87,78 @@ def ties(
 
     Elementwise after the k-th magnitudes are known; any shape.
     """
-    del density, scope, int8_mask  # the first two made kth
-    kept = sparsify.trimmed(x, kth)
-    return x.origin + consensus.elected(x, kept, weight, normalize=normalize) * lambda_
+    del density, scope, rescale, int8_mask  # kth and scale were made from them
+    kept = rescaled(x.deltas if kth is None else Trim(kth)(x), scale)
+    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+
+
+@merge_method(
+    "breadcrumbs",
+    title="Model Breadcrumbs",
+    paper="https://arxiv.org/abs/2312.06795",
+    base="required",
+    space="deltas",
+    stats={
+        "band": lambda p: sparsify.band(p.density, p.gamma),
+        "scale": lambda p: sparsify.band_ratio(sparsify.band(p.density, p.gamma), p.rescale),
+    },
+    symmetric=True,
+)
+def breadcrumbs(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    gamma: Gamma = each(0.01),  # noqa: B008 - a constant
+    normalize: Normalize = False,
+    rescale: TrimRescale = "none",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    band: Cuts | None,
+    scale: Scales | None,
+) -> Array:
+    """Adds task vectors without their outliers and their noise (Davari & Belilovsky 2023).
+
+    Of the n magnitudes of each ``d_i = x_i - base``, per tensor: leave out the
+    ``floor(gamma_i * n)`` largest, keep the next ``floor(density_i * n)``, zero the rest. Where the
+    two shares exceed the whole, fewer of the largest are left out. Then task arithmetic:
+    ``out = base + lambda * sum_i(w_i * d_i)``. Elementwise after the edges are known; any shape.
+    """
+    del density, gamma, rescale, int8_mask  # band and scale were made from them
+    kept = rescaled(x.deltas if band is None else Band(band)(x), scale)
+    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+
+
+@merge_method(
+    "breadcrumbs_ties",
+    title="Model Breadcrumbs with TIES",
+    paper="https://arxiv.org/abs/2312.06795",
+    base="required",
+    space="deltas",
+    stats={
+        "band": lambda p: sparsify.band(p.density, p.gamma),
+        "scale": lambda p: sparsify.band_ratio(sparsify.band(p.density, p.gamma), p.rescale),
+    },
+    symmetric=True,
+)
+def breadcrumbs_ties(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    gamma: Gamma = each(0.01),  # noqa: B008 - a constant
+    normalize: Normalize = False,
+    rescale: TrimRescale = "none",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    band: Cuts | None,
+    scale: Scales | None,
+) -> Array:
+    """The band of ``breadcrumbs``, then sign election and disjoint merge as in ``ties``.
+
+    ``out = base + lambda * m`` with ``m`` the sum of ``w_i * d_i`` over the models that agree with
+    the elected sign. Elementwise after the edges are known; any shape.
+    """
+    del density, gamma, rescale, int8_mask  # band and scale were made from them
+    kept = rescaled(x.deltas if band is None else Band(band)(x), scale)
+    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_

@@ -1,0 +1,154 @@
+"""Task vectors thinned out at random: DARE and DELLA."""
+
+from __future__ import annotations
+
+from bot.methods.block import Array, Block, Unit
+from bot.methods.consensus import elected, summed
+from bot.methods.drop import Drop, drop_ratio, dropped, mag_prune
+from bot.methods.knobs import (
+    EVERYTHING,
+    Density,
+    DropRescale,
+    Epsilon,
+    Lambda,
+    Normalize,
+    Unused,
+    Weight,
+)
+from bot.methods.registry import each, merge_method
+from bot.methods.sparsify import Scales
+
+
+@merge_method(
+    "dare_linear",
+    title="DARE (linear)",
+    paper="https://arxiv.org/abs/2311.03099",
+    base="required",
+    space="deltas",
+    stats={"scale": lambda p: drop_ratio(Drop(p.density), p.rescale)},
+    stochastic=True,
+)
+def dare_linear(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    normalize: Normalize = False,
+    rescale: DropRescale = "l1",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    scale: Scales | None,
+) -> Array:
+    """Drop and rescale, then add (Yu et al. 2023, section 3).
+
+    Every element of ``d_i = x_i - base`` is kept with probability ``density_i``, independently.
+    What is kept is scaled to restore the L1 norm of each tensor's ``d_i`` (``rescale: l1``,
+    mergekit's rule), or divided by the probability realised (``expectation``, the paper's rule).
+    ``out = base + lambda * sum_i(w_i * d_i)``. Elementwise, any shape.
+    """
+    del int8_mask
+    kept = dropped(x, Drop(density), rescale, scale)
+    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+
+
+@merge_method(
+    "dare_ties",
+    title="DARE with TIES",
+    paper="https://arxiv.org/abs/2311.03099",
+    base="required",
+    space="deltas",
+    stats={"scale": lambda p: drop_ratio(Drop(p.density), p.rescale)},
+    stochastic=True,
+)
+def dare_ties(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    normalize: Normalize = False,
+    rescale: DropRescale = "l1",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    scale: Scales | None,
+) -> Array:
+    """Drop and rescale as ``dare_linear``, then sign election and disjoint merge as in ``ties``.
+
+    ``out = base + lambda * m`` with ``m`` the sum of ``w_i * d_i`` over the models that agree with
+    the elected sign. Elementwise, any shape.
+    """
+    del int8_mask
+    kept = dropped(x, Drop(density), rescale, scale)
+    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+
+
+@merge_method(
+    "della_linear",
+    title="DELLA (linear)",
+    paper="https://arxiv.org/abs/2406.11617",
+    unit=Unit.ROW,
+    base="required",
+    space="deltas",
+    stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
+    stochastic=True,
+)
+def della_linear(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    epsilon: Epsilon = each(0.15),  # noqa: B008 - a constant
+    normalize: Normalize = False,
+    rescale: DropRescale = "l1",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    scale: Scales | None,
+) -> Array:
+    """Magnitude-ranked drop, then add (Deep et al. 2024, section 3).
+
+    In each row of n elements (a 1-d tensor is one row) the element of rank r, counted from the
+    smallest magnitude of ``d_i = x_i - base``, is kept with probability
+    ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)``; all must lie in (0, 1). What is kept is
+    scaled to the tensor's L1 norm (``rescale: l1``, mergekit's rule) or divided by each element's
+    probability (``expectation``, the paper's rule). ``out = base + lambda * sum_i(w_i * d_i)``.
+
+    Raises:
+        PlanError: a probability outside (0, 1).
+    """
+    del int8_mask
+    kept = dropped(x, mag_prune(density, epsilon), rescale, scale)
+    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+
+
+@merge_method(
+    "della",
+    title="DELLA",
+    paper="https://arxiv.org/abs/2406.11617",
+    unit=Unit.ROW,
+    base="required",
+    space="deltas",
+    stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
+    stochastic=True,
+)
+def della(
+    x: Block,
+    *,
+    weight: Weight,
+    density: Density = EVERYTHING,
+    epsilon: Epsilon = each(0.15),  # noqa: B008 - a constant
+    normalize: Normalize = True,
+    rescale: DropRescale = "l1",
+    lambda_: Lambda = 1.0,
+    int8_mask: Unused = False,
+    scale: Scales | None,
+) -> Array:
+    """Drop as ``della_linear``, then sign election and disjoint merge as in ``ties``.
+
+    ``out = base + lambda * m`` with ``m`` the mean (``normalize``) or sum of ``w_i * d_i`` over the
+    models that agree with the elected sign. By rows; any shape.
+
+    Raises:
+        PlanError: a probability outside (0, 1).
+    """
+    del int8_mask
+    kept = dropped(x, mag_prune(density, epsilon), rescale, scale)
+    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_

@@ -1,0 +1,68 @@
+"""All dot products between a tensor's models (or their deltas), in float64.
+
+Norms, cosines, angles and Karcher means of whole tensors are functions of this small matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.checkpoint.tensor import TensorSpec
+from bot.methods.block import Array, Block
+
+Matrix = npt.NDArray[np.float64]
+
+
+def dot(left: Array, right: Array, axis: int | None = None) -> Matrix:
+    """Dot products over an axis (None: over everything), products and sums in float64.
+
+    NumPy's pairwise summation rather than BLAS, whose order depends on the number of threads.
+    """
+    products = np.multiply(left, right, dtype=np.float64)
+    sums: Matrix = np.asarray(products.sum(axis=axis))
+    return sums
+
+
+def gram(vectors: tuple[Array, ...], axis: int | None = None) -> Matrix:
+    """``g[i, j] = <v_i, v_j>``, over an axis where one is given: (n, n, ...)."""
+    rows = [[dot(a, b, axis) for b in vectors[: i + 1]] for i, a in enumerate(vectors)]
+    count = len(vectors)
+    return np.array([[rows[max(i, j)][min(i, j)] for j in range(count)] for i in range(count)])
+
+
+@dataclass(frozen=True)
+class Gram:
+    """The Gram matrix of base and models ("all"), models ("models") or deltas ("deltas").
+
+    State and statistic: float64 (n, n), the base first where it is included.
+    """
+
+    of: Literal["all", "models", "deltas"]
+    scope: Literal["tensor", "model"] = "tensor"
+
+    def vectors(self, block: Block) -> tuple[Array, ...]:
+        """What is multiplied."""
+        if self.of == "deltas":
+            return block.deltas
+        return (block.origin, *block.models) if self.of == "all" else block.models
+
+    def empty(self, _spec: TensorSpec, models: int, /) -> Matrix:
+        """Nothing summed."""
+        count = models + (self.of == "all")
+        return np.zeros((count, count))
+
+    def update(self, state: Matrix, block: Block) -> Matrix:
+        """Add a block's dot products."""
+        return state + gram(self.vectors(block))
+
+    def merge(self, left: Matrix, right: Matrix) -> Matrix:
+        """Add the sums."""
+        return left + right
+
+    def finish(self, state: Matrix) -> Matrix:
+        """The matrix."""
+        return state

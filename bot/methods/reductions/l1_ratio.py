@@ -1,0 +1,47 @@
+"""How much of the deltas' L1 norm a sparsifier left over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.checkpoint.tensor import TensorSpec
+from bot.methods.block import Array, Block
+
+Sums = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class L1Ratio:
+    """``sum|d| / sum|thin(d)|`` for every model; 1 where nothing was left.
+
+    State: float64 (2, models), before and after. Statistic: a tuple of floats.
+    """
+
+    thin: Callable[[Block], tuple[Array, ...]]
+    scope: Literal["tensor", "model"] = "tensor"
+
+    def empty(self, _spec: TensorSpec, models: int, /) -> Sums:
+        """Nothing summed."""
+        return np.zeros((2, models))
+
+    def update(self, state: Sums, block: Block) -> Sums:
+        """Add a block's magnitudes."""
+        for model, (before, after) in enumerate(zip(block.deltas, self.thin(block), strict=True)):
+            state[0, model] += float(abs(before).sum(dtype=np.float64))
+            state[1, model] += float(abs(after).sum(dtype=np.float64))
+        return state
+
+    def merge(self, left: Sums, right: Sums) -> Sums:
+        """Add the sums."""
+        return left + right
+
+    def finish(self, state: Sums) -> tuple[float, ...]:
+        """The ratios."""
+        return tuple(
+            float(before / after) if after > 0 else 1.0 for before, after in state.T.tolist()
+        )
