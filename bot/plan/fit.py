@@ -1,0 +1,70 @@
+"""Whether models belong together, from their configs: what tensors' shapes do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.plan.findings import Findings
+from bot.plan.parent import Body
+from bot.tokens.config import text_section
+
+_MUST_AGREE: tuple[tuple[str, ...], ...] = (("hidden_size", "n_embd", "d_model"),)
+_SHOULD_AGREE: tuple[tuple[str, ...], ...] = (
+    ("num_attention_heads", "n_head"),
+    ("num_key_value_heads",),
+    ("head_dim",),
+    ("rope_theta",),
+    ("hidden_act", "hidden_activation", "activation_function"),
+    ("rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps"),
+)
+
+
+def check_fit(bodies: Sequence[Body], donor: Body, findings: Findings) -> None:
+    """Compare every model's config with the donor's."""
+    for body in bodies:
+        if body is donor:
+            continue
+        _architecture(body, donor, findings)
+        for keys in _MUST_AGREE:
+            mine, theirs = _setting(body, keys), _setting(donor, keys)
+            if None not in (mine, theirs) and mine != theirs:
+                findings.problem(
+                    f"{keys[0]} differs: {body.label} has {mine}, {donor.label} has {theirs}",
+                    hint="only models of one width can be merged",
+                )
+        for keys in _SHOULD_AGREE:
+            mine, theirs = _setting(body, keys), _setting(donor, keys)
+            if None not in (mine, theirs) and mine != theirs:
+                findings.warn(
+                    f"{keys[0]} differs: {body.label} has {mine}, {donor.label} has {theirs}; "
+                    f"the merge runs with {donor.label}'s"
+                )
+
+
+def _architecture(body: Body, donor: Body, findings: Findings) -> None:
+    mine, theirs = _kind(body), _kind(donor)
+    if mine and theirs and mine != theirs:
+        findings.problem(
+            f"the architectures differ: {body.label} is {mine}, {donor.label} is {theirs}",
+            hint="merge models of one architecture",
+        )
+
+
+def _kind(body: Body) -> str | None:
+    """The model type; the class where the type is not given."""
+    kind = body.config.get("model_type")
+    if isinstance(kind, str):
+        return kind
+    classes = body.config.get("architectures")
+    return str(classes[0]) if isinstance(classes, list) and classes else None
+
+
+def _setting(body: Body, keys: Sequence[str]) -> Any:
+    section = text_section(body.config)
+    for key in keys:
+        if section.get(key) is not None:
+            return section[key]
+    # transformers 5 moved the rotary settings into a section of their own.
+    rotary = section.get("rope_parameters")
+    return rotary.get(keys[0]) if isinstance(rotary, dict) else None

@@ -1,0 +1,178 @@
+"""One draft becomes one job: inputs checked, dtype chosen, parameters resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.methods.registry import Method
+from bot.plan.findings import Findings
+from bot.plan.model import Slot, TensorJob, Value
+from bot.plan.outline import Draft
+from bot.plan.parameters import Settings, resolve_parameters
+from bot.plan.parent import Body
+from bot.plan.slices import Seat
+from bot.recipe.model import Recipe
+from bot.tokens.tensors import has_token_rows
+
+COPY = "passthrough"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """A tensor of a seat as the engine will see it."""
+
+    seat: Seat
+    slot: Slot
+    spec: TensorSpec
+
+
+View = Callable[[Body, TensorSpec, Draft], tuple[str, TensorSpec]]
+"""Source key and spec under which a body's tensor is read (its vocabulary aligned or not)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobMaker:
+    """Makes jobs from drafts; everything that does not fit goes to ``findings``."""
+
+    recipe: Recipe
+    method: Method
+    methods: Mapping[str, Method]
+    dtype: Dtype | None
+    view: View
+    findings: Findings
+
+    def job(self, draft: Draft) -> TensorJob | None:
+        """The draft's job, or None when it has no sound inputs."""
+        if draft.copied:
+            return self._copy_of_first(draft)
+        inputs = self._inputs(draft)
+        if inputs is None or not self._shapes_agree(draft, inputs):
+            return None
+        kinds = {entry.spec.dtype.mergeable for entry in inputs}
+        if kinds == {False}:
+            return self._buffer(draft, inputs)
+        if kinds == {True, False}:
+            self._unmergeable(draft, inputs)
+            return None
+        if self._is_copy(draft, inputs):
+            return self._copy(draft, inputs[0])
+        return self._merge(draft, inputs)
+
+    def _inputs(self, draft: Draft) -> list[Input] | None:
+        """Every seat's tensor; a missing one is a problem that names the model."""
+        found = []
+        for seat, name in draft.pairs:
+            if name is None:
+                self.findings.tensor(
+                    f"{seat.body.label} lacks {{tensors}}, which another model of the merge has",
+                    draft.name,
+                    hint="merge models of one architecture and one training stage",
+                )
+                continue
+            source, spec = self.view(seat.body, seat.body.tensors[name], draft)
+            found.append(Input(seat=seat, slot=Slot(source=source, tensor=name), spec=spec))
+        return found if len(found) == len(draft.inputs) else None
+
+    def _shapes_agree(self, draft: Draft, inputs: list[Input]) -> bool:
+        if len({entry.spec.shape for entry in inputs}) == 1:
+            return True
+        sizes = {entry.seat.body.label: entry.spec.shape for entry in inputs}
+        shapes = ", ".join(f"{label} {list(shape)}" for label, shape in sizes.items())
+        hint = "only models of the same width and vocabulary can be merged"
+        if has_token_rows(inputs[0].spec) and len({shape[1:] for shape in sizes.values()}) == 1:
+            hint = "the vocabularies differ: set tokenizer_source: union or tokenizer_source: base"
+        self.findings.tensor(f"the shapes of {{tensors}} differ: {shapes}", draft.name, hint=hint)
+        return False
+
+    def _unmergeable(self, draft: Draft, inputs: list[Input]) -> None:
+        odd = next(entry for entry in inputs if not entry.spec.dtype.mergeable)
+        self.findings.tensor(
+            f"{{tensors}} of {odd.seat.body.label} is stored as {odd.spec.dtype}, "
+            "with which no arithmetic is done",
+            draft.name,
+            hint="merge the full-precision model and quantize the result",
+        )
+
+    def _buffer(self, draft: Draft, inputs: list[Input]) -> TensorJob | None:
+        """Integers and booleans are the base's (else the first model's), never averaged."""
+        if inputs[0].spec.dtype in {Dtype.F8_E4M3, Dtype.F8_E5M2}:
+            self._unmergeable(draft, inputs)
+            return None
+        return self._bytes_of(draft, inputs[0])
+
+    def _is_copy(self, draft: Draft, inputs: list[Input]) -> bool:
+        """Whether nothing is computed: passthrough without a scale, or a lone source."""
+        if len(inputs) != 1:
+            return False
+        if self.method.name != COPY:
+            return len(draft.stretch.models) < self.method.signature.minimum_models
+        scale = self._parameters(draft, inputs).get("scale")
+        return scale in (None, 1.0, (None,), (1.0,))
+
+    def _copy_of_first(self, draft: Draft) -> TensorJob | None:
+        for seat, name in draft.pairs:
+            if name is not None:
+                source, spec = self.view(seat.body, seat.body.tensors[name], draft)
+                slot = Slot(source=source, tensor=name)
+                return self._copy(draft, Input(seat=seat, slot=slot, spec=spec))
+        return None
+
+    def _copy(self, draft: Draft, entry: Input) -> TensorJob:
+        """The tensor's own bytes, or passed through when only its dtype changes."""
+        dtype = self.dtype or entry.spec.dtype
+        if dtype == entry.spec.dtype or not entry.spec.dtype.mergeable:
+            return self._bytes_of(draft, entry)
+        caster = self.methods[COPY].signature
+        defaults = resolve_parameters(caster, (draft.name,), Settings(), 0.0, self.findings)
+        return TensorJob(
+            output=TensorSpec(name=draft.name, dtype=dtype, shape=entry.spec.shape),
+            method=COPY,
+            models=(entry.slot,),
+            base=None,
+            parameters=defaults,
+            seed=self.recipe.seed,
+        )
+
+    def _bytes_of(self, draft: Draft, entry: Input) -> TensorJob:
+        output = TensorSpec(name=draft.name, dtype=entry.spec.dtype, shape=entry.spec.shape)
+        return TensorJob(
+            output=output,
+            method=None,
+            models=(entry.slot,),
+            base=None,
+            parameters={},
+            seed=self.recipe.seed,
+        )
+
+    def _merge(self, draft: Draft, inputs: list[Input]) -> TensorJob | None:
+        base = draft.stretch.base
+        if self.method.signature.base == "required" and base is None:
+            self.findings.problem(
+                f"{self.method.name} needs a base model", hint="add base_model: to the recipe"
+            )
+            return None
+        output = TensorSpec(
+            name=draft.name,
+            dtype=self.dtype or inputs[0].spec.dtype,
+            shape=inputs[0].spec.shape,
+        )
+        slots = tuple(entry.slot for entry in inputs)
+        return TensorJob(
+            output=output,
+            method=self.method.name,
+            models=slots[1:] if base else slots,
+            base=slots[0] if base else None,
+            parameters=self._parameters(draft, inputs),
+            seed=self.recipe.seed,
+        )
+
+    def _parameters(self, draft: Draft, inputs: list[Input]) -> Mapping[str, Value]:
+        models = inputs[1:] if draft.stretch.base else inputs
+        settings = Settings(
+            models=tuple((entry.seat.body.label, entry.seat.parameters) for entry in models),
+            outer=(draft.stretch.parameters, self.recipe.parameters),
+        )
+        names = (draft.name, *(entry.slot.tensor for entry in models))
+        return resolve_parameters(self.method.signature, names, settings, draft.t, self.findings)

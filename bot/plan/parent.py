@@ -1,0 +1,62 @@
+"""A parent as planning sees it: a key, a source, and what its header and config say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bot.checkpoint.source import Source
+from bot.checkpoint.tensor import TensorSpec
+from bot.errors import MergebotError, Problem
+from bot.plan.layers import Anatomy, dissect
+from bot.recipe.model import ModelRef
+from bot.tokens.config import JsonObject, layer_count, read_config, refusals
+from bot.tokens.tensors import embedding_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """A model that takes part; ``key`` is its short, unique name inside the plan."""
+
+    key: str
+    ref: ModelRef
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """A parent that has been looked at: header, config, and the places of its tensors."""
+
+    parent: Parent
+    config: JsonObject
+    tensors: Mapping[str, TensorSpec]
+
+    @property
+    def label(self) -> str:
+        """How messages call the model: as the recipe does."""
+        return str(self.parent.ref)
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Its tensors by place."""
+        return dissect(self.tensors.values(), layer_count(self.config))
+
+    @property
+    def vocabulary_rows(self) -> int | None:
+        """Rows of its input embedding, if it has one."""
+        return embedding_rows(self.tensors)
+
+
+def examine(parent: Parent) -> tuple[Body | None, list[Problem]]:
+    """Read a parent's header and config; whatever is wrong with them comes back as problems."""
+    label = str(parent.ref)
+    try:
+        config = read_config(parent.source, label)
+        tensors = parent.source.tensors()
+    except MergebotError as error:
+        return None, list(error.problems())
+    problems = list(refusals(config, label))
+    if not tensors:
+        problems.append(Problem(message=f"{label} holds no tensors"))
+    return Body(parent=parent, config=config, tensors=tensors), problems

@@ -1,0 +1,1 @@
+"""Vocabularies, embedding alignment, tokenizer files and config.json, all read as data."""
