@@ -1,0 +1,25 @@
+"""A folder known by its files' names, sizes and times: enough to resume a merge, no proof."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+
+from bot.checkpoint.folder import FolderSource
+
+
+class UnpinnedFolder(FolderSource):
+    """A local checkpoint that is not hashed, for plans and for merges that leave no lock."""
+
+    @cached_property
+    def id(self) -> str:
+        """A digest of the header and of each file's size and time of change; reads no weights."""
+        files = sorted(
+            (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
+            for entry in self.path.iterdir()
+            if entry.is_file()
+        )
+        specs = [[name, spec.dtype, list(spec.shape)] for name, spec in self.tensors().items()]
+        text = json.dumps([files, specs])
+        return "unpinned-" + hashlib.sha256(text.encode()).hexdigest()

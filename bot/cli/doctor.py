@@ -1,0 +1,130 @@
+"""``mergebot doctor``: is this machine ready, and what would make it so."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from bot.cli.output import Output, output_options
+from bot.sizes import format_bytes
+
+EXTRAS = {
+    "eval": ("torch", "transformers", "lm_eval"),
+    "space": ("gradio",),
+    "search": ("cmaes", "pymoo"),
+    "scale": ("ray",),
+}
+LEAST_DISK = 5e9
+LEAST_MEMORY = 2e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; ``needed`` says whether mergebot works without it."""
+
+    name: str
+    good: bool
+    detail: str
+    needed: bool = False
+    hint: str = ""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot doctor
+  mergebot doctor --json
+
+\b
+Exit codes: 0 ready, 14 something needed is missing."""
+)
+@click.option("--workspace", type=click.Path(path_type=Path), default=Path(), help="Where runs go.")
+@output_options
+@click.pass_obj
+def doctor(out: Output, workspace: Path) -> int:
+    """Look at Python, disk, memory, GPU, extras and tokens."""
+    findings = list(examine(workspace))
+    rows = []
+    for finding in findings:
+        mark = "✔" if finding.good else "✕" if finding.needed else "·"
+        rows.append([mark, finding.name, finding.detail, "" if finding.good else finding.hint])
+    data = [vars(finding) for finding in findings]
+    out.result(data, out.table(rows, ["", "", "", ""]))
+    return 14 if any(finding.needed and not finding.good for finding in findings) else 0
+
+
+def examine(workspace: Path) -> Iterator[Finding]:
+    """Everything worth knowing, most basic first."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        name="python", good=sys.version_info >= (3, 11), detail=version, needed=True,
+        hint="install Python 3.11 or newer",
+    )  # fmt: skip
+    folder = next(
+        path for path in (workspace.resolve(), *workspace.resolve().parents) if path.exists()
+    )
+    free = shutil.disk_usage(folder).free
+    yield Finding(
+        name="disk", good=free >= LEAST_DISK, detail=f"{format_bytes(free)} free in {folder}",
+        hint="a merge needs its output's size twice while it is written",
+    )  # fmt: skip
+    yield Finding(
+        name="writable", good=os.access(folder, os.W_OK), detail=str(folder), needed=True,
+        hint="choose another folder with --workspace",
+    )  # fmt: skip
+    yield _memory()
+    yield _gpu()
+    for extra, modules in EXTRAS.items():
+        yield _extra(extra, modules)
+    token = "HF_TOKEN" in os.environ or Path("~/.cache/huggingface/token").expanduser().exists()
+    yield Finding(
+        name="hub token", good=token, detail="found" if token else "none",
+        hint="only needed to publish and for gated models: hf auth login",
+    )  # fmt: skip
+
+
+def _memory() -> Finding:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return Finding(name="memory", good=True, detail="unknown")
+    detail = f"{format_bytes(total)}, {os.cpu_count()} CPUs"
+    hint = "elementwise merges need about 1.2 GB whatever the model's size"
+    return Finding(name="memory", good=total >= LEAST_MEMORY, detail=detail, hint=hint)
+
+
+def _gpu() -> Finding:
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+        return Finding(name="gpu", good=True, detail=done.stdout.strip().splitlines()[0])
+    except (OSError, subprocess.SubprocessError, IndexError):
+        hint = "not needed: merging is as fast as the disk on a CPU; evaluating is slower"
+        return Finding(name="gpu", good=False, detail="none found", hint=hint)
+
+
+def _extra(extra: str, modules: tuple[str, ...]) -> Finding:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        hint = f"pip install 'mergebot[{extra}]'"
+        return Finding(name=f"extra {extra}", good=False, detail="not installed", hint=hint)
+    versions = ", ".join(f"{module} {_version(module)}" for module in modules)
+    return Finding(name=f"extra {extra}", good=True, detail=versions)
+
+
+def _version(module: str) -> str:
+    try:
+        return metadata.version(module)
+    except metadata.PackageNotFoundError:
+        return "?"

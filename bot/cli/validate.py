@@ -1,0 +1,121 @@
+"""``mergebot validate``: everything that can be known without weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.cli.failure import Failure, explain
+from bot.cli.output import Output, output_options
+from bot.errors import MergebotError
+from bot.plan.model import Budget
+from bot.recipe.load import load_recipe
+from bot.recipe.model import Recipe
+from bot.runner.forecast import Forecast, forecast
+from bot.sizes import format_bytes
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot validate recipes/community/my-merge.yaml
+  mergebot validate recipes/community/*.yaml --report report.md
+  mergebot validate --schema > recipe.schema.json
+
+\b
+Exit codes: 0 all valid, 2 usage, 3 recipe problems, 4 the parents do not fit,
+5 a parent's files are broken."""
+)
+@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--report", type=click.Path(path_type=Path), help="Also write Markdown for a PR.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes and stop.")
+@output_options
+@click.pass_obj
+def validate(out: Output, recipes: tuple[Path, ...], report: Path | None, schema: bool) -> int:
+    """Check recipes: grammar and parameters, and for local parents the whole plan.
+
+    Every problem is reported at once, with its line and the nearest valid name.
+    """
+    if schema:
+        text = (Path(__file__).parent.parent / "recipe/recipe.schema.json").read_text("utf-8")
+        out.result(json.loads(text), text.rstrip())
+        return 0
+    if not recipes:
+        raise click.UsageError("Which recipe? Name one or more YAML files.")
+    findings = [_check(path) for path in recipes]
+    if report is not None:
+        report.write_text(markdown_report(findings), "utf-8")
+    rows = [finding.data() for finding in findings]
+    out.result(rows, [finding.text() for finding in findings if finding.failure is None] or "")
+    failures = [finding.failure for finding in findings if finding.failure is not None]
+    if not out.json:
+        for failure in failures:
+            out.fail(failure)
+    return failures[0].code if failures else 0
+
+
+class Finding:
+    """What is known about one recipe file: a forecast, or why there is none."""
+
+    def __init__(
+        self, path: Path, seen: Forecast | None = None, failure: Failure | None = None
+    ) -> None:
+        self.path = path
+        self.seen = seen
+        self.failure = failure
+
+    def text(self) -> str:
+        """One line for people."""
+        return f"✔ {self.path}  {self.seen.summary if self.seen else ''}".rstrip()
+
+    def data(self) -> dict[str, Any]:
+        """The same for programs."""
+        if self.failure is not None:
+            problems = [vars_of(problem) for problem in self.failure.problems]
+            return {"recipe": str(self.path), "valid": False, "problems": problems}
+        return {"recipe": str(self.path), "valid": True, **(self.seen.data() if self.seen else {})}
+
+
+def vars_of(problem: Any) -> dict[str, Any]:
+    """A problem as plain data."""
+    return {name: getattr(problem, name) for name in ("message", "file", "line", "column", "hint")}
+
+
+def _check(path: Path) -> Finding:
+    try:
+        recipe: Recipe = load_recipe(path)
+        return Finding(path, seen=forecast(recipe))
+    except MergebotError as wrong:
+        return Finding(path, failure=explain(wrong))
+
+
+def _cost(budget: Budget) -> str:
+    reads, writes = format_bytes(budget.input_bytes), format_bytes(budget.output_bytes)
+    memory = format_bytes(budget.peak_memory_bytes)
+    return f"reads {reads}, writes {writes}, needs about {memory} of memory"
+
+
+def markdown_report(findings: list[Finding]) -> str:
+    """A report for a pull request; every word of a recipe is escaped."""
+    from leaderboard.render.escape import escape_markdown
+
+    lines = []
+    for finding in findings:
+        name = escape_markdown(str(finding.path))
+        if finding.failure is None and finding.seen is not None:
+            lines += [f"### ✔ {name}", "", escape_markdown(finding.seen.summary), ""]
+            budget = finding.seen.budget
+            if budget is not None:
+                lines += [_cost(budget), ""]
+            lines += [f"- {escape_markdown(warning)}" for warning in finding.seen.warnings]
+        elif finding.failure is not None:
+            lines += [f"### ✕ {name}", ""]
+            for problem in finding.failure.problems:
+                place = f"line {problem.line}: " if problem.line else ""
+                hint = f" — {escape_markdown(problem.hint)}" if problem.hint else ""
+                lines.append(f"- {place}{escape_markdown(problem.message)}{hint}")
+        lines.append("")
+    return "\n".join(lines)

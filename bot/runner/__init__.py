@@ -1,0 +1,1 @@
+"""The pipeline's stages and the workspace they leave their results in."""

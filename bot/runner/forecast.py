@@ -1,0 +1,89 @@
+"""What can be said about a recipe before any weight is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.checkpoint.unpinned import UnpinnedFolder
+from bot.events import silent
+from bot.methods.catalogue import catalogue
+from bot.plan.model import Budget, Plan
+from bot.plan.parent import Parent
+from bot.plan.planner import make_plan
+from bot.recipe.model import ModelRef, Recipe
+from bot.runner.resolve import HubResolver, local_path, require_local
+from bot.sizes import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A valid recipe in a sentence; with a plan as far as its parents can be looked at."""
+
+    recipe: Recipe
+    plan: Plan | None
+    unseen: tuple[ModelRef, ...]
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the merge will cost, where that is known."""
+        return self.plan.budget if self.plan else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is legal but worth a look."""
+        return self.plan.warnings if self.plan else ()
+
+    @property
+    def summary(self) -> str:
+        """``ties of 3 models, 26 tensors, 0.9 MB``."""
+        count = len(self.recipe.references())
+        text = f"{self.recipe.merge_method} of {count} model{'s' if count != 1 else ''}"
+        if self.plan is not None:
+            size = format_bytes(self.plan.budget.output_bytes)
+            return f"{text}, {len(self.plan.jobs)} tensors, {size}"
+        names = ", ".join(str(ref) for ref in self.unseen)
+        return f"{text}; not planned, as these are on the Hub: {names}"
+
+    def data(self) -> dict[str, Any]:
+        """The same as plain data."""
+        plan = self.plan
+        return {
+            "method": self.recipe.merge_method,
+            "models": [str(ref) for ref in self.recipe.references()],
+            "not_checked": [str(ref) for ref in self.unseen],
+            "tensors": len(plan.jobs) if plan else None,
+            "output_bytes": plan.budget.output_bytes if plan else None,
+            "peak_memory_bytes": plan.budget.peak_memory_bytes if plan else None,
+            "warnings": list(self.warnings),
+        }
+
+
+def forecast(recipe: Recipe, hub: HubResolver | None = None) -> Forecast:
+    """Plan a recipe from headers alone; nothing is hashed and nothing merged.
+
+    Raises:
+        RecipeError: a local parent is not there.
+        PlanError: the parents do not fit together; every mismatch at once.
+    """
+    folder = Path(recipe.file).parent
+    require_local(recipe, folder)
+    refs = recipe.references()
+    unseen = tuple(ref for ref in refs if not ref.is_local and hub is None)
+    if unseen:
+        return Forecast(recipe=recipe, plan=None, unseen=unseen)
+    return Forecast(recipe=recipe, plan=quick_plan(recipe, hub), unseen=())
+
+
+def quick_plan(recipe: Recipe, hub: HubResolver | None = None) -> Plan:
+    """A plan whose sources are known by size and header instead of by a digest of their bytes."""
+    folder = Path(recipe.file).parent
+    parents: dict[ModelRef, Parent] = {}
+    for ref in recipe.references():
+        if ref.is_local or hub is None:
+            source = UnpinnedFolder(local_path(ref, folder))
+        else:
+            source = hub(ref, silent).source
+        parents[ref] = Parent(key=f"{len(parents)}-{ref.name}", ref=ref, source=source)
+    return make_plan(recipe, parents, catalogue())

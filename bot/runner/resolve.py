@@ -1,0 +1,158 @@
+"""From the names in a recipe to opened, pinned parents."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.lora import LoraSource
+from bot.checkpoint.source import Source
+from bot.errors import CheckpointError, HubError, Problem, RecipeError
+from bot.events import Event, Report, silent
+from bot.lineage.origin import FileFacts, Origin, read_card
+from bot.plan.parent import Parent
+from bot.recipe.model import ModelRef, Recipe
+
+HubResolver = Callable[[ModelRef, Report], Origin]
+"""Opens a model of the Hub at a pinned commit; raises a HubError that says what to do."""
+
+BLOCK = 4 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """The parents of a recipe, in order of first mention; keys are unique short names."""
+
+    origins: Mapping[str, Origin]
+
+    def parents(self) -> Mapping[ModelRef, Parent]:
+        """The parents as planning takes them."""
+        return {
+            origin.ref: Parent(key=key, ref=origin.ref, source=origin.source)
+            for key, origin in self.origins.items()
+        }
+
+    def key(self, ref: ModelRef) -> str:
+        """The key of a reference."""
+        return next(key for key, origin in self.origins.items() if origin.ref == ref)
+
+    def sources(self) -> Mapping[str, Source]:
+        """The opened checkpoints by key."""
+        return {key: origin.source for key, origin in self.origins.items()}
+
+
+def no_hub(ref: ModelRef, report: Report) -> Origin:
+    """Refuse Hub models; what a run without network hands in."""
+    del report
+    hint = f"download it and write its folder as ./{ref.name} in the recipe"
+    raise HubError(f"{ref} is on the Hub, and this run may not use the network", hint=hint)
+
+
+def resolve(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Family:
+    """Open every parent of a recipe and pin it by its contents.
+
+    Local paths are relative to the recipe's folder. Every file of a local parent is hashed, so
+    the pin holds whatever happens to the folder later.
+
+    Raises:
+        RecipeError: models that are not there, all of them at once, at their line.
+        CheckpointError: a model that is there but broken.
+        HubError: the Hub refused or is out of reach.
+    """
+    folder = Path(recipe.file).parent
+    refs = recipe.references()
+    require_local(recipe, folder)
+    report(Event("resolve", "start", "models", 0, len(refs)))
+    origins: dict[str, Origin] = {}
+    for count, ref in enumerate(refs, start=1):
+        opened = open_local(ref, folder, hub, report) if ref.is_local else hub(ref, report)
+        origins[_unique(ref.name, origins)] = opened
+        report(Event("resolve", "advance", "models", count, len(refs), str(ref)))
+    report(Event("resolve", "end", "models", len(refs), len(refs), f"{len(refs)} models pinned"))
+    return Family(origins=origins)
+
+
+def open_local(
+    ref: ModelRef, folder: Path, hub: HubResolver = no_hub, report: Report | None = None
+) -> Origin:
+    """Open a model in a local folder and pin it by its contents.
+
+    Raises:
+        CheckpointError: the folder is no usable checkpoint.
+    """
+    path = local_path(ref, folder)
+    base = FolderSource(path)
+    source: Source = base
+    if ref.lora is not None:
+        source = LoraSource(base, _adapter(ref.lora, folder, hub, report))
+    card = path / "README.md"
+    return Origin(
+        ref=ref,
+        kind="local",
+        pin=source.id,
+        digest=source.id,
+        source=source,
+        folder=path if ref.lora is None else None,
+        files=_files(path),
+        card=read_card(card.read_text("utf-8", "replace")) if card.is_file() else read_card(""),
+    )
+
+
+def local_path(ref: ModelRef, folder: Path) -> Path:
+    """Where a local reference points, seen from the recipe's folder."""
+    path = Path(ref.path).expanduser()
+    return path if path.is_absolute() else folder / path
+
+
+def _adapter(lora: ModelRef, folder: Path, hub: HubResolver, report: Report | None) -> Path:
+    if lora.is_local:
+        return local_path(lora, folder)
+    origin = hub(lora, report or silent)
+    if origin.folder is None:
+        raise CheckpointError(f"the adapter {lora} could not be fetched")
+    return origin.folder
+
+
+def require_local(recipe: Recipe, folder: Path) -> None:
+    """Raise RecipeError for every local parent that is not a folder, at its line."""
+    problems = []
+    for ref in recipe.references():
+        path = local_path(ref, folder)
+        if ref.is_local and not path.is_dir():
+            line = _line_of(recipe.text, ref.path)
+            hint = f"paths are relative to the recipe's folder, {folder or '.'}"
+            message = f"there is no folder {ref.path}"
+            problems.append(Problem(message=message, file=recipe.file, line=line, hint=hint))
+    if problems:
+        raise RecipeError(problems)
+
+
+def _line_of(text: str, word: str) -> int | None:
+    lines = text.splitlines()
+    return next((number for number, line in enumerate(lines, 1) if word in line), None)
+
+
+def _unique(name: str, taken: Mapping[str, object]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name}-{n}" for n in range(2, 1000) if f"{name}-{n}" not in taken)
+
+
+def _files(folder: Path) -> Mapping[str, FileFacts]:
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            found[path.name] = FileFacts(sha256=file_sha256(path), size=path.stat().st_size)
+    return found
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a whole file."""
+    whole = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            whole.update(block)
+    return whole.hexdigest()
