@@ -203,8 +203,9 @@ def _of_kind(value: object, knob: Parameter) -> Scalar | None:
             return value
         case "bool" if isinstance(value, bool) or (number and value in (0, 1)):
             return bool(value)  # mergekit takes 0 and 1 for false and true
-        case "choice" if isinstance(value, str) and value in knob.choices:
-            return value
+        case "choice":
+            word = str(value).lower() if isinstance(value, bool) else value
+            return word if isinstance(word, str) and word in knob.choices else None
     return None
 
 
