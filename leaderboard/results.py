@@ -13,6 +13,7 @@ from pydantic import Field
 from leaderboard.strict import Count, Delta, Fraction, Key, Many, Short, Strict
 
 Positive = Annotated[float, Field(gt=0)]
+PairedTest = Literal["mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-sign-flip"]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -94,7 +95,7 @@ class Difference(Strict):
     p_two_sided: Fraction
     n: Annotated[int, Field(ge=1)]
     mde: NonNegative
-    test: Literal["mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-sign-flip"]
+    test: PairedTest
     clusters: Annotated[int, Field(ge=1)] | None = None
 
 

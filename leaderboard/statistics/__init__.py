@@ -1,0 +1,1 @@
+"""What may be said of scores: intervals, paired tests, one headline, many claims, power."""
