@@ -51,13 +51,17 @@ class MergebotError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong, with its place in a file where there is one (1-based)."""
+    """One thing that is wrong, with its place in a file where there is one (1-based).
+
+    ``excerpt`` is the file's line at that place, where it is known.
+    """
 
     message: str
     file: str | None = None
     line: int | None = None
     column: int | None = None
     hint: str | None = None
+    excerpt: str | None = None
 
     @property
     def place(self) -> str:

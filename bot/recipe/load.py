@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.errors import Problem, RecipeError
 from bot.recipe.model import Recipe
+from bot.recipe.present import with_excerpts
 from bot.recipe.problems import Problems
 from bot.recipe.schema import read_recipe
 from bot.recipe.signature import Signature, load_signatures
@@ -37,9 +38,9 @@ def parse_recipe(
     text = decode(data, file)
     hidden = deceptive_characters(text, file)
     if hidden:
-        raise RecipeError(hidden)
+        raise RecipeError(with_excerpts(hidden, text))
     root, found = compose(text, file)
-    problems = Problems(file, found)
+    problems = Problems(file, text, found)
     known = load_signatures() if signatures is None else signatures
     recipe = read_recipe(root, known, problems, text=text, file=file) if root else None
     problems.raise_if_any()

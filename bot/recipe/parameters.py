@@ -11,6 +11,7 @@ from typing import Literal
 
 from bot.recipe.model import Entry, Parameters, Scalar, Schedule
 from bot.recipe.problems import Problems, close_matches, nearest
+from bot.recipe.scalars import plain_value
 from bot.recipe.signature import Parameter, Signature
 from bot.recipe.yaml_nodes import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
 
@@ -240,8 +241,11 @@ def _kind_hint(knob: Parameter) -> str:
 def _mistype_hint(node: ScalarNode, knob: Parameter) -> str | None:
     if knob.kind == "choice":
         return nearest(node.text, knob.choices, noun="choices")
-    if isinstance(node.value, str):
-        if knob.kind == "bool" and node.text.lower() in ("yes", "on", "no", "off"):
-            return f"write {'true' if node.text.lower() in ('yes', 'on') else 'false'}"
-        return f"`{shorten(node.text, 30)}` is text; write it without quotes if it is a number"
-    return None
+    if not isinstance(node.value, str):
+        return None
+    word = node.text.lower()
+    if knob.kind == "bool" and word in ("yes", "on", "no", "off"):
+        return f"write {'true' if word in ('yes', 'on') else 'false'}: in YAML 1.2 `{word}` is text"
+    if isinstance(plain_value(node.text), str):
+        return f"`{shorten(node.text, 30)}` is text"
+    return f"write it without quotes: {shorten(node.text, 30)}"

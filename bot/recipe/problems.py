@@ -6,14 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 from bot.errors import Problem, RecipeError
+from bot.recipe.present import with_excerpts
 from bot.recipe.yaml_nodes import Node
 
 
 class Problems:
     """What is wrong with one file, found in any order, told in the file's order."""
 
-    def __init__(self, file: str, found: Iterable[Problem] = ()) -> None:
+    def __init__(self, file: str, text: str, found: Iterable[Problem] = ()) -> None:
         self.file = file
+        self.text = text
         self._found = list(found)
 
     def add(self, node: Node, message: str, hint: str | None = None) -> None:
@@ -30,7 +32,8 @@ class Problems:
             RecipeError: at least one problem was noted.
         """
         if self._found:
-            raise RecipeError(sorted(dict.fromkeys(self._found), key=_position))
+            ordered = sorted(dict.fromkeys(self._found), key=_position)
+            raise RecipeError(with_excerpts(ordered, self.text))
 
 
 def _position(problem: Problem) -> tuple[int, int]:

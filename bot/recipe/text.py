@@ -85,11 +85,12 @@ def _deceptive(text: str) -> Iterator[tuple[int, int, str]]:
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.removesuffix("\r")
         for column, character in enumerate(content, start=1):
-            if _is_deceptive(character):
+            if is_deceptive(character):
                 yield number, column, character
 
 
-def _is_deceptive(character: str) -> bool:
+def is_deceptive(character: str) -> bool:
+    """Whether a character hides or reorders text; line feed and tab do not."""
     if character in _PLAIN_CONTROLS:
         return character == "\r"
     noncharacter = ord(character) & 0xFFFE == 0xFFFE

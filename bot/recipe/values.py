@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bot.recipe.model import Parameters, Scalar, Schedule
 
-
 OUTSIDE_LAYERS = 0.0
 """The depth of tensors that belong to no layer."""
 

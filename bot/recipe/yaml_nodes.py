@@ -184,7 +184,9 @@ class _Composer:
         return True
 
     def refuse(self, event: yaml.Event, message: str, hint: str | None) -> None:
-        self.problems.append(Problem(message=message, file=self.file, hint=hint, **_place(event)))
+        line, column = _position(event.start_mark)
+        problem = Problem(message=message, file=self.file, line=line, column=column, hint=hint)
+        self.problems.append(problem)
 
 
 def shorten(text: str, limit: int = 60) -> str:
@@ -194,13 +196,16 @@ def shorten(text: str, limit: int = 60) -> str:
 
 
 def _place(event: yaml.Event) -> dict[str, int]:
-    mark = event.start_mark
-    return {"line": mark.line + 1, "column": mark.column + 1}
+    line, column = _position(event.start_mark)
+    return {"line": line, "column": column}
+
+
+def _position(mark: yaml.Mark | None) -> tuple[int, int]:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    line, column = _position(error.problem_mark or error.context_mark)
     tab = "\\t" in (error.problem or "")
     return Problem(
         message=f"not valid YAML: {error.problem or error.context}",

@@ -1,0 +1,164 @@
+"""``recipe.lock.json``: everything needed to make the same bytes again, and to know that they are.
+
+Data only. Resolving fills in the parents, merging fills in the digests of what came out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+from bot.errors import RecordError
+from bot.recipe.model import ModelRef
+
+LOCK_VERSION: Final = 1
+LOCK_FILE = "recipe.lock.json"
+MAXIMUM_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedFile:
+    """A parent's file: SHA-256 in hex, size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedCard:
+    """What a parent's model card said when it was pinned."""
+
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    base_model: tuple[str, ...] = ()
+    base_model_relation: str | None = None
+    tags: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedParent:
+    """A parent as the recipe names it, and what that name meant.
+
+    ``pin`` is the commit of a Hub model or the content digest of a folder; ``digest`` the content
+    digest in both cases, where the content is here to be read.
+    """
+
+    ref: ModelRef
+    kind: Literal["hub", "local"]
+    pin: str
+    digest: str | None = None
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
+    card: LockedCard = field(default_factory=LockedCard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedHost:
+    """Where a merge was made: versions by package, device class, CPU capability."""
+
+    versions: Mapping[str, str]
+    device: str
+    cpu: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedResult:
+    """What came out: the model's digest, and one digest per tensor."""
+
+    model_digest: str
+    tensors: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A merge, pinned.
+
+    ``recipe`` is the YAML as its author wrote it. ``exact`` says where the same bytes can be
+    expected again. ``result`` is None until the merge is done.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
+
+    lock_version: Literal[1] = LOCK_VERSION
+    recipe: str
+    recipe_file: str
+    recipe_hash: str
+    merge_key: str
+    engine_version: str
+    seed: int
+    parents: tuple[LockedParent, ...]
+    host: LockedHost
+    exact: Literal["any host", "host class"]
+    result: LockedResult | None = None
+
+    def pins(self) -> Mapping[ModelRef, str]:
+        """Commit or content digest by reference."""
+        return {parent.ref: parent.pin for parent in self.parents}
+
+    def with_result(self, result: LockedResult) -> Lock:
+        """The same lock once the merge is done."""
+        return replace(self, result=result)
+
+
+def dump_lock(lock: Lock) -> str:
+    """The text of a lock file; the same lock always gives the same text."""
+    return json.dumps(asdict(lock), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse_lock(text: str | bytes, file: str = LOCK_FILE) -> Lock:
+    """Read a lock file's text, refusing unknown keys and wrong types.
+
+    Raises:
+        RecordError: it is no lock, of another version, or broken; names each faulty key.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    _check_version(text, file)
+    try:
+        lock: Lock = TypeAdapter(Lock).validate_json(text)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)[:10]
+        ]
+        raise RecordError(
+            f"{file} is not a recipe lock: {'; '.join(faults)}",
+            hint="take the lock file again from where the model was published",
+        ) from None
+    return lock
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file.
+
+    Raises:
+        RecordError: it cannot be read, or is not a lock.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RecordError(f"cannot read {path}: {reason}", hint="check the path") from None
+    if len(data) > MAXIMUM_BYTES:
+        raise RecordError(f"{path} is larger than {MAXIMUM_BYTES:,} bytes and no recipe lock")
+    return parse_lock(data, str(path))
+
+
+def _check_version(text: str | bytes, file: str) -> None:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RecordError(
+            f"{file} is not JSON", hint="take the lock file again from where it came"
+        ) from None
+    version = data.get("lock_version") if isinstance(data, dict) else None
+    if version != LOCK_VERSION:
+        raise RecordError(
+            f"{file} has lock version {version!r}; this mergebot reads version {LOCK_VERSION}",
+            hint="use the mergebot that wrote it, or a newer one",
+        )
