@@ -1,0 +1,183 @@
+"""Runs the evaluation child: a private home, a short environment, and nobody left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.errors import EvaluationError
+from bot.evaluation.request import OUT_OF_MEMORY, Request
+from bot.events import Event, Report
+
+LAUNCH: tuple[str, ...] = (sys.executable, "-m", "bot.evaluation.child")
+STAGE = "evaluate"
+STALL_SECONDS = 3600.0
+"""A child that reports nothing for this long is taken for dead."""
+
+_KEPT = (
+    "PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "NLTK_DATA",
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+)  # fmt: skip
+_KEPT_ONLINE = ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_STDERR_TAIL = 2000
+_GRACE_SECONDS = 5.0
+
+
+class OutOfMemoryError(Exception):
+    """The batch does not fit; the whole comparison goes on with a smaller one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """How the evaluation child is started.
+
+    Args:
+        offline: whether the network is out of bounds; then every dataset must be here.
+        launch: the program and its first arguments; the request file follows.
+        stall_seconds: without any word for this long, the child is stopped.
+    """
+
+    offline: bool = True
+    launch: Sequence[str] = LAUNCH
+    stall_seconds: float = STALL_SECONDS
+
+    def run(self, request: Request, *, cache: Path, report: Report) -> None:
+        """Evaluate; the results are in the subjects' folders afterwards.
+
+        Args:
+            request: what to do.
+            cache: a folder for prepared datasets, of this suite's content only: the datasets
+                library takes a rewritten file of the same size and time for the old one.
+            report: told about every step.
+
+        Raises:
+            OutOfMemoryError: the batch is too big; finished tasks are kept.
+            EvaluationError: anything else; finished tasks are kept.
+        """
+        with tempfile.TemporaryDirectory(prefix="mergebot-evaluation-") as private:
+            home = Path(private)
+            request.write(home / "request.json")
+            environment = child_environment(
+                os.environ, home=home, cache=cache.resolve(), offline=self.offline
+            )
+            with (home / "stderr").open("wb") as errors:
+                pipe, theirs = os.pipe()
+                child = subprocess.Popen(
+                    [*self.launch, str(home / "request.json")],
+                    stdout=theirs, stderr=errors, stdin=subprocess.DEVNULL,
+                    env=environment, cwd=home, start_new_session=True,
+                )  # fmt: skip
+                os.close(theirs)
+            last: dict[str, Any] = {}
+            with _stopped_at_the_end(child), os.fdopen(pipe, "rb"):
+                for last in self._messages(pipe):
+                    _report(last, report)
+                code = child.wait()
+            _judge(code, last, _tail(home / "stderr"))
+
+    def _messages(self, pipe: int) -> Iterator[dict[str, Any]]:
+        """The JSON lines of a pipe until its other end is closed."""
+        buffered = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while True:
+                if not selector.select(self.stall_seconds):
+                    raise EvaluationError(
+                        f"the evaluation said nothing for {self.stall_seconds:.0f} s and was "
+                        "stopped",
+                        hint="finished tasks are kept: run again to go on from there",
+                    )
+                block = os.read(pipe, 1 << 16)
+                if not block:
+                    return
+                *lines, buffered = (buffered + block).split(b"\n")
+                yield from (json.loads(line) for line in lines if line.startswith(b"{"))
+
+
+def child_environment(
+    outer: Mapping[str, str], *, home: Path, cache: Path, offline: bool
+) -> dict[str, str]:
+    """The whole environment of the child: allow-listed, no token, a home of its own."""
+    kept = _KEPT if offline else (*_KEPT, *_KEPT_ONLINE)
+    flag = "1" if offline else "0"
+    hub = outer.get("HF_HUB_CACHE") or _default_hub_cache(outer)
+    return {name: outer[name] for name in kept if name in outer} | {
+        "HOME": str(home),
+        "HF_HOME": str(home / "huggingface"),
+        "HF_HUB_CACHE": hub,
+        "HF_DATASETS_CACHE": str(cache),
+        "HF_HUB_OFFLINE": flag,
+        "HF_DATASETS_OFFLINE": flag,
+        "TRANSFORMERS_OFFLINE": flag,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TQDM_DISABLE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def _stopped_at_the_end(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens, the child and all it started are gone afterwards."""
+    try:
+        yield
+    finally:
+        for name, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
+            if child.poll() is not None:
+                break
+            os.killpg(child.pid, name)
+            deadline = time.monotonic() + (patience or _GRACE_SECONDS)
+            while child.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+
+def _report(message: Mapping[str, Any], report: Report) -> None:
+    if message["kind"] == "progress":
+        report(Event(STAGE, "advance", "items", message["done"], message["total"], message["item"]))
+    elif message["kind"] == "note":
+        report(Event(STAGE, "note", item=message["item"]))
+
+
+def _judge(code: int, last: Mapping[str, Any], tail: str) -> None:
+    if code == 0:
+        return
+    if code == OUT_OF_MEMORY:
+        raise OutOfMemoryError(last.get("message", ""))
+    if last.get("kind") == "error":
+        raise EvaluationError(last["message"], hint=last["hint"])
+    if code < 0:
+        raise EvaluationError(
+            f"the evaluation was killed by {signal.Signals(-code).name}"
+            + (" (the system does that when memory runs out)" if code == -signal.SIGKILL else ""),
+            hint="finished tasks are kept: run again, with a smaller batch if memory ran out",
+        )
+    raise EvaluationError(
+        f"the evaluation ended with exit code {code}:\n{tail}",
+        hint="finished tasks are kept: run again to go on from there",
+    )
+
+
+def _tail(path: Path) -> str:
+    text = path.read_text("utf-8", errors="replace")
+    return text[-_STDERR_TAIL:].strip()
+
+
+def _default_hub_cache(outer: Mapping[str, str]) -> str:
+    home = outer.get("HF_HOME") or str(
+        Path(outer.get("HOME", "~")).expanduser() / ".cache/huggingface"
+    )
+    return str(Path(home) / "hub")
