@@ -1,0 +1,173 @@
+"""The disk as the sinks see it: every operation that can fail or be cut short, in one place.
+
+Tests hand a subclass to a sink that counts operations and dies at a chosen one. All failures of the
+operating system leave here as ``StorageError`` naming the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot.errors import StorageError
+
+_HINTS = {
+    errno.ENOSPC: "free some space, or write to another disk; what was finished is kept",
+    errno.EDQUOT: "your quota is used up; free some space or write elsewhere",
+    errno.EFBIG: "the file system or a limit (ulimit -f) forbids files of this size",
+    errno.EROFS: "the file system is read-only; write to another folder",
+    errno.EACCES: "check the permissions of the folder, or write to another one",
+    errno.EPERM: "check the permissions of the folder, or write to another one",
+    errno.ENOENT: "the folder disappeared while it was in use; run the command again",
+}
+_MAX_IO_BYTES = 1 << 30
+# On Apple's systems a plain fsync does not reach the platter.
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+class Disk:
+    """Plain file operations, each complete or a ``StorageError``."""
+
+    def __init__(self) -> None:
+        self._paths: dict[int, Path] = {}
+
+    def open(self, path: Path, flags: int) -> int:
+        """Open (and with ``os.O_CREAT`` make) a file; returns its descriptor."""
+        with _explained("open", path):
+            fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._paths[fd] = path
+        return fd
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor."""
+        with _explained("close", self._paths.pop(fd)):
+            os.close(fd)
+
+    def pwrite(self, fd: int, data: memoryview, offset: int) -> None:
+        """Write all of ``data`` at ``offset``, continuing after short writes."""
+        while data.nbytes:
+            with _explained("write to", self._paths[fd], data.nbytes):
+                written = self.pwrite_some(fd, data[:_MAX_IO_BYTES], offset)
+            if written == 0:
+                raise StorageError(f"cannot write to {self._paths[fd]}: the disk took no bytes")
+            data = data[written:]
+            offset += written
+
+    def pwrite_some(self, fd: int, data: memoryview, offset: int) -> int:
+        """One write call; may be short."""
+        return os.pwrite(fd, data, offset)
+
+    def append(self, fd: int, data: bytes) -> None:
+        """Write all of ``data`` at the end of the file."""
+        self.pwrite(fd, memoryview(data), self.size(fd))
+
+    def size(self, fd: int) -> int:
+        """Bytes in an open file."""
+        return os.fstat(fd).st_size
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut an open file to ``size`` bytes."""
+        with _explained("shorten", self._paths[fd]):
+            os.ftruncate(fd, size)
+
+    def allocate(self, fd: int, size: int) -> None:
+        """Reserve ``size`` bytes, so that a full disk is found now and not after hours."""
+        if size == 0:
+            return
+        with _explained("reserve space for", self._paths[fd], size):
+            try:
+                os.posix_fallocate(fd, 0, size)
+            except (AttributeError, OSError) as error:
+                unsupported = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+                if isinstance(error, OSError) and error.errno not in unsupported:
+                    raise
+                os.ftruncate(fd, size)
+
+    def sync_data(self, fd: int) -> None:
+        """Return once the file's bytes survive a power cut."""
+        with _explained("write to", self._paths[fd]):
+            if _FULL_SYNC is not None:
+                fcntl.fcntl(fd, _FULL_SYNC)
+            else:
+                getattr(os, "fdatasync", os.fsync)(fd)
+
+    def sync(self, fd: int) -> None:
+        """Return once bytes and size of the file survive a power cut."""
+        with _explained("write to", self._paths[fd]):
+            if _FULL_SYNC is not None:
+                fcntl.fcntl(fd, _FULL_SYNC)
+            else:
+                os.fsync(fd)
+
+    def sync_folder(self, path: Path) -> None:
+        """Return once the names in a folder survive a power cut."""
+        with _explained("write to", path):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder and its parents where they are missing."""
+        with _explained("make the folder", path):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file or folder another name in one step."""
+        with _explained("rename to", new):
+            old.replace(new)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file that may be gone already."""
+        with _explained("remove", path):
+            path.unlink(missing_ok=True)
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder with all it holds; it may be gone already."""
+        with _explained("remove", path):
+            if path.exists():
+                shutil.rmtree(path)
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Make a small file durable under this very name."""
+        fd = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            self.pwrite(fd, memoryview(data), 0)
+            self.sync(fd)
+        finally:
+            self.close(fd)
+
+
+def write_atomic(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
+    """Replace a file so that readers, and a power cut, see the old bytes or the new, never a mix.
+
+    Raises:
+        StorageError: the disk refused; names the path.
+    """
+    disk = disk or Disk()
+    disk.make_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        disk.write_file(draft, data)
+        disk.rename(draft, path)
+    except StorageError:
+        draft.unlink(missing_ok=True)
+        raise
+    disk.sync_folder(path.parent)
+
+
+@contextmanager
+def _explained(doing: str, path: Path, need: int | None = None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        size = "" if need is None else f" ({need} bytes)"
+        reason = error.strerror or str(error)
+        hint = _HINTS.get(error.errno or 0, "check the disk and run the command again")
+        raise StorageError(f"cannot {doing} {path}{size}: {reason}", hint=hint) from error

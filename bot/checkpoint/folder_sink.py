@@ -1,0 +1,223 @@
+"""A merge written into a folder: laid out in advance, resumable, and whole or not there at all.
+
+The work goes on in ``<name>.partial`` beside the final name. Data reach the disk first, then the
+journal says so; the folder takes its final name as the very last step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from bot.checkpoint.digest import model_digest
+from bot.checkpoint.disk import Disk
+from bot.checkpoint.folder import INDEX_FILE
+from bot.checkpoint.journal import Journal
+from bot.checkpoint.layout import DEFAULT_SHARD_BYTES, Shard, index_file, lay_out
+from bot.checkpoint.manifest import MANIFEST_FILE, Manifest, read_manifest, sums
+from bot.checkpoint.tensor import TensorSpec
+from bot.errors import StorageError
+
+_JOURNAL_FILE = "journal"
+_GROUP_BYTES = 256 << 20
+_GROUP_SECONDS = 1.0
+
+
+class FolderSink:
+    """Writes a checkpoint folder.
+
+    Args:
+        path: the final folder; must not exist, be empty, or hold this very merge.
+        disk: the file operations.
+        shard_bytes: most bytes of tensors in one file.
+    """
+
+    def __init__(
+        self, path: Path | str, *, disk: Disk | None = None, shard_bytes: int = DEFAULT_SHARD_BYTES
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self._disk = disk or Disk()
+        self._shard_bytes = shard_bytes
+        self._journal = Journal(self._disk, self.partial / _JOURNAL_FILE)
+        self._group = threading.Lock()
+        self._waiting_lock = threading.Lock()
+        self._waiting: dict[str, str] = {}
+        self._waiting_bytes = 0
+        self._last_sync = time.monotonic()
+        self._files: dict[str, int] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._specs: dict[str, TensorSpec] = {}
+        self._shards: list[Shard] = []
+        self._digests: dict[str, str] = {}
+        self._plan = ""
+        self._done: Manifest | None = None
+        self._in_place = False
+
+    def begin(self, layout: Sequence[TensorSpec], plan: str) -> Mapping[str, str]:
+        """Lay the files out, or take up what an earlier attempt at ``plan`` left.
+
+        Raises:
+            StorageError: the final folder holds something else, or the disk refuses.
+        """
+        self._plan = plan
+        self._specs = {spec.name: spec for spec in layout}
+        self._shards = lay_out(layout, self._shard_bytes)
+        in_place = self._committed(self.path)
+        self._in_place = in_place is not None
+        self._done = in_place or self._committed(self.partial)
+        if self._done:
+            self._digests = dict(self._done.tensors)
+            return dict(self._digests)
+        self._refuse_foreign()
+        heading = {"plan": plan, "layout": self._layout_digest()}
+        finished = self._journal.read(heading)
+        if finished is None:
+            self._start_over(heading)
+        else:
+            self._journal.resume()
+        self._open_files()
+        self._digests = dict(finished or {})
+        return dict(self._digests)
+
+    def write(self, name: str, offset: int, data: memoryview) -> None:
+        """Put bytes where they belong."""
+        fd, position = self._places[name]
+        self._disk.pwrite(fd, data.cast("B"), position + offset)
+
+    def finish(self, name: str, digest: str) -> None:
+        """Note a complete tensor; now and then make all complete tensors durable."""
+        with self._waiting_lock:
+            self._waiting[name] = digest
+            self._waiting_bytes += self._specs[name].nbytes
+            idle = time.monotonic() - self._last_sync
+            due = self._waiting_bytes >= _GROUP_BYTES or idle >= _GROUP_SECONDS
+        if due and self._group.acquire(blocking=False):
+            try:
+                self._make_durable()
+            finally:
+                self._group.release()
+
+    def commit(self, files: Mapping[str, bytes]) -> str:
+        """Write side files, index and manifest, and give the folder its final name.
+
+        Raises:
+            StorageError: the disk refused; what is finished is kept for the next attempt.
+            ValueError: a tensor is missing.
+        """
+        if self._done is None:
+            with self._group:
+                self._make_durable()
+            self._close()
+            self._done = self._write_rest(files)
+        if not self._in_place:
+            self._disk.remove(self.partial / _JOURNAL_FILE)
+            self._disk.rename(self.partial, self.path)
+            self._disk.sync_folder(self.path.parent)
+            self._in_place = True
+        return self._done.model
+
+    def abort(self) -> None:
+        """Keep what is finished and close."""
+        with self._group:
+            if self._files:
+                self._make_durable()
+        self._close()
+
+    def _make_durable(self) -> None:
+        """Sync the data files, then journal what was complete before the sync began."""
+        with self._waiting_lock:
+            group, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        if not group:
+            return
+        for fd in {self._places[name][0] for name in group}:
+            self._disk.sync_data(fd)
+        self._journal.append(group)
+        self._digests |= group
+        self._last_sync = time.monotonic()
+
+    def _write_rest(self, files: Mapping[str, bytes]) -> Manifest:
+        missing = sorted(self._specs.keys() - self._digests.keys())
+        if missing:
+            raise ValueError(f"tensor {missing[0]!r} was never finished")
+        written = dict(files)
+        if len(self._shards) > 1:
+            written[INDEX_FILE] = index_file(self._shards, tuple(self._specs.values()))
+        for name, data in written.items():
+            self._write_side_file(name, data)
+        manifest = Manifest(
+            plan=self._plan,
+            model=model_digest(self._specs, self._digests, files),
+            tensors={name: self._digests[name] for name in self._specs},
+            files=sums(written),
+            weights={shard.file: shard.size for shard in self._shards},
+        )
+        self._disk.sync_folder(self.partial)
+        self._disk.write_file(self.partial / MANIFEST_FILE, manifest.dump())
+        self._disk.sync_folder(self.partial)
+        return manifest
+
+    def _write_side_file(self, name: str, data: bytes) -> None:
+        place = PurePosixPath(name)
+        if place.is_absolute() or ".." in place.parts:
+            raise StorageError(f"{name!r} is not a file name inside a model folder")
+        folder = self.partial / place.parent
+        self._disk.make_folder(folder)
+        self._disk.write_file(self.partial / place, data)
+        if folder != self.partial:
+            self._disk.sync_folder(folder)
+
+    def _committed(self, folder: Path) -> Manifest | None:
+        """The manifest in ``folder`` if this plan was finished there and its files are whole."""
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.plan != self._plan:
+            return None
+        if manifest.tensors.keys() != self._specs.keys():
+            return None
+        for file, size in manifest.weights.items():
+            if not (folder / file).is_file() or (folder / file).stat().st_size != size:
+                return None
+        return manifest
+
+    def _refuse_foreign(self) -> None:
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            return
+        if self.path.exists():
+            raise StorageError(
+                f"{self.path} exists and is not the result of this merge",
+                hint="choose another output folder, or remove this one",
+            )
+
+    def _layout_digest(self) -> str:
+        rows = [[s.file, s.size, hashlib.sha256(s.header).hexdigest()] for s in self._shards]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def _start_over(self, heading: Mapping[str, str]) -> None:
+        self._disk.remove_folder(self.partial)
+        self._disk.make_folder(self.partial)
+        for shard in self._shards:
+            fd = self._disk.open(self.partial / shard.file, os.O_RDWR | os.O_CREAT)
+            self._disk.allocate(fd, shard.size)
+            self._disk.pwrite(fd, memoryview(shard.header), 0)
+            self._disk.sync(fd)
+            self._disk.close(fd)
+        self._journal.start(heading)
+        self._disk.sync_folder(self.path.parent)
+
+    def _open_files(self) -> None:
+        for shard in self._shards:
+            fd = self._disk.open(self.partial / shard.file, os.O_RDWR)
+            self._files[shard.file] = fd
+            for name, position in shard.positions.items():
+                self._places[name] = (fd, position)
+
+    def _close(self) -> None:
+        self._journal.close()
+        for fd in self._files.values():
+            self._disk.close(fd)
+        self._files.clear()

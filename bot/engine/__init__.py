@@ -1,0 +1,1 @@
+"""Executes a plan; the only place with threads and devices; resumes; reports events."""

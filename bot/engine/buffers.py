@@ -1,0 +1,30 @@
+"""Memory that a thread uses again and again, so that the system maps it once."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+PAGE = 4096
+
+
+class Scratch(threading.local):
+    """Page-aligned buffers of this thread, by slot; each grows to the largest size asked for."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, memoryview] = {}
+
+    def take(self, slot: int, nbytes: int) -> memoryview:
+        """``nbytes`` of writable memory with undefined contents; the slot's former use ends."""
+        held = self._slots.get(slot)
+        if held is None or held.nbytes < nbytes:
+            held = self._slots[slot] = aligned(nbytes)
+        return held[:nbytes]
+
+
+def aligned(nbytes: int) -> memoryview:
+    """Fresh memory that begins on a page, as direct I/O wants it."""
+    room = np.empty(nbytes + PAGE, np.uint8)
+    skip = -room.ctypes.data % PAGE
+    return room.data[skip : skip + nbytes]

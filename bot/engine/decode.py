@@ -1,0 +1,46 @@
+"""Stored bytes become float32; whether they are finite is seen in the stored bits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.checkpoint.tensor import Dtype
+from bot.methods.block import Array
+
+_STORED: dict[Dtype, np.dtype[np.generic]] = {
+    Dtype.F64: np.dtype("<f8"),
+    Dtype.F32: np.dtype("<f4"),
+    Dtype.F16: np.dtype("<f2"),
+    Dtype.BF16: np.dtype("<u2"),
+}
+_EXPONENT: dict[Dtype, tuple[str, int]] = {
+    Dtype.F64: ("<u8", 0x7FF0_0000_0000_0000),
+    Dtype.F32: ("<u4", 0x7F80_0000),
+    Dtype.F16: ("<u2", 0x7C00),
+    Dtype.BF16: ("<u2", 0x7F80),
+}
+
+
+def decode(stored: memoryview, dtype: Dtype) -> Array:
+    """float32 values of stored bytes, flat; float32 is not copied, float64 is rounded once.
+
+    Raises:
+        KeyError: the dtype is not one that arithmetic is done on.
+    """
+    raw = np.frombuffer(stored, _STORED[dtype])
+    if dtype is Dtype.BF16:
+        bits = raw.astype(np.uint32)
+        bits <<= 16
+        return bits.view(np.float32)
+    with np.errstate(over="ignore"):
+        return raw.astype(np.float32, copy=False)
+
+
+def all_finite(stored: memoryview, dtype: Dtype) -> bool:
+    """Whether no element is a NaN or an infinity: those have all exponent bits set."""
+    kind, exponent = _EXPONENT[dtype]
+    bits = np.frombuffer(stored, kind)
+    if bits.size == 0:
+        return True
+    sign = 1 << (8 * bits.itemsize - 1)
+    return bool((bits & bits.dtype.type(sign - 1)).max() < exponent)

@@ -1,0 +1,86 @@
+"""Executes a plan: statistics that span the model, then tensor after tensor, then commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from bot.checkpoint.sink import Sink
+from bot.checkpoint.source import Source
+from bot.engine.buffers import Scratch
+from bot.engine.devices import default_threads, require
+from bot.engine.model_statistics import Answers, model_statistics
+from bot.engine.pool import Work, run, window
+from bot.engine.progress import Progress
+from bot.engine.tensor_work import Merged, Workshop, copied
+from bot.errors import MergebotError
+from bot.events import Report, silent
+from bot.methods.reduction import Stat
+from bot.plan.model import Plan, TensorJob
+
+CHUNK_GRAINS = 4
+
+
+def execute(
+    plan: Plan,
+    sources: Mapping[str, Source],
+    sink: Sink,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    report: Report = silent,
+    chunk_grains: int = CHUNK_GRAINS,
+) -> str:
+    """Make the model that ``plan`` describes; the result does not depend on the last four.
+
+    Args:
+        plan: what to make.
+        sources: the keys that the plan's slots use -> readable checkpoints.
+        sink: where it goes; what it finished for the same plan before is not made again.
+        device: "cpu".
+        threads: how many compute at once; None means one per processor.
+        report: told the bytes that are done.
+        chunk_grains: grains that are read and written at once.
+
+    Returns:
+        The digest of the model.
+
+    Raises:
+        CheckpointError: a parent's file is cut or not what the plan says.
+        NonFiniteError: a NaN or an infinity in a parent or the result.
+        StorageError: the disk refused.
+        InterruptedRunError: stopped by the user; the same call continues.
+    """
+    require(device)
+    workers = threads or default_threads()
+    finished = sink.begin(plan.layout, plan.digest)
+    todo = [job for job in plan.jobs if job.output.name not in finished]
+    progress = Progress(plan.jobs, todo, report)
+    shop = Workshop(sources, sink, chunk_grains, progress.advance, Scratch())
+    try:
+        _merge(plan.jobs, todo, shop, workers)
+        digest = sink.commit(plan.files)
+    except BaseException as error:
+        with suppress(MergebotError):
+            sink.abort()
+        if isinstance(error, KeyboardInterrupt):
+            raise progress.interrupted() from error
+        raise
+    progress.end()
+    return digest
+
+
+def _merge(
+    jobs: Sequence[TensorJob], todo: Sequence[TensorJob], shop: Workshop, workers: int
+) -> None:
+    known: Answers = {}
+    if todo:
+        merged = [Merged(job, shop) for job in jobs if job.method is not None]
+        known = model_statistics(merged, workers)
+    works = (_work(job, shop, known.get(job.output.name, {})) for job in todo)
+    run(works, workers=workers, window=window(workers))
+
+
+def _work(job: TensorJob, shop: Workshop, known: Mapping[str, Stat]) -> Work:
+    waves = copied(job, shop) if job.method is None else Merged(job, shop, known).waves()
+    return Work(f"tensor {job.output.name!r}", waves)

@@ -1,0 +1,179 @@
+"""One output tensor as work for the pool: statistics, arithmetic or a copy, digest, writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from bot.checkpoint.digest import Hashed, TensorDigest, hash_blocks
+from bot.checkpoint.sink import Sink
+from bot.checkpoint.source import Source
+from bot.engine.buffers import Scratch
+from bot.engine.chunks import Chunk, chunks
+from bot.engine.decode import all_finite
+from bot.engine.encode import encode
+from bot.engine.inputs import Inputs, Loaded, check_finite
+from bot.engine.pool import Wave
+from bot.engine.statistics import Folding, States
+from bot.errors import NonFiniteError
+from bot.methods.block import Block, Unit
+from bot.methods.catalogue import catalogue
+from bot.methods.reduction import Reduction, Stat
+from bot.methods.registry import Method
+from bot.plan.model import TensorJob
+
+_OUTPUT_SLOT = 0
+Done = Callable[[str, int], None]
+"""Told the tensor and how many more of its bytes are written."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every tensor's work shares."""
+
+    sources: Mapping[str, Source]
+    sink: Sink
+    chunk_grains: int
+    done: Done
+    scratch: Scratch
+
+    def inputs(self, job: TensorJob) -> Inputs:
+        """The job's tensors."""
+        return Inputs(job, self.sources, self.scratch)
+
+    def chunks(self, job: TensorJob, unit: Unit) -> Iterator[Chunk]:
+        """The job's tensor cut for I/O."""
+        return chunks(job.output.shape, job.output.elements, unit, self.chunk_grains)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Writes one tensor and knows its digest in the end."""
+
+    shop: Workshop
+    job: TensorJob
+    digest: TensorDigest
+
+    def put(self, start: int, data: memoryview) -> tuple[Hashed, int]:
+        """Hash and write bytes that begin at element ``start``; on any thread."""
+        offset = start * self.job.output.dtype.itemsize
+        hashed = hash_blocks(offset, data, self.job.output.nbytes)
+        self.shop.sink.write(self.job.output.name, offset, data)
+        return hashed, data.nbytes
+
+    def collect(self, part: tuple[Hashed, int]) -> None:
+        """Take what ``put`` returned."""
+        self.digest.add(part[0])
+        self.shop.done(self.job.output.name, part[1])
+
+    def waves(self, tasks: Iterable[Callable[[], tuple[Hashed, int]]]) -> Iterator[Wave]:
+        """Write everything, then tell the sink that the tensor is complete."""
+        yield Wave(tasks, self.collect)
+        yield Wave([self._finish], lambda _: None)
+
+    def _finish(self) -> None:
+        self.shop.sink.finish(self.job.output.name, self.digest.hexdigest())
+
+
+def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
+    """A tensor that is taken over byte by byte."""
+    output = Output(shop, job, TensorDigest(job.output.nbytes))
+    inputs = shop.inputs(job)
+
+    def copy(chunk: Chunk) -> tuple[Hashed, int]:
+        loaded = inputs.load(chunk)
+        (stored,) = loaded.stored
+        if job.output.dtype.mergeable:
+            check_finite(stored, job.output.dtype, job.models[0], chunk.start)
+        return output.put(chunk.start, stored)
+
+    yield from output.waves(partial(copy, chunk) for chunk in shop.chunks(job, Unit.GRAIN))
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A tensor that is computed.
+
+    ``known`` are the statistics of model scope, which were made before any tensor was merged.
+    """
+
+    job: TensorJob
+    shop: Workshop
+    known: Mapping[str, Stat] = field(default_factory=dict)
+
+    @cached_property
+    def method(self) -> Method:
+        """What computes it."""
+        return catalogue()[str(self.job.method)]
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The tensors it is computed from."""
+        return self.shop.inputs(self.job)
+
+    @cached_property
+    def arguments(self) -> SimpleNamespace:
+        """Keyword arguments of the method."""
+        return self.method.arguments(self.job.parameters, len(self.job.models))
+
+    @cached_property
+    def asked(self) -> Mapping[str, Reduction[Any] | None]:
+        """All statistics the method asks for."""
+        return self.method.reductions(self.arguments)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The tensor cut for I/O."""
+        return self.shop.chunks(self.job, self.method.unit)
+
+    def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
+        """The states of a chunk's grains."""
+        return folding.scan(self.inputs.load(chunk).blocks(), self.job.output)
+
+    def waves(self) -> Iterator[Wave]:
+        """Statistics in as many passes as they need, then the arithmetic."""
+        asked = {name: self.asked[name] for name in self.asked if name not in self.known}
+        folding = Folding(asked, self.job.output, len(self.job.models))
+        while folding.open:
+            yield Wave(
+                (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
+            )
+            folding.end_pass()
+        output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
+        stats = {**self.known, **folding.answers}
+        tasks = (partial(self._combine, output, stats, chunk) for chunk in self.chunks())
+        yield from output.waves(tasks)
+
+    def _combine(
+        self, output: Output, stats: Mapping[str, Stat], chunk: Chunk
+    ) -> tuple[Hashed, int]:
+        loaded = self.inputs.load(chunk)
+        size = chunk.elements * self.job.output.dtype.itemsize
+        merged = self.shop.scratch.take(_OUTPUT_SLOT, size)
+        self._compute(loaded, stats, merged)
+        return output.put(chunk.start, merged)
+
+    def _compute(self, loaded: Loaded, stats: Mapping[str, Stat], merged: memoryview) -> None:
+        dtype = self.job.output.dtype
+        for block in loaded.blocks():
+            values = np.asarray(
+                self.method.function(block, **vars(self.arguments), **stats), np.float32
+            )
+            first = (block.span.start - loaded.chunk.start) * dtype.itemsize
+            piece = merged[first : first + values.size * dtype.itemsize]
+            encode(values.reshape(-1), dtype, piece)
+            if not all_finite(piece, dtype):
+                raise self._not_finite(block)
+
+    def _not_finite(self, block: Block) -> NonFiniteError:
+        output = self.job.output
+        return NonFiniteError(
+            f"the merge of tensor {output.name!r} by {self.method.name} is not a number, or too "
+            f"large for {output.dtype.torch_name}, in elements {block.span.start} to "
+            f"{block.span.stop}; its parents are finite",
+            hint="check the weights, or choose a dtype with more range (float32, bfloat16)",
+        )
