@@ -1,0 +1,62 @@
+"""Ways to draw tensors, models and recipes."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from bot.methods.apply import Inputs, apply
+from bot.methods.catalogue import catalogue
+from bot.methods.draws import CounterDraws
+
+SHAPES = [(), (1,), (2,), (50,), (1, 9), (9, 1), (6, 7), (3, 4, 5), (2, 3, 2, 3)]
+
+
+def bf16(values):
+    """The nearest bfloat16 values, as float32."""
+    bits = np.asarray(values, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def family(seed, shape, models, *, scale=0.1, coarse=False):
+    """A base and its fine-tunes; coarse ones are bf16-valued and tie often."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=shape).astype(np.float32)
+    tunes = [base + (scale * rng.normal(size=shape)).astype(np.float32) for _ in range(models)]
+    if coarse:
+        base, tunes = bf16(base), [bf16(tune) for tune in tunes]
+    return np.asarray(base, np.float32), [np.asarray(tune, np.float32) for tune in tunes]
+
+
+@st.composite
+def families(draw, least=1, most=4):
+    """(base, models) of any shape, both fine and coarse."""
+    shape = draw(st.sampled_from(SHAPES))
+    seed = draw(st.integers(0, 2**32 - 1))
+    count = draw(st.integers(least, most))
+    return family(seed, shape, count, coarse=draw(st.booleans()))
+
+
+def weights(count):
+    """Weights of both signs, zero among them."""
+    one = st.sampled_from([-1.5, -1.0, -0.3, 0.0, 0.25, 0.5, 1.0, 2.0])
+    return st.lists(one, min_size=count, max_size=count).map(tuple)
+
+
+def densities(count):
+    """Shares from nothing to everything."""
+    one = st.one_of(st.sampled_from([0.0, 0.001, 0.5, 1.0]), st.floats(0.01, 0.99))
+    return st.lists(one, min_size=count, max_size=count).map(tuple)
+
+
+def run(name, base, models, parameters=None, *, seed=0, grain=1 << 20, tensor="w"):
+    """Merge one tensor by the method of that name."""
+    method = catalogue()[name]
+    inputs = Inputs(
+        base=None if method.signature.base == "none" else base,
+        models=models,
+        tensor=tensor,
+        draws=CounterDraws(seed, tensor),
+    )
+    return apply(method, inputs, parameters or {}, grain=grain)
