@@ -23,15 +23,11 @@ _NAME_HINT = "1 to 96 letters, digits, `.`, `_` and `-`, beginning with a letter
 
 def read_about(root: MapNode, problems: Problems) -> About:
     """Name, description, licence, authors, tags and suites from the recipe's top level."""
+    node, longest = value_of(root, "description"), LONGEST_DESCRIPTION
+    description = read_text(node, "`description`", problems, longest=longest, one_line=False)
     return About(
         name=_read_name(root, problems),
-        description=read_text(
-            value_of(root, "description"),
-            "`description`",
-            problems,
-            longest=LONGEST_DESCRIPTION,
-            one_line=False,
-        ),
+        description=description.strip() if description else None,
         license=read_word(
             value_of(root, "license"),
             "`license`",
@@ -61,7 +57,7 @@ def _read_name(root: MapNode, problems: Problems) -> str | None:
 def _read_authors(root: MapNode, problems: Problems) -> tuple[str, ...]:
     items = read_list(value_of(root, "authors"), "`authors`", problems, longest=MOST_AUTHORS)
     texts = [read_text(item, "an author", problems, longest=LONGEST_AUTHOR) for item in items]
-    return tuple(text for text in texts if text)
+    return tuple(text.strip() for text in texts if text)
 
 
 def _read_words(

@@ -69,11 +69,10 @@ def read_text(
     if one_line and "\n" in node.text.strip():
         problems.add(node, f"{what} must be one line", None)
         return None
-    text = node.text.strip()
-    if not text:
+    if not node.text.strip():
         problems.add(node, f"{what} is empty", "write it out or remove the key")
         return None
-    return text
+    return node.text
 
 
 def read_word(

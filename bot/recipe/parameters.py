@@ -24,6 +24,8 @@ _SCHEDULE_HINT = (
     "write a value, a gradient such as [0.0, 0.5, 1.0], or rows of `value` and `filter`"
 )
 
+_SWEEP = "write one value"
+
 
 def read_parameters(
     node: Node, signature: Signature | None, level: Level, problems: Problems
@@ -113,6 +115,9 @@ def _read_row(node: Node, knob: Parameter | None, problems: Problems) -> Entry |
         problems.add(node, "expected a row of `value` and `filter` like the others", _SCHEDULE_HINT)
         return None
     for key, (place, _) in node.entries.items():
+        if key == "sweep":
+            problems.add(place, "a sweep stands for several recipes; here one is needed", _SWEEP)
+            return None
         if key not in ("value", "filter"):
             hint = nearest(key, ("value", "filter"), noun="keys")
             problems.add(place, f"unknown key `{shorten(key)}` in a parameter's row", hint)

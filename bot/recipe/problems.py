@@ -9,6 +9,8 @@ from bot.errors import Problem, RecipeError
 from bot.recipe.present import with_excerpts
 from bot.recipe.yaml_nodes import Node
 
+_MOST_LISTED = 12
+
 
 class Problems:
     """What is wrong with one file, found in any order, told in the file's order."""
@@ -45,6 +47,8 @@ def nearest(word: str, known: Iterable[str], *, noun: str = "known") -> str:
     names = list(known)
     listed = f"{noun}: {', '.join(names)}"
     match = close_matches(word, names)
+    if match and len(names) > _MOST_LISTED:
+        return f"did you mean `{match[0]}`?"
     return f"did you mean `{match[0]}`?  {listed}" if match else listed
 
 

@@ -8,12 +8,12 @@ from bot.recipe.model import ModelRef
 from bot.recipe.problems import Problems, nearest
 from bot.recipe.yaml_nodes import MapNode, Node, RefusedNode, ScalarNode, shorten
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-_REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,127}", re.ASCII)
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+REVISION = re.compile(r"[A-Za-z0-9][\w./-]{0,127}", re.ASCII)
 _URL = re.compile(
     r"(?:https?://(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://)(?:models/)?([^/]+/[^/]+)?"
 )
-_LONGEST_HUB_ID = 96
+LONGEST_HUB_ID = 96
 _HOW = "write `org/name`, `org/name@revision`, or a folder as `./name`"
 REMOTE_CODE = "a merge never runs a model's own code; use a parent that loads without it"
 
@@ -32,10 +32,10 @@ def read_reference(node: Node, problems: Problems) -> ModelRef | None:
 
 def hub_id_fault(path: str) -> str | None:
     """Why a text is not the id of a repository on the Hub, or None when it is one."""
-    if not _HUB_ID.fullmatch(path):
+    if not HUB_ID.fullmatch(path):
         return "it must look like `org/name`, with letters, digits, `.`, `_` and `-`"
-    if len(path) > _LONGEST_HUB_ID:
-        return f"it is longer than {_LONGEST_HUB_ID} characters"
+    if len(path) > LONGEST_HUB_ID:
+        return f"it is longer than {LONGEST_HUB_ID} characters"
     if ".." in path or "--" in path:
         return "the Hub allows no `..` and no `--`"
     if path.endswith((".git", ".", "-")) or any(
@@ -131,7 +131,7 @@ def _checked(
     if reference.is_local:
         problems.add(revision_node, "a folder has no revision", "remove it, or name a Hub model")
         return None
-    if not _REVISION.fullmatch(revision) or ".." in revision:
+    if not REVISION.fullmatch(revision) or ".." in revision:
         problems.add(
             revision_node,
             f"`{shorten(revision)}` is not a revision",

@@ -1,0 +1,227 @@
+"""The grammar as a JSON Schema, for editors that complete and check YAML.
+
+It accepts every recipe that the parser accepts. What a schema cannot say (counts of models, equal
+layer ranges, missing per-model values) only the parser reports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bot.recipe import about, inputs, references, schema, tokenizer
+from bot.recipe.parameters import IGNORED
+from bot.recipe.signature import Parameter, Signature, load_signatures
+
+Schema = dict[str, Any]
+SCHEMA_FILE = "recipe.schema.json"
+
+_ID = references.HUB_ID.pattern.replace(r"\w", "A-Za-z0-9_")
+_REVISION = references.REVISION.pattern.replace(r"\w", "A-Za-z0-9_")
+_ONE = rf"(?:[./~][^+@]*|{_ID}(?:@{_REVISION})?)"
+
+
+def dump_schema(signatures: Mapping[str, Signature] | None = None) -> str:
+    """The text of ``recipe.schema.json`` for these methods (all of them by default)."""
+    known = load_signatures() if signatures is None else signatures
+    return json.dumps(recipe_schema(known), indent=1, sort_keys=True) + "\n"
+
+
+def recipe_schema(signatures: Mapping[str, Signature]) -> Schema:
+    """A JSON Schema (draft 2020-12) of recipes with these methods."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mergebot recipe",
+        "type": "object",
+        "required": ["merge_method"],
+        "properties": _top_properties(signatures),
+        "additionalProperties": False,
+        "oneOf": [_present("models"), _present("slices")],
+        "allOf": [_rules_of(signatures[name]) for name in sorted(signatures)],
+        "$defs": _definitions() | _all_parameters(signatures),
+    }
+
+
+def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
+    found: Schema = {}
+    for signature in signatures.values():
+        found |= _parameter_definitions(signature)
+    return found
+
+
+def _top_properties(signatures: Mapping[str, Signature]) -> Schema:
+    dtypes = [*schema.DTYPES, *(f"torch.{name}" for name in schema.DTYPES)]
+    properties = {
+        "models": {"type": "array", "items": {"$ref": "#/$defs/model"}},
+        "slices": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/slice"}},
+        "base_model": {"$ref": "#/$defs/reference"},
+        "parameters": {"type": "object"},
+        "dtype": {"enum": dtypes},
+        "out_dtype": {"enum": dtypes},
+        "tokenizer_source": {"$ref": "#/$defs/tokenizer_source"},
+        "tokenizer": {"$ref": "#/$defs/tokenizer"},
+        "chat_template": _chat_template(),
+        "seed": {"type": "integer", "minimum": 0, "maximum": schema.GREATEST_SEED},
+        **_about_properties(),
+    }
+    optional = {key: _or_null(value) for key, value in properties.items()}
+    return {"merge_method": {"enum": sorted(signatures)}, **optional}
+
+
+def _about_properties() -> Schema:
+    author = {"type": "string", "maxLength": about.LONGEST_AUTHOR}
+    return {
+        "name": _word(about.NAME.pattern),
+        "description": {"type": "string", "maxLength": about.LONGEST_DESCRIPTION},
+        "license": _word(about.LICENSE.pattern),
+        "authors": _texts(
+            {"type": "string", "maxLength": about.LONGEST_AUTHOR}, about.MOST_AUTHORS
+        ),
+        "tags": _texts({"type": "string", "maxLength": 64}, about.MOST_TAGS),
+        "suites": _texts(_word(about.NAME.pattern), about.MOST_SUITES),
+    }
+
+
+def _texts(item: Schema, most: int) -> Schema:
+    return {"type": "array", "items": item, "maxItems": most}
+
+
+def _chat_template() -> Schema:
+    jinja = {"type": "string", "minLength": tokenizer.SHORTEST_TEMPLATE, "pattern": r"\{"}
+    return {"anyOf": [{"enum": list(tokenizer.CHAT_TEMPLATES)}, jinja]}
+
+
+def _definitions() -> Schema:
+    path = _closed({"path": {"type": "string"}, "revision": _or_null({"type": "string"})}, ["path"])
+    part = {"anyOf": [{"type": "string"}, path]}
+    parameters = _or_null({"type": "object"})
+    reference = {"$ref": "#/$defs/reference"}
+    layers = {"type": "integer", "minimum": 0, "maximum": inputs.MOST_LAYERS}
+    layer_range = {"type": "array", "items": layers, "minItems": 2, "maxItems": 2}
+    source = {"model": reference, "layer_range": layer_range, "parameters": parameters}
+    return {
+        "reference": {
+            "anyOf": [
+                {"type": "string", "pattern": rf"^{_ONE}(?:\+{_ONE})?$"},
+                _closed({"model": part, "lora": _or_null(part)}, ["model"]),
+            ]
+        },
+        "model": _closed({"model": reference, "parameters": parameters}, ["model"]),
+        "source": _closed(source, ["model", "layer_range"]),
+        "slice": _closed(
+            {
+                "sources": {"type": "array", "items": {"$ref": "#/$defs/source"}},
+                "base_model": _or_null(reference),
+                "parameters": parameters,
+            },
+            ["sources"],
+        ),
+        "tokenizer_source": {"anyOf": [{"enum": ["union", "base"]}, reference]},
+        "tokenizer": _tokenizer(),
+        "token_rule": _token_rule(reference),
+    }
+
+
+def _tokenizer() -> Schema:
+    padding = {"type": "integer", "minimum": 1, "maximum": tokenizer.MOST_PADDING}
+    tokens = {"type": "object", "additionalProperties": {"$ref": "#/$defs/token_rule"}}
+    properties: Schema = {
+        "source": {"$ref": "#/$defs/tokenizer_source"},
+        "tokens": tokens,
+        "pad_to_multiple_of": padding,
+    }
+    return _closed({key: _or_null(value) for key, value in properties.items()}, [])
+
+
+def _token_rule(reference: Schema) -> Schema:
+    zero = _closed({"kind": {"const": "zero"}}, ["kind"])
+    token_id = {"type": "integer", "minimum": 0, "maximum": tokenizer.MOST_TOKEN_ID}
+    properties = {
+        "kind": {"const": "model_token"},
+        "model": reference,
+        "token": _or_null({"type": "string"}),
+        "token_id": _or_null(token_id),
+    }
+    model_token = _closed(properties, ["kind", "model"])
+    source = {"anyOf": [zero, model_token, reference, {"type": "null"}]}
+    rule = _closed({"source": source, "force": _or_null({"type": "boolean"})}, [])
+    return _or_null(rule)
+
+
+def _rules_of(signature: Signature) -> Schema:
+    """What holds once ``merge_method`` names this method."""
+    merge, model = (
+        {"properties": {"parameters": {"$ref": f"#/$defs/{signature.name}.{level}"}}}
+        for level in ("merge", "model")
+    )
+    slice_ = {"properties": merge["properties"] | {"sources": {"items": model}}}
+    then: Schema = {
+        "properties": merge["properties"]
+        | {"models": {"items": model}, "slices": {"items": slice_}},
+    }
+    if signature.base == "required":
+        then |= {"if": _present("models"), "then": _present("base_model")}
+    return {"if": {"properties": {"merge_method": {"const": signature.name}}}, "then": then}
+
+
+def _parameter_definitions(signature: Signature) -> Schema:
+    """What may stand in ``parameters`` of recipe and slices ("merge"), and of one model."""
+    schedules: Schema = {name: {"enum": [True, False, 0, 1]} for name in IGNORED}
+    schedules |= {
+        knob.name: {"$ref": f"#/$defs/{signature.name}.{knob.name}.schedule"}
+        for knob in signature.parameters
+    }
+    once = {knob.name for knob in signature.parameters if knob.scope == "global"} - IGNORED
+    per_model = {name: value for name, value in schedules.items() if name not in once}
+    definitions: Schema = {
+        "merge": {"properties": schedules, "additionalProperties": False},
+        "model": {"properties": per_model, "additionalProperties": False},
+    }
+    definitions |= {f"{knob.name}.schedule": _schedule(knob) for knob in signature.parameters}
+    return {f"{signature.name}.{key}": value for key, value in definitions.items()}
+
+
+def _schedule(knob: Parameter) -> Schema:
+    scalar = _scalar(knob)
+    values = [scalar]
+    if knob.kind == "float":
+        values.append({"type": "array", "items": scalar, "minItems": 1})
+    row = _closed({"value": {"anyOf": values}, "filter": _or_null({"type": "string"})}, ["value"])
+    rows = {"type": "array", "items": row, "minItems": 1}
+    described = {"description": knob.description} if knob.description else {}
+    return {"anyOf": [*values, row, rows], **described}
+
+
+def _scalar(knob: Parameter) -> Schema:
+    if knob.kind == "bool":
+        return {"enum": [True, False, 0, 1]}
+    if knob.kind == "choice":
+        return {"enum": list(knob.choices)}
+    bounds: Schema = {"type": "number" if knob.kind == "float" else "integer"}
+    if knob.minimum is not None:
+        bounds["exclusiveMinimum" if knob.minimum_excluded else "minimum"] = knob.minimum
+    if knob.maximum is not None:
+        bounds["exclusiveMaximum" if knob.maximum_excluded else "maximum"] = knob.maximum
+    return bounds
+
+
+def _closed(properties: Schema, required: list[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _present(key: str) -> Schema:
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def _or_null(value: Schema) -> Schema:
+    return {"anyOf": [value, {"type": "null"}]}
+
+
+def _word(pattern: str) -> Schema:
+    return {"type": "string", "pattern": f"^{pattern}$"}
