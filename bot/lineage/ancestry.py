@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import yaml
 
-from bot.lineage.origin import CardFacts, Origin
+from bot.lineage.origin import Origin
+from bot.recipe.lock import LockedCard
 from leaderboard.schema import Flag, Lineage, LineageEdge, LineageNode, Relation
 
 GENERATIONS = 6
 NODES = 120
 
-CardOf = Callable[[str], CardFacts | None]
+CardOf = Callable[[str], LockedCard | None]
 """Looks up the card of a Hub model; None when it cannot be read."""
 
 
@@ -29,10 +30,10 @@ class Parentage:
     is_base: bool = False
 
 
-def no_cards(model: str) -> CardFacts | None:
+def no_cards(model: str) -> LockedCard | None:
     """Know nothing about any Hub model: the tree ends at what the parents' own cards name."""
     del model
-    return None  # noqa: RET501 - None is the answer
+    return None
 
 
 def family_tree(
@@ -48,7 +49,7 @@ def family_tree(
     """
     nodes = {merge: LineageNode(id=merge, name=name, relation="merge")}
     edges: dict[tuple[str, str], LineageEdge] = {}
-    frontier: list[tuple[str, CardFacts]] = []
+    frontier: list[tuple[str, LockedCard]] = []
     for parent in parents:
         node = _parent_node(parent)
         nodes.setdefault(node.id, node)
@@ -72,13 +73,13 @@ def _parent_node(parent: Parentage) -> LineageNode:
 
 
 def _climb(
-    frontier: Sequence[tuple[str, CardFacts]],
+    frontier: Sequence[tuple[str, LockedCard]],
     nodes: dict[str, LineageNode],
     edges: dict[tuple[str, str], LineageEdge],
     card_of: CardOf,
-) -> list[tuple[str, CardFacts]]:
+) -> list[tuple[str, LockedCard]]:
     """Add one generation of ancestors; returns those whose own cards were found."""
-    found: list[tuple[str, CardFacts]] = []
+    found: list[tuple[str, LockedCard]] = []
     for child, card in frontier:
         for ancestor in card.base_model:
             if len(nodes) >= NODES or ancestor == child:
@@ -99,7 +100,7 @@ def _climb(
     return found
 
 
-def relation_of(card: CardFacts, *, is_base: bool = False) -> Relation:
+def relation_of(card: LockedCard, *, is_base: bool = False) -> Relation:
     """What a model is to its own base, by its card; the Hub infers a merge from two bases."""
     said = card.base_model_relation
     if said in ("adapter", "merge", "quantized", "finetune"):

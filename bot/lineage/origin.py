@@ -10,30 +10,10 @@ from typing import Any, Literal
 import yaml
 
 from bot.checkpoint.source import Source
+from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.model import ModelRef
 
 FRONT_MATTER_LIMIT = 256 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardFacts:
-    """What a model card's front matter says, reduced to plain text; absent means not said."""
-
-    license: str | None = None
-    license_name: str | None = None
-    license_link: str | None = None
-    base_model: tuple[str, ...] = ()
-    base_model_relation: str | None = None
-    tags: tuple[str, ...] = ()
-    language: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileFacts:
-    """A parent's file as it was pinned."""
-
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,27 +31,27 @@ class Origin:
     digest: str
     source: Source
     folder: Path | None
-    files: Mapping[str, FileFacts] = field(default_factory=dict)
-    card: CardFacts = field(default_factory=CardFacts)
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
+    card: LockedCard = field(default_factory=LockedCard)
     url: str | None = None
     gated: bool = False
 
 
-def read_card(text: str) -> CardFacts:
+def read_card(text: str) -> LockedCard:
     """Read a model card's front matter; a card without one, or with a broken one, says nothing.
 
     Cards come from strangers: only plain strings and lists of them are taken over.
     """
     block = _front_matter(text)
     if block is None:
-        return CardFacts()
+        return LockedCard()
     try:
         data = yaml.safe_load(block)
     except (yaml.YAMLError, RecursionError, ValueError):
-        return CardFacts()
+        return LockedCard()
     if not isinstance(data, dict):
-        return CardFacts()
-    return CardFacts(
+        return LockedCard()
+    return LockedCard(
         license=_one(data.get("license")),
         license_name=_one(data.get("license_name")),
         license_link=_one(data.get("license_link")),

@@ -12,8 +12,9 @@ from bot.checkpoint.lora import LoraSource
 from bot.checkpoint.source import Source
 from bot.errors import CheckpointError, HubError, Problem, RecipeError
 from bot.events import Event, Report, silent
-from bot.lineage.origin import FileFacts, Origin, read_card
+from bot.lineage.origin import Origin, read_card
 from bot.plan.parent import Parent
+from bot.recipe.lock import LockedFile
 from bot.recipe.model import ModelRef, Recipe
 
 HubResolver = Callable[[ModelRef, Report], Origin]
@@ -141,11 +142,11 @@ def _unique(name: str, taken: Mapping[str, object]) -> str:
     return next(f"{name}-{n}" for n in range(2, 1000) if f"{name}-{n}" not in taken)
 
 
-def _files(folder: Path) -> Mapping[str, FileFacts]:
+def _files(folder: Path) -> Mapping[str, LockedFile]:
     found = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):
-            found[path.name] = FileFacts(sha256=file_sha256(path), size=path.stat().st_size)
+            found[path.name] = LockedFile(sha256=file_sha256(path), size=path.stat().st_size)
     return found
 
 

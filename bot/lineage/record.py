@@ -1,0 +1,217 @@
+"""Assemble the record of a run: everything a card, a report or a board will ever say about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.check.report import CheckReport
+from bot.lineage.ancestry import (
+    CardOf,
+    Parentage,
+    family_tree,
+    inherited_flags,
+    no_cards,
+    relation_of,
+)
+from bot.lineage.licence import Decision, Declared, decide
+from bot.lineage.origin import Origin
+from bot.lineage.weights import parameter_summary, weight_of
+from bot.plan.model import Plan
+from bot.recipe.canonical import recipe_hash
+from bot.recipe.lock import LockedFile
+from bot.recipe.model import Recipe
+from bot.recipe.signature import Signature
+from bot.tokens.config import JsonObject
+from leaderboard.results import SuiteResult
+from leaderboard.schema import (
+    Attempts,
+    Check,
+    EngineFacts,
+    Failure,
+    FileFacts,
+    Flag,
+    Licence,
+    ModelFacts,
+    Parent,
+    RecipeFacts,
+    Record,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What a run knows about itself so far; later stages fill in more."""
+
+    run_key: str
+    merge_key: str
+    created: str
+    name: str
+    recipe: Recipe
+    signature: Signature
+    origins: Mapping[str, Origin]
+    attempts: Attempts
+    plan: Plan | None = None
+    config: JsonObject = field(default_factory=dict)
+    template_from: str | None = None
+    model_digest: str | None = None
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
+    engine: EngineFacts | None = None
+    checks: CheckReport | None = None
+    suites: Sequence[SuiteResult] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+    card_of: CardOf = no_cards
+
+
+def licence_of(story: Story) -> Decision:
+    """The licence the merge must carry, from its parents' cards."""
+    declared = [
+        Declared(
+            model=str(origin.ref),
+            id=origin.card.license,
+            name=origin.card.license_name,
+            link=origin.card.license_link,
+        )
+        for origin in story.origins.values()
+    ]
+    return decide(declared, wanted=story.recipe.about.license)
+
+
+def build_record(story: Story) -> Record:
+    """The record of a run, ended well or not."""
+    parentage = [_parentage(story, origin) for origin in story.origins.values()]
+    node = story.model_digest or story.run_key
+    tree = family_tree(node, story.name, parentage, story.card_of)
+    about = story.recipe.about
+    return Record(
+        run_key=story.run_key,
+        merge_key=story.merge_key,
+        model_digest=story.model_digest if story.failure is None else None,
+        name=story.name,
+        title=about.name,
+        description=about.description,
+        authors=about.authors,
+        tags=about.tags,
+        licence=_licence(licence_of(story)),
+        created=story.created,
+        status="failed" if story.failure else "ok",
+        failure=story.failure,
+        recipe=_recipe(story),
+        parents=tuple(_parent(part) for part in parentage),
+        lineage=tree,
+        model=_model(story) if story.failure is None else None,
+        files={name: FileFacts(sha256=f.sha256, size=f.size) for name, f in story.files.items()},
+        versions=dict(story.versions),
+        machine=dict(story.machine),
+        engine=story.engine,
+        checks=_checks(story.checks),
+        suites=tuple(story.suites) if story.failure is None else (),
+        attempts=story.attempts,
+        flags=(*inherited_flags(tree, node), *_degenerate(story)),
+    )
+
+
+def family_name(origins: Mapping[str, Origin]) -> str:
+    """What counts as one family of attempts: all recipes over the same set of parents."""
+    digests = sorted({origin.digest for origin in origins.values()})
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+
+
+def _parentage(story: Story, origin: Origin) -> Parentage:
+    return Parentage(
+        origin=origin,
+        key=origin.digest,
+        label=weight_of(story.recipe, origin.ref),
+        is_base=origin.ref == story.recipe.base_model,
+    )
+
+
+def _parent(part: Parentage) -> Parent:
+    origin = part.origin
+    tensors = origin.source.tensors().values()
+    return Parent(
+        key=part.key,
+        name=origin.ref.name,
+        ref=str(origin.ref),
+        revision=origin.pin,
+        role="base" if part.is_base else "model",
+        relation=relation_of(origin.card, is_base=part.is_base),
+        weight=part.label,
+        licence=origin.card.license_name or origin.card.license,
+        digest=origin.digest,
+        parameters=sum(spec.elements for spec in tensors if spec.dtype.mergeable),
+        chat_template=has_template(origin),
+        url=origin.url,
+        gated=origin.gated,
+    )
+
+
+def has_template(origin: Origin) -> bool:
+    """Whether a parent says how a conversation is put into text."""
+    if origin.source.file("chat_template.jinja"):
+        return True
+    return b'"chat_template"' in (origin.source.file("tokenizer_config.json") or b"")
+
+
+def _licence(decision: Decision) -> Licence:
+    return Licence(
+        id=decision.id,
+        name=decision.name,
+        link=decision.link,
+        conflicts=decision.conflicts,
+        reasons=decision.reasons,
+    )
+
+
+def _recipe(story: Story) -> RecipeFacts:
+    text = story.recipe.text
+    return RecipeFacts(
+        text=text,
+        hash=hashlib.sha256(text.encode()).hexdigest(),
+        canonical_hash=recipe_hash(story.recipe, with_suites=False),
+        method=story.signature.name,
+        method_title=story.signature.title,
+        paper=story.signature.paper,
+        parameters=parameter_summary(story.recipe),
+    )
+
+
+def _model(story: Story) -> ModelFacts:
+    assert story.plan is not None  # noqa: S101 - a run that ended well has planned
+    specs = story.plan.layout
+    config = story.config
+    architectures = config.get("architectures") or ["unknown"]
+    stored = sum(spec.nbytes for spec in specs)
+    return ModelFacts(
+        architecture=str(architectures[0]),
+        parameters=sum(spec.elements for spec in specs if spec.dtype.mergeable),
+        dtype=story.plan.dtype.torch_name,
+        bytes=stored,
+        layers=int(config.get("num_hidden_layers") or 0),
+        hidden_size=int(config.get("hidden_size") or 0),
+        vocab_size=int(config.get("vocab_size") or 0),
+        context=config.get("max_position_embeddings"),
+        chat_template=story.template_from,
+        memory_bytes=round(stored * 1.2),
+    )
+
+
+def _checks(report: CheckReport | None) -> tuple[Check, ...]:
+    if report is None:
+        return ()
+    return tuple(
+        Check(name=row.name, hard=row.hard, passed=row.passed, detail=row.detail)
+        for row in report.checks
+    )
+
+
+def _degenerate(story: Story) -> tuple[Flag, ...]:
+    report = story.checks
+    soft = [row for row in report.checks if not row.hard and not row.passed] if report else []
+    return tuple(
+        Flag(kind="degenerate", source=story.name, reason=f"{row.name}: {row.detail}")
+        for row in soft
+    )

@@ -1,0 +1,79 @@
+"""The stages between weights and a verdict: the gate, the evaluation, the paired comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.check.gate import check_model
+from bot.check.report import CheckReport, read_report
+from bot.errors import CheckFailedError, EvaluationError
+from bot.evaluation.evaluate import Model, evaluate_all
+from bot.evaluation.settings import Settings
+from bot.evaluation.suites import Suite
+from bot.events import Event, Report
+from bot.lineage.evidence import suite_result
+from bot.runner.merging import Merged
+from bot.runner.resolve import Family
+from bot.runner.workspace import Workspace
+from leaderboard.schema import SuiteResult
+
+CHECKS_FILE = "checks.json"
+
+
+def check(merged: Merged, family: Family, report: Report) -> CheckReport:
+    """Let the merge through the gate, once per model digest.
+
+    Raises:
+        CheckFailedError: a hard check failed; names the tensor or token.
+    """
+    kept = read_report(merged.place / CHECKS_FILE)
+    if kept is None or kept.model_digest != merged.digest:
+        parents = [origin.folder for origin in family.origins.values() if origin.folder]
+        kept = check_model(merged.model, merged.digest, parents=parents, report=report)
+        kept.write(merged.place / CHECKS_FILE)
+    failed = [row for row in kept.checks if row.hard and not row.passed]
+    if failed:
+        text = "\n".join(f"{row.name}: {row.detail}" for row in failed)
+        hint = f"the merge is kept in {merged.model}; change the recipe or its parents"
+        raise CheckFailedError(f"the merge failed its checks\n{text}", hint=hint)
+    return kept
+
+
+def compare(
+    merged: Merged,
+    family: Family,
+    suites: Sequence[Suite],
+    workspace: Workspace,
+    report: Report,
+    *,
+    device: str = "cpu",
+    batch_size: int | None = None,
+) -> tuple[SuiteResult, ...]:
+    """Evaluate the merge and all of its parents alike, and compare them pairwise.
+
+    Raises:
+        EvaluationError: a suite could not be run; finished tasks are kept.
+        ComparisonError: the scores are not comparable.
+    """
+    models = [Model(name=merged.place.name, path=merged.model, digest=merged.digest)]
+    for key, origin in family.origins.items():
+        models.append(Model(name=key, path=_folder(key, origin.folder), digest=origin.digest))
+    parents = list(dict.fromkeys(origin.digest for origin in family.origins.values()))
+    results = []
+    for suite in suites:
+        settings = Settings.of(suite, device=device, batch_size=batch_size)
+        found = evaluate_all(models, suite, settings, store=workspace.evaluations, report=report)
+        report(Event("compare", "start", item=suite.name))
+        results.append(suite_result(suite, found, merge=merged.digest, parents=parents))
+        report(Event("compare", "end", item=f"{suite.name}: {len(parents)} parents"))
+    return tuple(results)
+
+
+def _folder(key: str, folder: Path | None) -> Path:
+    if folder is None:
+        raise EvaluationError(
+            f"{key} exists only as a base with an adapter and cannot be evaluated as it is",
+            hint="merge the adapter into its base with a passthrough recipe, and name the result",
+        )
+    return folder

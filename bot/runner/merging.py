@@ -1,0 +1,156 @@
+"""The stages from a resolved recipe to weights on disk: lock, plan, merge."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.checkpoint.disk import write_atomic
+from bot.checkpoint.folder_sink import FolderSink
+from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
+from bot.engine.execute import execute
+from bot.engine.version import ENGINE_VERSION
+from bot.errors import StorageError
+from bot.events import Report
+from bot.methods.catalogue import catalogue
+from bot.plan.model import Plan
+from bot.plan.planner import make_plan
+from bot.plan.serialize import dump_plan
+from bot.plan.sources import open_sources
+from bot.recipe.canonical import merge_key, recipe_hash
+from bot.recipe.lock import LOCK_FILE, Lock, LockedParent, LockedResult, dump_lock
+from bot.recipe.model import Recipe
+from bot.runner.host import host
+from bot.runner.resolve import Family
+from bot.runner.workspace import Workspace, read_json, write_json
+from leaderboard.schema import EngineFacts
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How the engine runs; none of this changes a byte of the result."""
+
+    device: str = "cpu"
+    threads: int = 2
+    shard_bytes: int = 5_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """A finished merge: its folder, its plan and its lock with digests."""
+
+    place: Path
+    plan: Plan
+    lock: Lock
+    facts: EngineFacts
+
+    @property
+    def model(self) -> Path:
+        """The model folder."""
+        return self.place / "model"
+
+    @property
+    def digest(self) -> str:
+        """The model digest."""
+        assert self.lock.result is not None  # noqa: S101 - a finished merge has a result
+        return self.lock.result.model_digest
+
+
+def make_lock(recipe: Recipe, family: Family, options: EngineOptions) -> Lock:
+    """The lock of a recipe over these parents, before anything is merged."""
+    pins = {origin.ref: origin.pin for origin in family.origins.values()}
+    parents = tuple(
+        LockedParent(
+            ref=origin.ref,
+            kind=origin.kind,
+            pin=origin.pin,
+            digest=origin.digest,
+            files=origin.files,
+            card=origin.card,
+        )
+        for origin in family.origins.values()
+    )
+    return Lock(
+        recipe=recipe.text,
+        recipe_file=Path(recipe.file).name,
+        recipe_hash=recipe_hash(recipe),
+        merge_key=merge_key(recipe, pins, ENGINE_VERSION),
+        engine_version=ENGINE_VERSION,
+        seed=recipe.seed,
+        parents=parents,
+        host=host(options.device),
+        exact=catalogue()[recipe.merge_method].exact,
+    )
+
+
+def merge(
+    recipe: Recipe, family: Family, workspace: Workspace, options: EngineOptions, report: Report
+) -> Merged:
+    """Make the weights, or find them made; a killed merge goes on where it stopped.
+
+    Raises:
+        PlanError: the parents do not fit together.
+        CheckpointError, NonFiniteError: a parent is broken.
+        StorageError: the disk refused.
+    """
+    lock = make_lock(recipe, family, options)
+    place = workspace.merge(lock.merge_key)
+    plan = make_plan(recipe, family.parents(), catalogue())
+    write_atomic(place / RECIPE_FILE, recipe.text.encode())
+    write_atomic(place / "plan.json", dump_plan(plan).encode())
+    clock = time.monotonic()
+    digest = merge_into(place / "model", plan, family, options, report)
+    seconds = time.monotonic() - clock
+    facts = _facts(place, digest, seconds, options)
+    lock = lock.with_result(_result(place / "model", digest))
+    for folder in (place, place / "model"):
+        write_atomic(folder / LOCK_FILE, dump_lock(lock).encode())
+    write_atomic(place / "model" / RECIPE_FILE, recipe.text.encode())
+    return Merged(place=place, plan=plan, lock=lock, facts=facts)
+
+
+def merge_into(
+    out: Path, plan: Plan, family: Family, options: EngineOptions, report: Report
+) -> str:
+    """Execute a plan into a folder and give the model digest."""
+    sources = open_sources(plan, family.parents().values())
+    sink = FolderSink(out, shard_bytes=options.shard_bytes)
+    return execute(
+        plan, sources, sink, device=options.device, threads=options.threads, report=report
+    )
+
+
+def _result(model: Path, digest: str) -> LockedResult:
+    manifest = read_manifest(model)
+    if manifest is None:
+        message = f"{model / MANIFEST_FILE} is missing"
+        raise StorageError(message, hint="remove the folder and run the recipe again")
+    return LockedResult(model_digest=digest, tensors=manifest.tensors)
+
+
+def _facts(place: Path, digest: str, seconds: float, options: EngineOptions) -> EngineFacts:
+    """Time and memory of the merge that really ran, also when this call only found it done."""
+    kept = read_json(place / "merge.json")
+    if kept is not None and kept.get("model_digest") == digest:
+        return EngineFacts(**kept["engine"])
+    facts = EngineFacts(
+        seconds=round(seconds, 3),
+        peak_memory=peak_memory(),
+        threads=options.threads,
+        device=options.device,
+    )
+    write_json(
+        place / "merge.json", {"model_digest": digest, "engine": facts.model_dump(mode="json")}
+    )
+    return facts
+
+
+def peak_memory() -> int:
+    """The largest resident memory this process has had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,96 @@
+"""The way a recipe travels: resolve, merge, check, evaluate, compare, card, board.
+
+Every stage leaves its result under a name made from what went in, so a second run of the same
+recipe finds everything done, and a killed one goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bot.checkpoint.disk import write_atomic
+from bot.errors import CheckFailedError, NonFiniteError
+from bot.evaluation.suites import Suite
+from bot.events import Report
+from bot.lineage.card import render_card
+from bot.lineage.record import build_record
+from bot.recipe.model import Recipe
+from bot.runner import evidence, story
+from bot.runner.merging import EngineOptions, merge
+from bot.runner.resolve import HubResolver, no_hub, resolve
+from bot.runner.workspace import Workspace, write_json
+from leaderboard.schema import Failure, Record
+from leaderboard.store import FolderStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the operator chooses for a run."""
+
+    suites: tuple[Suite, ...]
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    batch_size: int | None = None
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Where a run ended. ``fresh`` is False when the board already had its record."""
+
+    record: Record
+    model: Path
+    card: Path
+    fresh: bool
+
+
+def run(
+    recipe: Recipe,
+    *,
+    workspace: Workspace,
+    options: RunOptions,
+    report: Report,
+    hub: HubResolver = no_hub,
+) -> Outcome:
+    """Take one recipe from its file to the board.
+
+    A merge that fails its checks is recorded as failed, so that it counts as an attempt.
+
+    Raises:
+        MergebotError: a stage failed; what earlier stages made is kept.
+    """
+    family = resolve(recipe, report, hub)
+    told = story.begin(recipe, family, options.suites, options.engine, options.clock())
+    board = FolderStore(workspace.board)
+    told = story.count_attempts(told, board.records())
+    try:
+        merged = merge(recipe, family, workspace, options.engine, report)
+        checks = evidence.check(merged, family, report)
+    except (CheckFailedError, NonFiniteError) as refused:
+        stage = "check" if isinstance(refused, CheckFailedError) else "merge"
+        failed = replace(told, failure=Failure(stage=stage, message=refused.message))
+        if board.get(told.run_key) is None:
+            board.add(build_record(failed))
+        raise
+    record = board.get(told.run_key)
+    fresh = record is None
+    if record is None:
+        told = story.with_merge(told, merged, checks)
+        results = evidence.compare(
+            merged,
+            family,
+            options.suites,
+            workspace,
+            report,
+            device=options.engine.device,
+            batch_size=options.batch_size,
+        )
+        record = build_record(replace(told, suites=results))
+        rows = [result.model_dump(mode="json") for result in results]
+        write_json(workspace.run(told.run_key) / "comparison.json", rows)
+        board.add(record)
+    card = merged.model / "README.md"
+    write_atomic(card, render_card(record).encode())
+    return Outcome(record=record, model=merged.model, card=card, fresh=fresh)

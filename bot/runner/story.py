@@ -1,0 +1,74 @@
+"""What a run knows about itself, filled in stage by stage until it can become a record."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.check.report import CheckReport
+from bot.evaluation.suites import Suite
+from bot.lineage.record import Story, family_name, has_template
+from bot.methods.catalogue import catalogue
+from bot.recipe.canonical import recipe_hash, run_key
+from bot.recipe.lock import LockedFile
+from bot.recipe.model import Recipe
+from bot.runner.host import machine, versions
+from bot.runner.merging import EngineOptions, Merged, make_lock
+from bot.runner.resolve import Family, file_sha256
+from leaderboard.schema import Attempts, Record
+
+
+def begin(
+    recipe: Recipe, family: Family, suites: Sequence[Suite], engine: EngineOptions, now: float
+) -> Story:
+    """What is known before any work: names and keys."""
+    lock = make_lock(recipe, family, engine)
+    return Story(
+        run_key=run_key(lock.merge_key, {suite.name: suite.digest for suite in suites}),
+        merge_key=lock.merge_key,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        name=recipe.about.name or Path(recipe.file).stem,
+        recipe=recipe,
+        signature=catalogue()[recipe.merge_method].signature,
+        origins=family.origins,
+        attempts=Attempts(family=family_name(family.origins)),
+        versions=versions(),
+        machine=machine(),
+    )
+
+
+def count_attempts(story: Story, records: Sequence[Record]) -> Story:
+    """Count every recipe tried over these parents, this one and failed ones included."""
+    family = story.attempts.family
+    tried = {
+        record.recipe.canonical_hash
+        for record in records
+        if record.attempts is not None and record.attempts.family == family
+    }
+    tried.add(recipe_hash(story.recipe))
+    return replace(story, attempts=Attempts(family=family, count=len(tried)))
+
+
+def with_merge(story: Story, merged: Merged, checks: CheckReport) -> Story:
+    """The story with what came out of the engine and how the gate found it."""
+    donor = story.origins[merged.plan.donor]
+    return replace(
+        story,
+        plan=merged.plan,
+        config=json.loads(merged.plan.files["config.json"]),
+        template_from=donor.ref.name if has_template(donor) else None,
+        model_digest=merged.digest,
+        files=_weights(merged.model),
+        engine=merged.facts,
+        checks=checks,
+    )
+
+
+def _weights(model: Path) -> dict[str, LockedFile]:
+    paths = sorted([*model.glob("*.safetensors"), *model.glob("*.json")])
+    return {
+        path.name: LockedFile(sha256=file_sha256(path), size=path.stat().st_size) for path in paths
+    }
