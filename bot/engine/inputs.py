@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from bot.checkpoint.decode import all_finite, decode
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import Dtype
 from bot.engine.buffers import Scratch
 from bot.engine.chunks import Chunk, Grain
-from bot.engine.decode import all_finite, decode
 from bot.engine.masks import PhiloxDraws
 from bot.errors import CheckpointError, NonFiniteError
 from bot.methods.block import Array, Block

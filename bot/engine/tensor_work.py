@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from bot.checkpoint.decode import all_finite
 from bot.checkpoint.digest import Hashed, TensorDigest, hash_blocks
+from bot.checkpoint.encode import encode
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
 from bot.engine.buffers import Scratch
 from bot.engine.chunks import Chunk, chunks
-from bot.engine.decode import all_finite
-from bot.engine.encode import encode
 from bot.engine.inputs import Inputs, Loaded, check_finite
 from bot.engine.pool import Wave
 from bot.engine.statistics import Folding, States

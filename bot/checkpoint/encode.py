@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.checkpoint.tensor import Dtype
-from bot.methods.block import Array
 
 
-def encode(values: Array, dtype: Dtype, out: memoryview) -> None:
+def encode(values: npt.NDArray[np.float32], dtype: Dtype, out: memoryview) -> None:
     """Write float32 values, flat, into ``out`` as ``dtype``.
 
     A value too large for the dtype becomes an infinity, a NaN stays one.
@@ -24,7 +24,7 @@ def encode(values: Array, dtype: Dtype, out: memoryview) -> None:
         np.frombuffer(out, kind)[:] = values
 
 
-def _bfloat16_bits(values: Array) -> Array:
+def _bfloat16_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     """The upper half of each float32, rounded: half a step is added, less one for an even half.
 
     A NaN whose payload lies in the lower half would round to an infinity or to zero, so NaNs are

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.checkpoint.tensor import Dtype
-from bot.methods.block import Array
 
 _STORED: dict[Dtype, np.dtype[np.generic]] = {
     Dtype.F64: np.dtype("<f8"),
@@ -21,7 +21,7 @@ _EXPONENT: dict[Dtype, tuple[str, int]] = {
 }
 
 
-def decode(stored: memoryview, dtype: Dtype) -> Array:
+def decode(stored: memoryview, dtype: Dtype) -> npt.NDArray[np.float32]:
     """float32 values of stored bytes, flat; float32 is not copied, float64 is rounded once.
 
     Raises:

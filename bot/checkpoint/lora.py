@@ -1,0 +1,195 @@
+"""A base model with a LoRA adapter (Hu et al. 2021) as one checkpoint, merged while it is read.
+
+An adapted weight is ``W + scale * B @ A`` with ``scale = alpha / r`` (``alpha / sqrt(r)`` for
+rank-stabilised adapters), computed in float32 and rounded once to the base's dtype. The product is
+summed rank by rank, so a byte does not depend on how much is read at once, nor on the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.checkpoint.decode import decode
+from bot.checkpoint.encode import encode
+from bot.checkpoint.source import Source
+from bot.checkpoint.tensor import TensorSpec
+from bot.errors import CheckpointError
+
+Matrix = npt.NDArray[np.float32]
+_CONFIG = "adapter_config.json"
+_PREFIX = "base_model.model."
+_UNSUPPORTED = ("use_dora", "layer_replication", "megatron_config", "trainable_token_indices")
+_FACTORS = {
+    ".lora_A.weight": "a", ".lora_B.weight": "b",
+    ".lora_embedding_A": "a", ".lora_embedding_B": "b",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Update:
+    """What is added to one weight: ``scale * left @ right``."""
+
+    left: Matrix
+    right: Matrix
+    scale: np.float32
+
+    def rows(self, first: int, last: int) -> Matrix:
+        total = np.zeros((last - first, self.right.shape[1]), np.float32)
+        for rank in range(self.right.shape[0]):
+            total += self.left[first:last, rank, None] * self.right[rank]
+        return total * self.scale
+
+
+class LoraSource:
+    """``base`` with ``adapter`` applied; everything but the adapted weights is the base's.
+
+    Args:
+        base: the model the adapter was trained on.
+        adapter: the tensors of ``adapter_model.safetensors``, with ``adapter_config.json`` as a
+            side file.
+
+    Raises:
+        CheckpointError: an adapter of another kind, or one that does not fit the base.
+    """
+
+    def __init__(self, base: Source, adapter: Source) -> None:
+        self._base = base
+        self._adapter = adapter
+        self._config = _read_config(adapter)
+        self._updates, self._replaced = self._match()
+
+    @cached_property
+    def id(self) -> str:
+        """A digest of both parts' ids."""
+        text = f"lora/{self._base.id}/{self._adapter.id}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def tensors(self) -> Mapping[str, TensorSpec]:
+        """The base's tensors."""
+        return self._base.tensors()
+
+    def read_into(self, name: str, offset: int, out: memoryview) -> None:
+        """The base's bytes, or the adapted weight's."""
+        if name in self._replaced:
+            self._adapter.read_into(self._replaced[name], offset, out)
+        elif name in self._updates:
+            self._read_adapted(name, offset, out.cast("B"))
+        else:
+            self._base.read_into(name, offset, out)
+
+    def file(self, path: str) -> bytes | None:
+        """A side file; the adapter's tokenizer counts before the base's."""
+        if path.startswith(("tokenizer", "special_tokens", "added_tokens", "chat_template")):
+            own = self._adapter.file(path)
+            return self._base.file(path) if own is None else own
+        return self._base.file(path)
+
+    def _read_adapted(self, name: str, offset: int, out: memoryview) -> None:
+        spec = self.tensors()[name]
+        if offset < 0 or offset + out.nbytes > spec.nbytes:
+            raise CheckpointError(f"tensor {name!r} has no bytes {offset} to {offset + out.nbytes}")
+        row_bytes = spec.shape[1] * spec.dtype.itemsize
+        first, last = offset // row_bytes, -(-(offset + out.nbytes) // row_bytes)
+        stored = memoryview(bytearray((last - first) * row_bytes))
+        self._base.read_into(name, first * row_bytes, stored)
+        weight = decode(stored, spec.dtype).reshape(last - first, spec.shape[1])
+        encode((weight + self._updates[name].rows(first, last)).reshape(-1), spec.dtype, stored)
+        skip = offset - first * row_bytes
+        out[:] = stored[skip : skip + out.nbytes]
+
+    def _match(self) -> tuple[dict[str, _Update], dict[str, str]]:
+        factors: dict[str, dict[str, str]] = {}
+        replaced: dict[str, str] = {}
+        for name in self._adapter.tensors():
+            plain = name.removeprefix(_PREFIX)
+            suffix = next((end for end in _FACTORS if plain.endswith(end)), None)
+            if suffix is not None:
+                module = plain.removesuffix(suffix)
+                factors.setdefault(module, {})[_FACTORS[suffix]] = name
+            else:
+                replaced[self._replacement(plain, name)] = name
+        return {f"{m}.weight": self._update(m, parts) for m, parts in factors.items()}, replaced
+
+    def _replacement(self, plain: str, name: str) -> str:
+        """The base tensor that a fully trained tensor of the adapter (``modules_to_save``) is."""
+        target = plain.replace(".modules_to_save.default.", ".").replace(".modules_to_save.", ".")
+        ours, theirs = self.tensors().get(target), self._adapter.tensors()[name]
+        if ours is None or (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+            raise _unfit(name, "replaces no tensor of the base of its dtype and shape")
+        return target
+
+    def _update(self, module: str, parts: Mapping[str, str]) -> _Update:
+        if parts.keys() != {"a", "b"}:
+            raise _unfit(module, "has only one of its two factors")
+        a, b = self._matrix(parts["a"]), self._matrix(parts["b"])
+        turned = "embedding" in parts["a"] or bool(self._config.get("fan_in_fan_out"))
+        left, right = (a.T, b.T) if turned else (b, a)
+        target = self.tensors().get(f"{module}.weight")
+        product = (left.shape[0], right.shape[1])
+        if target is None or target.shape != product or left.shape[1] != right.shape[0]:
+            found = "no such weight" if target is None else f"a weight of shape {target.shape}"
+            raise _unfit(module, f"gives an update of shape {product}; the base has {found}")
+        if not target.dtype.mergeable:
+            raise _unfit(module, f"adapts a weight stored as {target.dtype}")
+        scale = np.float32(self._scale(module))
+        return _Update(
+            left=np.ascontiguousarray(left), right=np.ascontiguousarray(right), scale=scale
+        )
+
+    def _matrix(self, name: str) -> Matrix:
+        spec = self._adapter.tensors()[name]
+        if len(spec.shape) != 2 or not spec.dtype.mergeable:
+            raise _unfit(name, f"is {spec.dtype} of shape {spec.shape}, not a matrix")
+        stored = memoryview(bytearray(spec.nbytes))
+        self._adapter.read_into(name, 0, stored)
+        return decode(stored, spec.dtype).reshape(spec.shape)
+
+    def _scale(self, module: str) -> float:
+        rank = _pattern(self._config.get("rank_pattern"), module, self._config.get("r"))
+        alpha = _pattern(self._config.get("alpha_pattern"), module, self._config.get("lora_alpha"))
+        if not isinstance(rank, int) or rank <= 0 or not isinstance(alpha, int | float):
+            raise CheckpointError(f"{_CONFIG}: r {rank!r} and lora_alpha {alpha!r} are no scale")
+        return alpha / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
+
+
+def _read_config(adapter: Source) -> dict[str, Any]:
+    raw = adapter.file(_CONFIG)
+    if raw is None:
+        raise CheckpointError(f"the adapter has no {_CONFIG}", hint="is this a LoRA adapter?")
+    try:
+        config = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{_CONFIG} is not JSON ({error})") from error
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise CheckpointError(f"{_CONFIG} does not describe a LoRA adapter")
+    odd = [key for key in _UNSUPPORTED if config.get(key)]
+    if config.get("bias", "none") != "none":
+        odd.append("bias")
+    if odd:
+        hint = "merge the adapter into its base with peft first, and use the result as a parent"
+        raise CheckpointError(f"{_CONFIG}: {odd[0]} is not supported", hint=hint)
+    return config
+
+
+def _pattern(patterns: Any, module: str, default: Any) -> Any:
+    """The value for a module whose own name, or whose end, a pattern names."""
+    for pattern, value in (patterns or {}).items():
+        if module == pattern or module.endswith(f".{pattern}"):
+            return value
+    return default
+
+
+def _unfit(what: str, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"the adapter does not fit its base: {what!r} {why}",
+        hint="use the base model that the adapter names in its adapter_config.json",
+    )
