@@ -28,14 +28,18 @@ class FolderSource:
     Files are opened once and read by position, so any number of threads may read and a folder that
     is replaced meanwhile does no harm.
 
+    Args:
+        path: the folder.
+        weights: the name of an unsharded file of weights.
+
     Raises:
         CheckpointError: no safetensors, a broken header, an index that does not fit its shards.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, weights: str = SINGLE_FILE) -> None:
         self.path = Path(path)
         self._places: dict[str, tuple[_File, Extent]] = {}
-        for name, file, extent in _contents(self.path):
+        for name, file, extent in _contents(self.path, weights):
             self._places[name] = (file, extent)
         self._specs = {name: extent.spec for name, (_, extent) in self._places.items()}
 
@@ -139,15 +143,15 @@ def _pread(fd: int, out: memoryview, position: int) -> int:
     return len(data)
 
 
-def _contents(folder: Path) -> list[tuple[str, _File, Extent]]:
+def _contents(folder: Path, weights: str) -> list[tuple[str, _File, Extent]]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder", hint="is the path right?")
-    if (folder / SINGLE_FILE).is_file():
-        file = _File(folder / SINGLE_FILE)
+    if (folder / weights).is_file():
+        file = _File(folder / weights)
         return [(name, file, extent) for name, extent in file.extents().items()]
     if (folder / INDEX_FILE).is_file():
         return _sharded(folder)
-    raise _no_safetensors(folder)
+    raise _no_safetensors(folder, weights)
 
 
 def _sharded(folder: Path) -> list[tuple[str, _File, Extent]]:
@@ -187,7 +191,7 @@ def _plain_name(shard: str) -> bool:
     return inside and shard.endswith(".safetensors")
 
 
-def _no_safetensors(folder: Path) -> CheckpointError:
+def _no_safetensors(folder: Path, weights: str) -> CheckpointError:
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         return CheckpointError(
@@ -196,5 +200,5 @@ def _no_safetensors(folder: Path) -> CheckpointError:
             "https://huggingface.co/docs/safetensors/convert-weights",
         )
     return CheckpointError(
-        f"{folder} has neither {SINGLE_FILE} nor {INDEX_FILE}", hint="is this a model folder?"
+        f"{folder} has neither {weights} nor {INDEX_FILE}", hint="is this a model folder?"
     )

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ import numpy.typing as npt
 
 from bot.checkpoint.decode import decode
 from bot.checkpoint.encode import encode
+from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import CheckpointError
 
 Matrix = npt.NDArray[np.float32]
+_WEIGHTS = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
 _PREFIX = "base_model.model."
 _UNSUPPORTED = ("use_dora", "layer_replication", "megatron_config", "trainable_token_indices")
@@ -54,23 +57,24 @@ class LoraSource:
 
     Args:
         base: the model the adapter was trained on.
-        adapter: the tensors of ``adapter_model.safetensors``, with ``adapter_config.json`` as a
-            side file.
+        adapter: a folder with ``adapter_model.safetensors`` and ``adapter_config.json``, or a
+            source of their contents.
 
     Raises:
         CheckpointError: an adapter of another kind, or one that does not fit the base.
     """
 
-    def __init__(self, base: Source, adapter: Source) -> None:
+    def __init__(self, base: Source, adapter: Source | Path) -> None:
         self._base = base
-        self._adapter = adapter
-        self._config = _read_config(adapter)
+        self._adapter = _opened(adapter)
+        self._config = _read_config(self._adapter)
         self._updates, self._replaced = self._match()
 
     @cached_property
     def id(self) -> str:
         """A digest of both parts' ids."""
-        text = f"lora/{self._base.id}/{self._adapter.id}"
+        config = json.dumps(self._config, sort_keys=True)
+        text = f"lora/{self._base.id}/{self._adapter.id}/{config}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def tensors(self) -> Mapping[str, TensorSpec]:
@@ -159,6 +163,10 @@ class LoraSource:
         if not isinstance(rank, int) or rank <= 0 or not isinstance(alpha, int | float):
             raise CheckpointError(f"{_CONFIG}: r {rank!r} and lora_alpha {alpha!r} are no scale")
         return alpha / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
+
+
+def _opened(adapter: Source | Path) -> Source:
+    return FolderSource(adapter, _WEIGHTS) if isinstance(adapter, Path) else adapter
 
 
 def _read_config(adapter: Source) -> dict[str, Any]:
