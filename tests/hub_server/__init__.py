@@ -11,6 +11,7 @@ from tests.hub_server.dials import Dials
 from tests.hub_server.endpoints import Endpoint
 from tests.hub_server.faults import Fault, FaultDial, FaultKind
 from tests.hub_server.server import HubServer, client_env, serve
+from tests.hub_server.spawn import SpawnedServer, spawn
 from tests.hub_server.traffic import Request, RequestLog
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Identity",
     "Request",
     "RequestLog",
+    "SpawnedServer",
     "client_env",
     "serve",
+    "spawn",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request
@@ -42,6 +43,11 @@ _HUB_ROUTERS = (
     lfs.hub_router,
     resolve.hub_router,
 )
+_ID_WITHOUT_NAMESPACE = re.compile(
+    r"/api/(?:models|datasets|spaces)/[^/]+"
+    r"(?:/(?:revision|tree|paths-info|preupload|commits?|branch|tag)/.*)?"
+    r"|/(?:(?:datasets|spaces)/)?[^/]+/resolve/.*"
+)
 _CDN_ROUTERS = (lfs.cdn_router, resolve.cdn_router)
 
 
@@ -72,6 +78,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
         return error.response()
     if isinstance(error, RequestValidationError):
         return errors.bad_request(f"Malformed request: {error.errors()[0]}").response()
+    if _ID_WITHOUT_NAMESPACE.fullmatch(request.url.path):
+        return errors.repo_not_found().response()
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = f"This server has no route {request.method} {request.url.path}"
     return errors.HubError(status, message).response()

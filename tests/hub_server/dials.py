@@ -17,4 +17,3 @@ class Dials:
     part_size: int = 10 * _MIB
     discard_over: int | None = None  # larger LFS objects are hashed and forgotten
     free_plan: bool = False  # creating Gradio and Docker Spaces answers 402
-    ignore_range: bool = False  # answer 200 with the whole file to a range request

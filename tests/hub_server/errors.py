@@ -50,6 +50,11 @@ def repo_not_found() -> HubError:
     return HubError(404, "Repository not found", code="RepoNotFound")
 
 
+def moved(url: str) -> HubError:
+    """The repository has another name now; the client follows."""
+    return HubError(307, f"Moved to {url}", headers={"Location": url})
+
+
 def revision_not_found(revision: str) -> HubError:
     return HubError(404, f"Invalid rev id: {revision}", code="RevisionNotFound")
 

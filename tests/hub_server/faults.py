@@ -11,7 +11,7 @@ from tests.hub_server.endpoints import Endpoint
 
 
 class FaultKind(StrEnum):
-    """What can happen to a request; the second group happens after the server did the work."""
+    """What can happen to a request; all but the first group let the server do the work."""
 
     TOO_MANY_REQUESTS = "429"
     UNAVAILABLE = "503"
@@ -26,6 +26,8 @@ class FaultKind(StrEnum):
     RESET_BODY = "reset-body"
     CORRUPT_BODY = "corrupt-body"
     SLOW_BODY = "slow-body"
+    IGNORE_RANGE = "ignore-range"
+    NO_ETAG = "no-etag"
 
     @property
     def status(self) -> int | None:

@@ -64,6 +64,10 @@ class Observed:
             await _cut(scope, wire.receive)
         elif fault.kind is FaultKind.SLOW_BODY:
             await self._app(scope, wire.receive, _slowly(wire.send, fault.delay))
+        elif fault.kind is FaultKind.IGNORE_RANGE:
+            await self._app(_without_header(scope, b"range"), wire.receive, wire.send)
+        elif fault.kind is FaultKind.NO_ETAG:
+            await self._app(scope, wire.receive, _without_etag(wire.send))
         elif fault.kind is FaultKind.CORRUPT_BODY:
             await self._app(scope, wire.receive, _corrupting(wire.send))
         else:
@@ -146,6 +150,20 @@ async def _cut(scope: Scope, receive: Receive, *, reset: bool = True) -> None:
         transport.close()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _without_header(scope: Scope, name: bytes) -> Scope:
+    return {**scope, "headers": [item for item in scope["headers"] if item[0] != name]}
+
+
+def _without_etag(send: Send) -> Callable[[Message], Awaitable[None]]:
+    async def bare(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [item for item in message["headers"] if item[0].lower() != b"etag"]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return bare
 
 
 def _slowly(send: Send, delay: float) -> Callable[[Message], Awaitable[None]]:

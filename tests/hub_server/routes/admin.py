@@ -58,7 +58,6 @@ class NewDials(BaseModel, extra="forbid"):
     part_size: int | None = None
     discard_over: int | None = None
     free_plan: bool | None = None
-    ignore_range: bool | None = None
 
 
 @router.patch("/dials")

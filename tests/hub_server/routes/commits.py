@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
@@ -35,15 +37,24 @@ async def commit(
     if not create_pr:
         hub.check_push(repo, user, revision)
     changes = Changes(hub=hub, repo=repo)
-    rest = b""
-    async for chunk in request.stream():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in filter(None, lines):
-            await run_in_threadpool(changes.add_line, line)
-    if rest:
-        changes.add_line(rest)
+    async for line in _lines(request):
+        await run_in_threadpool(changes.add_line, line)
     make = _open_pull_request if create_pr else _push
     return await run_in_threadpool(make, hub, changes, user, revision)
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes]:
+    """The non-empty lines of a body, however it is cut into chunks."""
+    begun: list[bytes] = []
+    async for chunk in request.stream():
+        first, *more = chunk.split(b"\n")
+        begun.append(first)
+        for piece in more:
+            if line := b"".join(begun):
+                yield line
+            begun = [piece]
+    if line := b"".join(begun):
+        yield line
 
 
 def _push(hub: Hub, changes: Changes, user: Identity, revision: str) -> dict[str, object]:

@@ -55,8 +55,17 @@ def _name(request: Request) -> RepoName:
 NameInUrl = Annotated[RepoName, Depends(_name)]
 
 
-def _readable(hub: TheHub, name: NameInUrl, caller: Caller) -> Repo:
-    return hub.readable(name, caller)
+def _readable(hub: TheHub, name: NameInUrl, caller: Caller, request: Request) -> Repo:
+    """The repository of the URL; a former name is answered with the way to the new one."""
+    try:
+        return hub.readable(name, caller)
+    except errors.HubError:
+        moved = hub.repositories.find_moved(name)
+        if moved is None or not hub.lists(moved, caller):
+            raise
+        path = request.url.path.replace(f"/{name.id}", f"/{moved.name.id}", 1)
+        url = f"{hub.endpoint}{path}?{request.url.query}".rstrip("?")
+        raise errors.moved(url) from None
 
 
 Readable = Annotated[Repo, Depends(_readable)]

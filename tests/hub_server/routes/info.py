@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import QueryParams
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse
 
 from tests.hub_server import errors
 from tests.hub_server.accounts import Identity
@@ -17,7 +17,6 @@ from tests.hub_server.repo_info import listed_info, repo_info, safetensors_heade
 from tests.hub_server.routes.dependencies import (
     AtCommit,
     Caller,
-    NameInUrl,
     PathInRepo,
     Readable,
     TheHub,
@@ -31,13 +30,8 @@ _TRUE = frozenset({"true", "True", "1"})
 
 
 @router.get("/api/{kind}/{namespace}/{name}")
-def info(hub: TheHub, name: NameInUrl, caller: Caller, request: Request) -> Response:
-    """The head of main; a former name is answered with the way to the new one."""
-    moved = hub.repositories.find_moved(name)
-    if moved is not None and hub.lists(moved, caller):
-        url = f"{hub.endpoint}/api/{moved.name.type.plural}/{moved.name.id}"
-        return RedirectResponse(f"{url}?{request.url.query}".rstrip("?"), status_code=307)
-    repo = hub.readable(name, caller)
+def info(hub: TheHub, repo: Readable, request: Request) -> JSONResponse:
+    """The head of main."""
     head = hub.history.resolve(repo, MAIN)
     if head is None:
         raise errors.revision_not_found("main")

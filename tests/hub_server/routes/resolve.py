@@ -58,7 +58,7 @@ def _content(
         raise errors.HubError(410, "This object was larger than --discard-over: only hashed")
     headers = {**headers, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     start, stop, status = 0, size, 200
-    wanted = None if hub.dials.ignore_range else request.headers.get("range")
+    wanted = request.headers.get("range")
     if wanted is not None:
         start, stop = _parse_range(wanted, size)
         status = 206

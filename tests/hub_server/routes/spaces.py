@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -44,12 +42,15 @@ def set_sleep_time(hub: TheHub, repo: Writable, body: SleepTime) -> dict[str, ob
     return space_runtime(hub, repo)
 
 
-@router.post(_SPACE + "/{action}")
-def pause_or_restart(
-    hub: TheHub, repo: Writable, action: Literal["pause", "restart"]
-) -> dict[str, object]:
-    stage = "PAUSED" if action == "pause" else "RUNNING"
-    hub.spaces.put(repo, "runtime", "stage", stage)
+@router.post(_SPACE + "/pause")
+def pause(hub: TheHub, repo: Writable) -> dict[str, object]:
+    hub.spaces.put(repo, "runtime", "stage", "PAUSED")
+    return space_runtime(hub, repo)
+
+
+@router.post(_SPACE + "/restart")
+def restart(hub: TheHub, repo: Writable) -> dict[str, object]:
+    hub.spaces.put(repo, "runtime", "stage", "RUNNING")
     return space_runtime(hub, repo)
 
 

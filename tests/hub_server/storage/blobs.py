@@ -57,8 +57,8 @@ class BlobWriter:
         return self._hash.hexdigest()
 
     def keep_as(self, target: Path) -> None:
-        """Give the bytes their final name; a no-op for a stream that is only counted."""
-        if self._file is None:
+        """Give the bytes their final name; a no-op when they are there or only counted."""
+        if self._file is None or target.exists():
             return
         self._file.flush()
         os.fsync(self._file.fileno())
