@@ -9,9 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +17,14 @@ from typing import Any
 from bot.errors import EvaluationError
 from bot.evaluation.request import OUT_OF_MEMORY, Request
 from bot.events import Event, Report
+from bot.isolation import child_environment, stopped_at_the_end
 
 LAUNCH: tuple[str, ...] = (sys.executable, "-m", "bot.evaluation.child")
 STAGE = "evaluate"
 STALL_SECONDS = 3600.0
 """A child that reports nothing for this long is taken for dead."""
 
-_KEPT = (
-    "PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "NLTK_DATA",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
-)  # fmt: skip
-_KEPT_ONLINE = ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _STDERR_TAIL = 2000
-_GRACE_SECONDS = 5.0
 
 
 class OutOfMemoryError(Exception):
@@ -68,7 +61,7 @@ class Child:
         with tempfile.TemporaryDirectory(prefix="mergebot-evaluation-") as private:
             home = Path(private)
             request.write(home / "request.json")
-            environment = child_environment(
+            environment = _environment(
                 os.environ, home=home, cache=cache.resolve(), offline=self.offline
             )
             with (home / "stderr").open("wb") as errors:
@@ -80,7 +73,7 @@ class Child:
                 )  # fmt: skip
                 os.close(theirs)
             last: dict[str, Any] = {}
-            with _stopped_at_the_end(child), os.fdopen(pipe, "rb"):
+            with stopped_at_the_end(child), os.fdopen(pipe, "rb"):
                 for last in self._messages(pipe):
                     _report(last, report)
                 code = child.wait()
@@ -105,44 +98,15 @@ class Child:
                 yield from (json.loads(line) for line in lines if line.startswith(b"{"))
 
 
-def child_environment(
+def _environment(
     outer: Mapping[str, str], *, home: Path, cache: Path, offline: bool
 ) -> dict[str, str]:
-    """The whole environment of the child: allow-listed, no token, a home of its own."""
-    kept = _KEPT if offline else (*_KEPT, *_KEPT_ONLINE)
-    flag = "1" if offline else "0"
-    hub = outer.get("HF_HUB_CACHE") or _default_hub_cache(outer)
-    return {name: outer[name] for name in kept if name in outer} | {
-        "HOME": str(home),
-        "HF_HOME": str(home / "huggingface"),
-        "HF_HUB_CACHE": hub,
+    """A child's environment with the Hub's download cache and this suite's prepared datasets."""
+    own_home = outer.get("HF_HOME") or str(Path(outer.get("HOME", home)) / ".cache" / "huggingface")
+    return child_environment(outer, home=home, offline=offline) | {
+        "HF_HUB_CACHE": outer.get("HF_HUB_CACHE") or str(Path(own_home) / "hub"),
         "HF_DATASETS_CACHE": str(cache),
-        "HF_HUB_OFFLINE": flag,
-        "HF_DATASETS_OFFLINE": flag,
-        "TRANSFORMERS_OFFLINE": flag,
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-        "TQDM_DISABLE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONPATH": str(Path(__file__).parent.parent.parent),
-        "PYTHONUNBUFFERED": "1",
     }
-
-
-@contextmanager
-def _stopped_at_the_end(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whatever happens, the child and all it started are gone afterwards."""
-    try:
-        yield
-    finally:
-        for name, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
-            if child.poll() is not None:
-                break
-            os.killpg(child.pid, name)
-            deadline = time.monotonic() + (patience or _GRACE_SECONDS)
-            while child.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.02)
 
 
 def _report(message: Mapping[str, Any], report: Report) -> None:
@@ -174,10 +138,3 @@ def _judge(code: int, last: Mapping[str, Any], tail: str) -> None:
 def _tail(path: Path) -> str:
     text = path.read_text("utf-8", errors="replace")
     return text[-_STDERR_TAIL:].strip()
-
-
-def _default_hub_cache(outer: Mapping[str, str]) -> str:
-    home = outer.get("HF_HOME") or str(
-        Path(outer.get("HOME", "~")).expanduser() / ".cache/huggingface"
-    )
-    return str(Path(home) / "hub")

@@ -18,8 +18,9 @@ CHARACTERS = "\n" + "".join(map(chr, range(0x20, 0x7F)))
 BYTES = [f"<0x{b:02X}>" for b in range(256) if chr(b) not in CHARACTERS]
 VOCABULARY = {token: number for number, token in enumerate([*SPECIAL, *CHARACTERS, *BYTES])}
 TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{{ '<|user|>' if m.role == 'user' else '<|assistant|>' }}"
-    "{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{{ bos_token }}{% for m in messages %}"
+    "{{ '<|user|>' if m.role == 'user' else '<|assistant|>' }}{{ m.content }}"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 HIDDEN, LAYERS, WIDE = 16, 2, 32
 

@@ -1,0 +1,131 @@
+"""The limited process in which a merge is loaded and made to speak for the first time.
+
+``python -m bot.check.model_child request.json`` prints one JSON line per check, as
+`leaderboard.provenance.Check` spells it, and ends early where the rest makes no sense.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bot.check.judge import (
+    Spoken,
+    judge_generation,
+    judge_round_trip,
+    judge_special_tokens,
+    judge_vocabulary,
+    known_from,
+)
+from bot.isolation import limit_this_process
+from leaderboard.provenance import Check
+
+NEW_TOKENS = 32
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks that the request file asks for."""
+    request = json.loads(Path(arguments[0]).read_text("utf-8"))
+    limit_this_process(
+        memory_bytes=request["memory_bytes"], cpu_seconds=int(request["cpu_seconds"])
+    )
+    for check in _checks(request):
+        sys.stdout.write(check.model_dump_json() + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _checks(request: dict[str, Any]) -> Iterator[Check]:
+    folder = Path(request["model"])
+    tokenizer = None
+    try:
+        tokenizer = _tokenizer(folder)
+    except Exception as error:  # noqa: BLE001 (any failure of a stranger's tokenizer is the answer)
+        yield Check(name="tokenizer", hard=True, passed=False, detail=_said(error))
+    else:
+        parents = [Path(parent) for parent in request["parents"]]
+        yield judge_round_trip(tokenizer, [partial(_tokenizer, parent) for parent in parents])
+    try:
+        model, info = _model(folder, request["device"])
+    except Exception as error:  # noqa: BLE001 (any failure to load is the answer)
+        yield Check(name="loads", hard=True, passed=False, detail=_said(error))
+        return
+    yield from _loading(info)
+    if tokenizer is None:
+        return
+    rows = model.get_input_embeddings().weight.shape[0]
+    yield judge_vocabulary(tokenizer, rows, model.config.vocab_size, request["parent_rows"])
+    special = judge_special_tokens(tokenizer, known_from(model), rows)
+    yield special
+    if special.passed and not info["missing_keys"]:
+        yield from _speaking(model, tokenizer, request["prompts"])
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(
+        str(folder), trust_remote_code=False, local_files_only=True
+    )
+
+
+def _model(folder: Path, device: str) -> tuple[Any, dict[str, Any]]:
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(
+        str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
+        dtype="auto", output_loading_info=True,
+    )  # fmt: skip
+    return model.to(device).eval(), info
+
+
+def _loading(info: dict[str, Any]) -> Iterator[Check]:
+    missing, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
+    yield Check(
+        name="loads", hard=True, passed=not missing, detail=_listed("missing tensors", missing)
+    )
+    yield Check(
+        name="no unused tensors", hard=False, passed=not unused,
+        detail=_listed("tensors the architecture does not use", unused),
+    )  # fmt: skip
+
+
+def _speaking(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Iterator[Check]:
+    import torch
+
+    spoken = []
+    with torch.inference_mode():
+        for prompt in prompts:
+            ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(model.device)
+            logits = model(ids).logits
+            if not bool(torch.isfinite(logits).all()):
+                detail = f"the logits after {prompt!r} are not finite"
+                yield Check(name="finite logits", hard=True, passed=False, detail=detail)
+                return
+            answer = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=1,
+                max_new_tokens=NEW_TOKENS, pad_token_id=tokenizer.pad_token_id or 0,
+            )[0, ids.shape[1] :].tolist()  # fmt: skip
+            text = tokenizer.decode(answer, skip_special_tokens=True)
+            spoken.append(Spoken(prompt=prompt, tokens=tuple(answer), text=text))
+    yield Check(name="finite logits", hard=True, passed=True)
+    yield judge_generation(spoken)
+
+
+def _listed(what: str, names: Sequence[str], most: int = 5) -> str:
+    if not names:
+        return ""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{what}: {', '.join(names[:most])}{rest}"
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
