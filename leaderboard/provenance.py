@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leaderboard.strict import Count, Instant, Key, Many, Short, Strict, Text
+from leaderboard.strict import Count, FileKey, Instant, Key, Many, Short, Strict, Text
 
 Relation = Literal["base", "finetune", "merge", "adapter", "quantized", "unknown"]
 
@@ -171,7 +171,7 @@ class Failure(Strict):
 class Retraction(Strict):
     """Taken back: the record stays, the model leaves the ranking."""
 
-    run_key: Key
+    run_key: FileKey
     reason: Text
     by: Short
     created: Instant

@@ -41,7 +41,7 @@ from leaderboard.results import (
     TaskDifference,
     TaskResult,
 )
-from leaderboard.strict import Instant, Key, Many, Short, Strict, Text
+from leaderboard.strict import FileKey, Instant, Key, Many, Short, Strict, Text
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
@@ -56,7 +56,7 @@ class Record(Strict):
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    run_key: Key
+    run_key: FileKey
     merge_key: Key
     model_digest: Key | None = None
     name: Short

@@ -17,6 +17,8 @@ Count = Annotated[int, Field(ge=0)]
 Short = Annotated[str, Field(min_length=1, max_length=300)]
 Text = Annotated[str, Field(max_length=20_000)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@/+-]{1,200}$")]
+FileKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+"""A key that is also a safe file name."""
 Instant = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 """A moment in UTC, to the second: ``2026-11-22T09:14:00Z``."""
 

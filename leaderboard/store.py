@@ -1,0 +1,162 @@
+"""A folder of immutable records: ``records/<run_key>.json`` and ``retractions/<run_key>.json``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from leaderboard.errors import RecordError
+from leaderboard.provenance import Retraction
+from leaderboard.schema import Record, dump_record, explain, parse_record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a store holds: every record that could be read, and why the others could not.
+
+    Retractions are joined to their records. Records are ordered by run key.
+    """
+
+    records: tuple[Record, ...]
+    problems: tuple[RecordError, ...] = ()
+
+
+class Store(Protocol):
+    """Where records are kept."""
+
+    def load(self) -> Loaded:
+        """Everything there is; never fails because of one broken record."""
+        ...
+
+
+class FolderStore:
+    """Records in a folder, each written once.
+
+    Args:
+        root: the board's folder; made when the first record is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def records(self) -> Path:
+        """The folder of runs."""
+        return self.root / "records"
+
+    @property
+    def retractions(self) -> Path:
+        """The folder of retractions."""
+        return self.root / "retractions"
+
+    def add(self, record: Record) -> Path:
+        """Keep a record. Writing the same twice changes nothing.
+
+        Raises:
+            RecordError: another record has this run key, or the record carries a retraction.
+        """
+        if record.retraction is not None:
+            raise RecordError(
+                f"the record of run {record.run_key} carries a retraction",
+                hint="retractions are records of their own: use retract()",
+            )
+        return _write_once(self.records / f"{record.run_key}.json", dump_record(record))
+
+    def retract(self, retraction: Retraction) -> Path:
+        """Keep a retraction of a run that is on the board. Raises RecordError otherwise."""
+        if not (self.records / f"{retraction.run_key}.json").is_file():
+            raise RecordError(
+                f"there is no run {retraction.run_key} on this board",
+                hint="look the run's key up in the table or on the model's page",
+            )
+        text = retraction.model_dump_json(indent=2) + "\n"
+        return _write_once(self.retractions / f"{retraction.run_key}.json", text)
+
+    def get(self, run_key: str) -> Record:
+        """One record by its key. Raises RecordError when there is none or it is broken."""
+        found = {path.stem: path for path in self.records.glob("*.json")}
+        if run_key not in found:
+            raise RecordError(f"there is no run {run_key} on the board in {self.root}")
+        record = _read_record(found[run_key])
+        return record.model_copy(update={"retraction": self._retractions([]).get(run_key)})
+
+    def load(self) -> Loaded:
+        """Every readable record with its retraction, and the problems of the others."""
+        problems: list[RecordError] = []
+        retractions = self._retractions(problems)
+        records = []
+        for path in sorted(self.records.glob("*.json")):
+            try:
+                record = _read_record(path)
+            except RecordError as error:
+                problems.append(error)
+                continue
+            retraction = retractions.get(record.run_key)
+            records.append(record.model_copy(update={"retraction": retraction}))
+        return Loaded(records=tuple(records), problems=tuple(problems))
+
+    def _retractions(self, problems: list[RecordError]) -> dict[str, Retraction]:
+        found = {}
+        for path in sorted(self.retractions.glob("*.json")):
+            try:
+                found[path.stem] = Retraction.model_validate_json(path.read_bytes())
+            except ValidationError as error:
+                problems.append(RecordError(f"{path} is not a retraction:\n{explain(error)}"))
+            except OSError as error:
+                problems.append(RecordError(f"{path} cannot be read: {error.strerror}"))
+        return found
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        record = parse_record(path.read_bytes(), where=str(path))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    if record.run_key != path.stem:
+        raise RecordError(
+            f"{path} holds run {record.run_key}", hint="give the file its run's name back"
+        )
+    return record
+
+
+def _write_once(path: Path, text: str) -> Path:
+    """Write a file that must not exist yet, whole or not at all; the same content is welcome."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            _refuse_another(path, text)
+    finally:
+        Path(temporary).unlink()
+    _sync_folder(path.parent)
+    return path
+
+
+def _refuse_another(path: Path, text: str) -> None:
+    if path.read_text("utf-8") != text:
+        raise RecordError(
+            f"{path} exists with other content; records are never changed",
+            hint="retract the run, or run again with a changed recipe or suite",
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
