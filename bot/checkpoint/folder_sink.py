@@ -24,7 +24,7 @@ from bot.checkpoint.tensor import TensorSpec
 from bot.errors import StorageError
 
 _JOURNAL_FILE = "journal"
-_GROUP_BYTES = 256 << 20
+DEFAULT_GROUP_BYTES = 256 << 20
 _GROUP_SECONDS = 1.0
 
 
@@ -35,15 +35,22 @@ class FolderSink:
         path: the final folder; must not exist, be empty, or hold this very merge.
         disk: the file operations.
         shard_bytes: most bytes of tensors in one file.
+        group_bytes: finished tensors of so many bytes are made durable and journalled together.
     """
 
     def __init__(
-        self, path: Path | str, *, disk: Disk | None = None, shard_bytes: int = DEFAULT_SHARD_BYTES
+        self,
+        path: Path | str,
+        *,
+        disk: Disk | None = None,
+        shard_bytes: int = DEFAULT_SHARD_BYTES,
+        group_bytes: int = DEFAULT_GROUP_BYTES,
     ) -> None:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
         self._disk = disk or Disk()
         self._shard_bytes = shard_bytes
+        self._group_bytes = group_bytes
         self._journal = Journal(self._disk, self.partial / _JOURNAL_FILE)
         self._group = threading.Lock()
         self._waiting_lock = threading.Lock()
@@ -96,7 +103,7 @@ class FolderSink:
             self._waiting[name] = digest
             self._waiting_bytes += self._specs[name].nbytes
             idle = time.monotonic() - self._last_sync
-            due = self._waiting_bytes >= _GROUP_BYTES or idle >= _GROUP_SECONDS
+            due = self._waiting_bytes >= self._group_bytes or idle >= _GROUP_SECONDS
         if due and self._group.acquire(blocking=False):
             try:
                 self._make_durable()
@@ -158,7 +165,9 @@ class FolderSink:
             weights={shard.file: shard.size for shard in self._shards},
         )
         self._disk.sync_folder(self.partial)
-        self._disk.write_file(self.partial / MANIFEST_FILE, manifest.dump())
+        draft = self.partial / f"{MANIFEST_FILE}.partial"
+        self._disk.write_file(draft, manifest.dump())
+        self._disk.rename(draft, self.partial / MANIFEST_FILE)
         self._disk.sync_folder(self.partial)
         return manifest
 
