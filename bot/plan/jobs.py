@@ -28,8 +28,8 @@ class Input:
     spec: TensorSpec
 
 
-View = Callable[[Body, TensorSpec, Draft], tuple[str, TensorSpec]]
-"""Source key and spec under which a body's tensor is read (its vocabulary aligned or not)."""
+View = Callable[[Body, TensorSpec, Draft], tuple[Slot, TensorSpec]]
+"""How a body's tensor is read for a draft, and as what: as it is, or its vocabulary aligned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ class JobMaker:
                     hint="merge models of one architecture and one training stage",
                 )
                 continue
-            source, spec = self.view(seat.body, seat.body.tensors[name], draft)
-            found.append(Input(seat=seat, slot=Slot(source=source, tensor=name), spec=spec))
+            slot, spec = self.view(seat.body, seat.body.tensors[name], draft)
+            found.append(Input(seat=seat, slot=slot, spec=spec))
         return found if len(found) == len(draft.inputs) else None
 
     def _shapes_agree(self, draft: Draft, inputs: list[Input]) -> bool:
@@ -114,8 +114,7 @@ class JobMaker:
     def _copy_of_first(self, draft: Draft) -> TensorJob | None:
         for seat, name in draft.pairs:
             if name is not None:
-                source, spec = self.view(seat.body, seat.body.tensors[name], draft)
-                slot = Slot(source=source, tensor=name)
+                slot, spec = self.view(seat.body, seat.body.tensors[name], draft)
                 return self._copy(draft, Input(seat=seat, slot=slot, spec=spec))
         return None
 
@@ -125,7 +124,9 @@ class JobMaker:
         if dtype == entry.spec.dtype or not entry.spec.dtype.mergeable:
             return self._bytes_of(draft, entry)
         caster = self.methods[COPY].signature
-        defaults = resolve_parameters(caster, (draft.name,), Settings(), 0.0, self.findings)
+        alone = Settings(models=((entry.seat.body.label, {}),))
+        names = (draft.name, entry.slot.tensor)
+        defaults = resolve_parameters(caster, names, alone, draft.t, self.findings)
         return TensorJob(
             output=TensorSpec(name=draft.name, dtype=dtype, shape=entry.spec.shape),
             method=COPY,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.tokens.alignment import Alignment
 
 Number = float | int | bool | str
 Value = Number | tuple[Number, ...]
@@ -45,7 +46,7 @@ class TensorJob:
 class View:
     """A source made from a parent: the parent as it is, or with its vocabulary aligned.
 
-    ``alignment`` names one of the plan's alignments (see ``bot.tokens``); None means as it is.
+    ``alignment`` names one of the plan's ``alignments``; None means as it is.
     """
 
     parent: str
@@ -70,6 +71,7 @@ class Plan:
     ``sources`` maps the keys that slots use to views of parents; ``parents`` maps parent keys to
     source ids (commit SHA or content digest). ``files`` are the side files of the output. ``donor``
     is the parent whose config the output takes. ``dtype`` is the dtype of merged tensors.
+    ``alignments`` are the row tables that views name.
     """
 
     jobs: tuple[TensorJob, ...]
@@ -79,6 +81,7 @@ class Plan:
     budget: Budget
     dtype: Dtype
     donor: str
+    alignments: Mapping[str, Alignment] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     digest: str = ""
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.errors import CheckpointError
+from bot.checkpoint.tensor import Dtype
 from bot.methods.registry import Method
 from bot.plan.budget import THROUGHPUT, budget
+from bot.plan.files import Facts, side_files
 from bot.plan.findings import Findings
 from bot.plan.fit import check_fit
 from bot.plan.jobs import JobMaker
-from bot.plan.model import Plan, TensorJob, View
-from bot.plan.outline import Draft, outline
+from bot.plan.model import Budget, Plan, TensorJob
+from bot.plan.outline import outline
 from bot.plan.parent import Body, Parent, examine
 from bot.plan.serialize import with_digest
-from bot.plan.slices import Stretch, layer_map, stretches
-from bot.plan.tied import TiedDrafts, settle_heads
+from bot.plan.slices import stretches
+from bot.plan.tied import settle_heads
+from bot.plan.vocabulary import Tokenization, Views, compare_vocabularies, tokenization
 from bot.recipe.model import ModelRef, Recipe
-from bot.tokens.config import read_json_object, write_json
-from bot.tokens.files import processor_files, tokenizer_files
-from bot.tokens.output_config import Changes, Layer, output_config
-from bot.tokens.tensors import embedding_rows
 
 
 def make_plan(
@@ -54,34 +51,64 @@ def make_plan(
     method = methods[recipe.merge_method]
     parts = stretches(recipe, method.signature, bodies, findings)
     findings.raise_if_any(file=recipe.file)
+    tokens = _tokens(recipe, bodies, donor, findings)
+    findings.raise_if_any(file=recipe.file)
+    views = Views(bodies=bodies, choice=recipe.tokenizer, tokens=tokens, findings=findings)
     heads = settle_heads(outline(parts, donor, sliced=bool(recipe.slices)), findings)
     maker = JobMaker(
         recipe=recipe,
         method=method,
         methods=methods,
         dtype=_dtype(recipe),
-        view=_as_it_is,
+        view=views.view,
         findings=findings,
     )
     jobs = tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
-    files = _files(recipe, donor, parts, heads, jobs, findings)
+    facts = Facts(
+        recipe=recipe,
+        bodies=bodies,
+        donor=donor,
+        parts=parts,
+        jobs=jobs,
+        dtype=_main_dtype(jobs),
+        tied=heads.tied,
+        tokens=tokens,
+    )
+    files = side_files(facts, findings)
     findings.raise_if_any(file=recipe.file)
-    views = {body.parent.key: View(parent=body.parent.key) for body in bodies.values()}
-    specs = {
-        (body.parent.key, name): spec
-        for body in bodies.values()
-        for name, spec in body.tensors.items()
-    }
-    remote = {body.parent.key for ref, body in bodies.items() if not ref.is_local}
+    return _assemble(facts, views, files, findings, _budget(facts, views, methods, throughput))
+
+
+def _tokens(
+    recipe: Recipe, bodies: Mapping[ModelRef, Body], donor: Body, findings: Findings
+) -> Tokenization | None:
+    """The vocabulary the recipe asks for; without a wish, a look at whether the models agree."""
+    if recipe.tokenizer:
+        return tokenization(recipe.tokenizer, bodies, donor.parent.ref, findings)
+    compare_vocabularies(list(bodies.values()), donor, findings)
+    return None
+
+
+def _budget(facts: Facts, views: Views, methods: Mapping[str, Method], throughput: float) -> Budget:
+    remote = {body.parent.key for ref, body in facts.bodies.items() if not ref.is_local}
+    fetched = {key for key, view in views.sources.items() if view.parent in remote}
+    return budget(facts.jobs, methods, views.specs, fetched, throughput=throughput)
+
+
+def _assemble(
+    facts: Facts, views: Views, files: Mapping[str, bytes], findings: Findings, cost: Budget
+) -> Plan:
+    used = {slot.source for job in facts.jobs for slot in job.inputs}
     return with_digest(
         Plan(
-            jobs=jobs,
-            parents={body.parent.key: body.parent.source.id for body in bodies.values()},
-            sources=views,
+            jobs=tuple(facts.jobs),
+            parents={body.parent.key: body.parent.source.id for body in facts.bodies.values()},
+            sources={key: view for key, view in views.sources.items() if key in used},
             files=files,
-            budget=budget(jobs, methods, specs, remote, throughput=throughput),
-            dtype=_main_dtype(jobs),
-            donor=donor.parent.key,
+            budget=cost,
+            dtype=facts.dtype,
+            donor=facts.donor.parent.key,
+            alignments=views.alignments,
             warnings=tuple(findings.warnings),
         )
     )
@@ -110,11 +137,6 @@ def _dtype(recipe: Recipe) -> Dtype | None:
     return Dtype.from_torch_name(name) if name else None
 
 
-def _as_it_is(body: Body, spec: TensorSpec, draft: Draft) -> tuple[str, TensorSpec]:
-    del draft
-    return body.parent.key, spec
-
-
 def _main_dtype(jobs: Sequence[TensorJob]) -> Dtype:
     """The dtype that most bytes of the output have."""
     sizes: Counter[Dtype] = Counter()
@@ -122,34 +144,3 @@ def _main_dtype(jobs: Sequence[TensorJob]) -> Dtype:
         if job.output.dtype.mergeable:
             sizes[job.output.dtype] += job.output.nbytes
     return sizes.most_common(1)[0][0] if sizes else Dtype.F32
-
-
-def _files(
-    recipe: Recipe,
-    donor: Body,
-    parts: Sequence[Stretch],
-    heads: TiedDrafts,
-    jobs: Sequence[TensorJob],
-    findings: Findings,
-) -> dict[str, bytes]:
-    layers = [Layer(config=body.config, index=index) for body, index in layer_map(parts)]
-    changes = Changes(
-        dtype=_main_dtype(jobs).torch_name,
-        layers=layers if recipe.slices else None,
-        vocabulary=embedding_rows({job.output.name: job.output for job in jobs}),
-        tied=heads.tied,
-    )
-    config, warnings = output_config(donor.config, changes)
-    for warning in warnings:
-        findings.warn(warning)
-    files = {"config.json": write_json(config)}
-    try:
-        generation = read_json_object(
-            donor.parent.source, "generation_config.json", donor.label, cap=1 << 20
-        )
-    except CheckpointError as error:
-        findings.problem(error.message, hint=error.hint)
-        generation = None
-    if generation is not None:
-        files["generation_config.json"] = write_json(generation)
-    return files | tokenizer_files(donor.parent.source) | processor_files(donor.parent.source)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.plan.model import Budget, Plan, Slot, TensorJob, Value, View
+from bot.tokens.alignment_json import dump_alignment, load_alignment
 
 FORMAT = "mergebot-plan-1"
 
@@ -47,6 +48,7 @@ def load_plan(text: str) -> Plan:
         budget=Budget(**content["budget"]),
         dtype=Dtype(content["dtype"]),
         donor=content["donor"],
+        alignments={name: load_alignment(value) for name, value in content["alignments"].items()},
         warnings=tuple(content["warnings"]),
     )
     plan = with_digest(plan)
@@ -65,6 +67,7 @@ def _content(plan: Plan) -> dict[str, Any]:
         "budget": asdict(plan.budget),
         "dtype": plan.dtype,
         "donor": plan.donor,
+        "alignments": {name: dump_alignment(rows) for name, rows in plan.alignments.items()},
         "warnings": list(plan.warnings),
     }
 

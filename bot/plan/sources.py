@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from bot.checkpoint.source import Source
 from bot.errors import PlanError, Problem
-from bot.plan.model import Plan
+from bot.plan.model import Plan, View
 from bot.plan.parent import Parent
+from bot.tokens.aligned import AlignedSource
 
 
 def open_sources(plan: Plan, parents: Iterable[Parent]) -> Mapping[str, Source]:
@@ -28,4 +29,10 @@ def open_sources(plan: Plan, parents: Iterable[Parent]) -> Mapping[str, Source]:
     ]
     if stale:
         raise PlanError(stale, hint=stale[0].hint)
-    return {key: by_key[view.parent] for key, view in plan.sources.items()}
+    return {key: _open(view, plan, by_key) for key, view in plan.sources.items()}
+
+
+def _open(view: View, plan: Plan, by_key: Mapping[str, Source]) -> Source:
+    if view.alignment is None:
+        return by_key[view.parent]
+    return AlignedSource(view.parent, by_key, plan.alignments[view.alignment])

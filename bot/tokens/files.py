@@ -18,6 +18,13 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
     "chat_template.json",
 )
+SLOW_TOKENIZER_FILES = frozenset(
+    {
+        "added_tokens.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+        "vocab.json", "merges.txt", "vocab.txt",
+    }
+)  # fmt: skip
+"""Other forms of the same vocabulary, which no longer hold once ``tokenizer.json`` is rewritten."""
 PROCESSOR_FILES = (
     "preprocessor_config.json",
     "processor_config.json",

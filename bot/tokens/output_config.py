@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from bot.tokens.config import JsonObject, layer_key, text_section
 _DROPPED = ("_name_or_path", "_commit_hash")
 _DROPPED_PREFIX = "_attn_implementation"  # may name a kernel repository, that is, code
 _LAYER_INDEX_LISTS = frozenset({"mlp_only_layers", "attn_layer_indices", "full_attn_idxs"})
+_TOKEN_KEYS = ("_token_id", "_token_ids", "_token_index")
 _LAYER_RULES = frozenset(
     {
         "sliding_window_pattern", "max_window_layers", "no_rope_layer_interval",
@@ -122,3 +123,40 @@ def _entry(layer: Layer, name: str, fallback: list[Any]) -> Any:
 def _listed(layer: Layer, name: str) -> bool:
     indices = text_section(layer.config).get(name)
     return isinstance(indices, list) and layer.index in indices
+
+
+def renumbered(
+    config: JsonObject, old: Mapping[str, int], new: Mapping[str, int]
+) -> tuple[JsonObject, list[str]]:
+    """A config whose token ids (``eos_token_id`` and the like) follow another vocabulary.
+
+    Args:
+        config: config or generation config.
+        old: token -> id in the vocabulary the config was written for.
+        new: token -> id in the output's vocabulary.
+
+    Returns:
+        The config, and warnings about tokens that the output does not have; their keys are null.
+    """
+    tokens = {index: token for token, index in old.items()}
+    warnings: list[str] = []
+
+    def moved(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            found = [moved(key, each) for each in value]
+            return [each for each in found if each is not None]
+        if not isinstance(value, int) or isinstance(value, bool) or value not in tokens:
+            return value
+        if tokens[value] not in new:
+            warnings.append(f"{key}: the output's tokenizer has no token {tokens[value]!r}")
+        return new.get(tokens[value])
+
+    def walk(part: JsonObject) -> JsonObject:
+        return {
+            key: walk(value)
+            if isinstance(value, dict)
+            else (moved(key, value) if key.endswith(_TOKEN_KEYS) else value)
+            for key, value in part.items()
+        }
+
+    return walk(config), warnings

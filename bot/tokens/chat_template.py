@@ -1,0 +1,67 @@
+"""Which chat template the output carries, and where it stands among its files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from bot.checkpoint.source import Source
+from bot.tokens.config import read_json_object, write_json
+
+TEMPLATE_FILE = "chat_template.jinja"
+BUILT_IN = ("alpaca", "chatml", "exaone", "llama3", "mistral")
+_SIZE_CAP = 1 << 20
+
+
+def model_template(source: Source, label: str) -> str | None:
+    """The model's own default chat template, from whichever file carries it.
+
+    Raises:
+        CheckpointError: a file that should be JSON is not.
+    """
+    data = source.file(TEMPLATE_FILE)
+    if data is not None:
+        return data[:_SIZE_CAP].decode("utf-8", errors="replace")
+    for path in ("chat_template.json", "tokenizer_config.json"):
+        config = read_json_object(source, path, label, cap=64 << 20) or {}
+        template = _default(config.get("chat_template"))
+        if template:
+            return template
+    return None
+
+
+def _default(value: Any) -> str | None:
+    """A template may be a text, or a list of named ones of which ``default`` counts."""
+    if isinstance(value, list):
+        named = {row.get("name"): row.get("template") for row in value if isinstance(row, dict)}
+        value = named.get("default")
+    return value if isinstance(value, str) else None
+
+
+def chosen_template(choice: str, templates: Sequence[str | None]) -> str | None:
+    """The text for a recipe's ``chat_template``.
+
+    Args:
+        choice: ``auto`` (what most models have, the first of equals), a built-in name, or Jinja.
+        templates: the models' own, in recipe order.
+    """
+    if choice == "auto":
+        votes = Counter(template.strip() for template in templates if template)
+        return votes.most_common(1)[0][0] if votes else None
+    if choice in BUILT_IN:
+        folder = resources.files("bot.tokens.templates")
+        return folder.joinpath(f"{choice}.jinja").read_text("utf-8")
+    return choice
+
+
+def with_template(files: Mapping[str, bytes], template: str) -> dict[str, bytes]:
+    """Tokenizer files with this as their only template, where transformers looks first."""
+    kept = {path: data for path, data in files.items() if path != "chat_template.json"}
+    config = json.loads(kept.get("tokenizer_config.json", b"{}"))
+    if "chat_template" in config:
+        rest = {key: value for key, value in config.items() if key != "chat_template"}
+        kept["tokenizer_config.json"] = write_json(rest)
+    return {**kept, TEMPLATE_FILE: template.encode()}
