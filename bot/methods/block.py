@@ -79,6 +79,11 @@ class Block:
         return tuple(model - origin for model in self.models)
 
     @property
+    def moved(self) -> tuple[Array, ...]:
+        """The deltas where there is a base, else the models."""
+        return self.models if self.base is None else self.deltas
+
+    @property
     def origin(self) -> Array:
         """The base's array.
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.methods import averages, copying, random_drop, spherical, stock, task_vectors
+from bot.methods import (
+    averages,
+    copying,
+    near,
+    random_drop,
+    select,
+    spherical,
+    stock,
+    task_vectors,
+)
 from bot.methods.registry import Method, registered
 from bot.recipe.signature import dump_signatures
 
-FAMILIES = (averages, spherical, task_vectors, random_drop, stock, copying)
+FAMILIES = (averages, spherical, task_vectors, random_drop, stock, select, near, copying)
 """The modules that hold methods, in the order the documentation lists them."""
 
 

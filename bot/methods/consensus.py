@@ -27,18 +27,34 @@ def elected(
 ) -> Array:
     """Sign election and disjoint merge (TIES, section 3, steps 2 and 3), on weighted deltas.
 
-    The elected sign of an element is that of ``sum_i(w_i * d_i)``, plus where the sum is zero.
-    Only ``w_i * d_i`` of that sign are added up; zeros never agree. With ``normalize`` the sum is
-    divided by the sum of the weights that took part, unless that is zero.
+    The elected sign of an element is that of ``sum_i(w_i * d_i)``. With ``normalize`` the sum of
+    what agrees is divided by the sum of the weights that took part.
     """
     weighted = [delta * w for delta, w in zip(deltas, weight, strict=True)]
-    positive = reduce(add, weighted) >= 0
-    agree = [((d > 0) & positive) | ((d < 0) & ~positive) for d in weighted]
-    nothing = x.xp.zeros_like(weighted[0])
-    where = x.xp.where
-    mixed: Array = reduce(
-        add, (where(yes, d, nothing) for yes, d in zip(agree, weighted, strict=True))
-    )
+    return disjoint(x, weighted, weight, agreeing(weighted), normalize=normalize)
+
+
+def agreeing(votes: Sequence[Array]) -> list[Array]:
+    """Which votes have the sign of their sum, plus where the sum is zero; zeros never agree."""
+    positive = reduce(add, votes) >= 0
+    return [((vote > 0) & positive) | ((vote < 0) & ~positive) for vote in votes]
+
+
+def disjoint(
+    x: Block,
+    weighted: Sequence[Array],
+    weight: Sequence[float],
+    agree: Sequence[Array],
+    *,
+    normalize: bool,
+) -> Array:
+    """The sum of what agrees, divided with ``normalize`` by the agreeing weights' sum.
+
+    Where that sum is zero nothing is divided.
+    """
+    nothing, where = x.xp.zeros_like(weighted[0]), x.xp.where
+    kept = (where(yes, delta, nothing) for yes, delta in zip(agree, weighted, strict=True))
+    mixed: Array = reduce(add, kept)
     if not normalize:
         return mixed
     shares = (where(yes, nothing + w, nothing) for yes, w in zip(agree, weight, strict=True))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
-from bot.methods.averages import weighted_sum
-from bot.methods.block import Array, Block
-from bot.methods.reductions.gram import Gram, Matrix
-from bot.methods.registry import Doc, merge_method
+import numpy as np
 
-COLLINEAR = 0.9995
-"""Above this cosine, either sign, interpolation is linear."""
-SHORT = 1e-8
-"""A vector below this length has no direction."""
+from bot.errors import PlanError, Problem
+from bot.methods.averages import weighted_sum
+from bot.methods.block import Array, Block, Unit
+from bot.methods.reductions.columns import ColumnGram, column
+from bot.methods.reductions.gram import Gram, Matrix, gram
+from bot.methods.registry import Doc, PerModel, Range, merge_method
+from bot.methods.sphere import Sphere, arcs
+from bot.methods.weights import cancels, total
+
+SLERP_COLLINEAR = 0.9995**2
+"""The squared cosine from which slerp is linear, as mergekit has it."""
 
 
 @merge_method(
@@ -34,19 +37,176 @@ def slerp(
     """Spherical interpolation from the base to the other model (Shoemake 1985).
 
     Over the tensor as one vector: ``phi = arccos(<a, b> / (|a| |b|))`` in float64, then
-    ``out = sin((1 - t) phi) / sin(phi) * a + sin(t phi) / sin(phi) * b``. Where ``|cos phi|`` is
-    above 0.9995, or a vector is shorter than 1e-8: ``(1 - t) * a + t * b``. Any shape.
+    ``out = sin((1 - t) phi) / sin(phi) * a + sin(t phi) / sin(phi) * b``. Where ``|cos phi|`` is at
+    least 0.9995, or a vector is zero: ``(1 - t) * a + t * b``. Any shape.
     """
-    return weighted_sum((x.origin, *x.models), arc(products, t))
+    first, second = arcs(products, t, straight=SLERP_COLLINEAR)
+    return weighted_sum((x.origin, *x.models), (float(first), float(second)))
 
 
-def arc(products: Matrix, t: float) -> tuple[float, float]:
-    """The coefficients of both ends, from the 2 by 2 Gram matrix of the ends."""
-    lengths = math.sqrt(products[0, 0]), math.sqrt(products[1, 1])
-    if min(lengths) < SHORT:
-        return 1 - t, t
-    cosine = products[0, 1] / (lengths[0] * lengths[1])
-    if abs(cosine) > COLLINEAR:
-        return 1 - t, t
-    angle = math.acos(cosine)
-    return math.sin((1 - t) * angle) / math.sin(angle), math.sin(t * angle) / math.sin(angle)
+@merge_method(
+    "nuslerp",
+    title="NuSLERP",
+    unit=Unit.ROW,
+    base="optional",
+    models=(2, 2),
+    stats={
+        "whole": lambda p: Gram("moved") if p.nuslerp_flatten else None,
+        "columns": lambda p: (
+            ColumnGram("moved") if p.nuslerp_row_wise and not p.nuslerp_flatten else None
+        ),
+    },
+    exact="host class",
+)
+def nuslerp(
+    x: Block,
+    *,
+    weight: Annotated[PerModel[float], Doc("share of each model")],
+    nuslerp_flatten: Annotated[bool, Doc("one angle for the tensor as one vector")] = True,
+    nuslerp_row_wise: Annotated[
+        bool, Doc("without flatten: one angle per column (true) or per row (false)")
+    ] = False,
+    whole: Matrix | None,
+    columns: Matrix | None,
+) -> Array:
+    """Spherical interpolation between two models, from a base where there is one.
+
+    ``t = w_2 / (w_1 + w_2)``, one half where the sum is zero. With a base both ends are deltas and
+    ``out = base + arc(d_1, d_2; t)``, else ``out = arc(x_1, x_2; t)``, arc as in ``slerp`` but
+    linear only where the ends are parallel, opposite or zero. The vectors are the tensor as a
+    whole; or without ``nuslerp_flatten`` its rows (last axis); or with ``nuslerp_row_wise`` too its
+    columns (first axis): mergekit's names, which count the other way round.
+    """
+    del nuslerp_flatten, nuslerp_row_wise
+    t = 0.5 if cancels(weight) else weight[1] / (weight[0] + weight[1])
+    first, second = (spread(x, share, columns) for share in arcs(angles(x, whole, columns), t))
+    left, right = x.moved
+    turned = left * first + right * second
+    out: Array = turned if x.base is None else x.base + turned
+    return out
+
+
+def angles(x: Block, whole: Matrix | None, columns: Matrix | None) -> Matrix:
+    """The Gram matrices that hold: the tensor's, every column's, or every row's of this block."""
+    if whole is not None:
+        return whole
+    return gram(x.moved, axis=-1) if columns is None else columns
+
+
+def spread(x: Block, share: Matrix, columns: Matrix | None) -> Array | float:
+    """Coefficients brought to the elements they belong to."""
+    if share.ndim == 0:
+        return float(share)
+    single: Array = share.astype(np.float32)
+    return single[:, None] if columns is None else single[column(x)].reshape(x.models[0].shape)
+
+
+@merge_method(
+    "multislerp",
+    title="Multi-SLERP",
+    paper="https://goddard.blog/posts/multislerp-wow-what-a-cool-idea",
+    base="optional",
+    stats={"products": lambda _: Gram("moved")},
+    exact="host class",
+    symmetric=True,
+)
+def multislerp(
+    x: Block,
+    *,
+    weight: Annotated[PerModel[float], Doc("share of each model")],
+    normalize_weights: Annotated[bool, Doc("divide the weights by their sum")] = True,
+    eps: Annotated[
+        float, Range(0), Doc("a mean direction shorter than this does not exist")
+    ] = 1e-8,
+    log_map: Annotated[bool, Doc("take one step towards the barycentre on the sphere")] = False,
+    products: Matrix,
+) -> Array:
+    """Interpolates any number of models on a hypersphere, around a base where there is one.
+
+    With ``u_i = v_i / |v_i|``, v the models or their deltas, over the tensor as one vector:
+    ``m = sum_i(w_i u_i) / |sum_i(w_i u_i)|`` and ``out = (base +) m * sum_i(w_i |v_i|)``. With
+    ``log_map``, m is moved by ``Exp_m(sum_i(w_i Log_m(u_i)))`` first. Without it, the tangent step
+    of the original is zero at m, so leaving it out changes nothing. Two vectors without a mean
+    direction are averaged; one model is returned as it is. Any shape.
+
+    Raises:
+        PlanError: the weights add up to zero, or the directions cancel.
+    """
+    shares = [w / total(weight) for w in weight] if normalize_weights else list(weight)
+    if len(shares) == 1:
+        return x.models[0]
+    sphere = Sphere(products)
+    mean = np.array(shares) @ sphere.directions
+    if sphere.length(mean) <= eps:
+        return onto(x, _balanced(sphere, shares))
+    mean = mean / sphere.length(mean)
+    if log_map:
+        mean = sphere.exponential(mean, sphere.logarithm(mean, shares))
+    return onto(x, mean * float(np.dot(shares, sphere.lengths)))
+
+
+def onto(x: Block, coefficients: Matrix) -> Array:
+    """The combination of models, or of deltas added to the base."""
+    mixed = weighted_sum(x.moved, tuple(coefficients.tolist()))
+    return mixed if x.base is None else x.base + mixed
+
+
+def _balanced(sphere: Sphere, shares: list[float]) -> Matrix:
+    """The coefficients where there is no mean direction."""
+    if len(shares) == 2 or not sphere.lengths.any():
+        return np.array(shares)
+    raise PlanError(
+        [
+            Problem(
+                message="multislerp: the weighted directions of the models cancel",
+                hint="use other weights, or another merge method",
+            )
+        ]
+    )
+
+
+@merge_method(
+    "karcher",
+    title="Karcher mean",
+    paper="https://arxiv.org/abs/2603.04972",
+    base="none",
+    stats={"products": lambda _: Gram("models")},
+    exact="host class",
+    symmetric=True,
+)
+def karcher(
+    x: Block,
+    *,
+    max_iter: Annotated[int, Range(0), Doc("greatest number of steps")] = 10,
+    tol: Annotated[float, Range(0), Doc("length of the step at which to stop")] = 1e-5,
+    products: Matrix,
+) -> Array:
+    """The point on the sphere with the least squared angle to all models, all counting alike.
+
+    Over the tensor as one vector, ``u_i = x_i / |x_i|`` (zero vectors left out): from the mean
+    direction, ``u <- Exp_u(mean_i(Log_u(u_i)))`` until the step is below tol, in float64; ``out =
+    u * mean_i(|x_i|)``, zero vectors counted in this mean. A listed base model counts like any
+    other. Unique where all directions lie within 90 degrees of one another. Any shape.
+    """
+    if len(x.models) == 1:
+        return x.models[0]
+    sphere = Sphere(products)
+    there = sphere.lengths > 0
+    if not there.any():
+        return x.models[0]
+    weights = (there / there.sum()).tolist()
+    direction = frechet_mean(sphere, weights, max_iter, tol)
+    return weighted_sum(x.models, tuple((direction * sphere.lengths.mean()).tolist()))
+
+
+def frechet_mean(sphere: Sphere, weights: list[float], steps: int, tol: float) -> Matrix:
+    """Coefficients of the unit vector at which the weighted tangents cancel."""
+    mean: Matrix = np.array(weights) @ sphere.directions
+    length = sphere.length(mean)
+    at = mean / length if length >= tol else sphere.directions[int(np.argmax(weights))]
+    for _ in range(steps):
+        step = sphere.logarithm(at, weights)
+        if sphere.length(step) < tol:
+            break
+        at = sphere.exponential(at, step)
+    return at

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
 
+Of = Literal["all", "models", "deltas", "moved"]
 Matrix = npt.NDArray[np.float64]
 
 
@@ -36,19 +37,26 @@ def gram(vectors: tuple[Array, ...], axis: int | None = None) -> Matrix:
 
 @dataclass(frozen=True)
 class Gram:
-    """The Gram matrix of base and models ("all"), models ("models") or deltas ("deltas").
+    """The Gram matrix of base and models ("all"), of "models", or of "deltas".
 
-    State and statistic: float64 (n, n), the base first where it is included.
+    "moved" means the deltas where there is a base, else the models. State and statistic: float64
+    (n, n), the base first where it is included.
     """
 
-    of: Literal["all", "models", "deltas"]
+    of: Of
     scope: Literal["tensor", "model"] = "tensor"
 
     def vectors(self, block: Block) -> tuple[Array, ...]:
         """What is multiplied."""
-        if self.of == "deltas":
-            return block.deltas
-        return (block.origin, *block.models) if self.of == "all" else block.models
+        match self.of:
+            case "all":
+                return (block.origin, *block.models)
+            case "models":
+                return block.models
+            case "deltas":
+                return block.deltas
+            case "moved":
+                return block.moved
 
     def empty(self, _spec: TensorSpec, models: int, /) -> Matrix:
         """Nothing summed."""

@@ -1,4 +1,4 @@
-"""The exact k-th largest magnitude of a delta, without sorting and without holding the delta.
+"""The exact k-th largest magnitude among elements, without sorting and without holding them.
 
 A float32 magnitude, read as an integer, sorts like its value. Two passes of 65,536-bin histograms,
 over the high and then the low 16 bits, find the k-th magnitude exactly. Where more elements share
@@ -21,7 +21,13 @@ from bot.methods.block import Array, Block
 
 Counts = npt.NDArray[np.int64]
 Scope = Literal["tensor", "model"]
+Values = Callable[[Block], tuple[Array, ...]]
 BINS = 1 << 16
+
+
+def deltas(block: Block) -> tuple[Array, ...]:
+    """The usual thing to rank."""
+    return block.deltas
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Top:
 
 @dataclass(frozen=True)
 class Target:
-    """One question: the k-th largest magnitude of model number ``model``'s delta."""
+    """One question: the k-th largest magnitude in row ``model`` of the values ranked."""
 
     model: int
     count: Callable[[int], int]
@@ -70,7 +76,6 @@ class Cut:
         return kept
 
 
-KEEP_ALL = Cut(threshold=0.0)
 KEEP_NONE = Cut(threshold=float("inf"))
 
 
@@ -87,26 +92,29 @@ def value_of(bits: int) -> float:
 
 @dataclass(frozen=True)
 class KthMagnitude:
-    """First pass: histograms of the high 16 bits of every model's ``|delta|``.
+    """First pass: histograms of the high 16 bits of the magnitudes.
 
     Args:
         targets: the questions; several may concern one model.
         scope: whether n counts one tensor or the whole model.
+        values: what is ranked, one array per row; the deltas unless said otherwise.
 
-    State: int64 (models, 65536). Statistic: one ``Cut`` per target.
+    State: int64 (rows, 65536). Statistic: one ``Cut`` per target.
     """
 
     targets: tuple[Target, ...]
     scope: Scope = "tensor"
+    values: Values = deltas
 
-    def empty(self, _spec: TensorSpec, models: int, /) -> Counts:
+    def empty(self, _spec: TensorSpec, _models: int, /) -> Counts:
         """No element counted."""
-        return np.zeros((models, BINS), np.int64)
+        rows = 1 + max(target.model for target in self.targets)
+        return np.zeros((rows, BINS), np.int64)
 
     def update(self, state: Counts, block: Block) -> Counts:
         """Count a block."""
-        for model, delta in enumerate(block.deltas):
-            state[model] += np.bincount(magnitude_bits(delta) >> 16, minlength=BINS)
+        for row, values in enumerate(self.values(block)):
+            state[row] += np.bincount(magnitude_bits(values) >> 16, minlength=BINS)
         return state
 
     def merge(self, left: Counts, right: Counts) -> Counts:
@@ -119,8 +127,11 @@ class KthMagnitude:
             _place(state[target.model], target.count(int(state[target.model].sum())))
             for target in self.targets
         )
+        settled = tuple(place for place in places if isinstance(place, Cut))
+        if len(settled) == len(places):
+            return settled
         models = tuple(target.model for target in self.targets)
-        return LowBits(models, places, self.scope)
+        return LowBits(models, places, self.scope, self.values)
 
 
 @dataclass(frozen=True)
@@ -134,10 +145,9 @@ class Place:
 
 def _place(counts: Counts, k: int) -> Place | Cut:
     elements = int(counts.sum())
-    if k >= elements:
-        return KEEP_ALL
-    if k <= 0:
+    if k <= 0 or not elements:
         return KEEP_NONE
+    k = min(k, elements)
     from_top = np.cumsum(counts[::-1])
     step = int(np.searchsorted(from_top, k))
     bin_ = len(counts) - 1 - step
@@ -155,6 +165,7 @@ class LowBits:
     models: tuple[int, ...]
     places: tuple[Place | Cut, ...]
     scope: Scope
+    values: Values
 
     def empty(self, _spec: TensorSpec, _models: int, /) -> Counts:
         """No element counted."""
@@ -162,9 +173,10 @@ class LowBits:
 
     def update(self, state: Counts, block: Block) -> Counts:
         """Count a block."""
+        values = self.values(block)
         for row, (model, place) in enumerate(zip(self.models, self.places, strict=True)):
             if isinstance(place, Place):
-                bits = magnitude_bits(block.deltas[model])
+                bits = magnitude_bits(values[model])
                 state[row] += np.bincount(bits[bits >> 16 == place.bin] & 0xFFFF, minlength=BINS)
         return state
 
@@ -177,15 +189,15 @@ class LowBits:
         cuts = tuple(map(_resolve, self.places, state))
         if all(cut.spare is None for cut in cuts):
             return cuts
-        return TiesBefore(self.models, cuts, self.scope)
+        return TiesBefore(self.models, cuts, self.scope, self.values)
 
 
 def _resolve(place: Place | Cut, counts: Counts) -> Cut:
     if isinstance(place, Cut):
         return place
     low = _place(counts, place.wanted)
-    if isinstance(low, Cut):  # k takes the whole bin
-        low = Place(bin=int(np.flatnonzero(counts)[0]), wanted=1, held=1)
+    if isinstance(low, Cut):  # pragma: no cover - the bin holds what the first pass counted
+        return low
     bits = place.bin << 16 | low.bin
     if low.wanted == low.held or bits == 0:  # equal zeros are zero, kept or not
         return Cut(threshold=value_of(bits))
@@ -205,6 +217,7 @@ class TiesBefore:
     models: tuple[int, ...]
     cuts: tuple[Cut, ...]
     scope: Scope
+    values: Values
 
     def empty(self, _spec: TensorSpec, _models: int, /) -> Ledger:
         """No block counted."""
@@ -212,8 +225,9 @@ class TiesBefore:
 
     def update(self, state: Ledger, block: Block) -> Ledger:
         """Count a block."""
+        values = self.values(block)
         counts = tuple(
-            0 if cut.spare is None else int((abs(block.deltas[model]) == cut.threshold).sum())
+            0 if cut.spare is None else int((abs(values[model]) == cut.threshold).sum())
             for model, cut in zip(self.models, self.cuts, strict=True)
         )
         return (*state, ((block.tensor, block.span.start), counts))
