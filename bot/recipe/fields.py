@@ -58,7 +58,9 @@ def read_text(
         return None
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         number = isinstance(node, ScalarNode) and node.value is not None
-        problems.add(node, f"{what} must be text", "put it in quotes" if number else None)
+        problems.add(
+            node, f"{what} must be text", "put it in quotes" if number else "write one text"
+        )
         return None
     if len(node.text) > longest:
         size = len(node.text)
@@ -67,7 +69,7 @@ def read_text(
         )
         return None
     if one_line and "\n" in node.text.strip():
-        problems.add(node, f"{what} must be one line", None)
+        problems.add(node, f"{what} must be one line", "remove the line breaks")
         return None
     if not node.text.strip():
         problems.add(node, f"{what} is empty", "write it out or remove the key")
@@ -108,10 +110,10 @@ def read_integer(
         return None
     value = node.value if isinstance(node, ScalarNode) else None
     if isinstance(value, bool) or not isinstance(value, int):
-        problems.add(node, f"{what} must be a whole number", None)
+        problems.add(node, f"{what} must be a whole number", "write it in digits")
         return None
     if not minimum <= value <= maximum:
-        problems.add(node, f"{what} must lie in [{minimum}, {maximum}]", None)
+        problems.add(node, f"{what} must lie in [{minimum}, {maximum}]", "choose another number")
         return None
     return value
 
@@ -126,7 +128,9 @@ def read_list(
         problems.add(node, f"{what} must be a list", "write one `- item` per line")
         return ()
     if len(node.items) > longest:
-        problems.add(node, f"{what} has {len(node.items)} items; the limit is {longest}", None)
+        problems.add(
+            node, f"{what} has {len(node.items)} items; the limit is {longest}", "shorten it"
+        )
         return ()
     return node.items
 

@@ -70,7 +70,7 @@ def _top_properties(signatures: Mapping[str, Signature]) -> Schema:
 
 
 def _about_properties() -> Schema:
-    author = {"type": "string", "maxLength": about.LONGEST_AUTHOR}
+
     return {
         "name": _word(about.NAME.pattern),
         "description": {"type": "string", "maxLength": about.LONGEST_DESCRIPTION},

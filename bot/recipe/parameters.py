@@ -187,7 +187,7 @@ def _read_scalar(node: ScalarNode, knob: Parameter | None, problems: Problems) -
         problems.add(node, f"`{knob.name}` must be {_noun(knob)}", _mistype_hint(node, knob))
         return None
     if isinstance(value, float) and not math.isfinite(value):
-        problems.add(node, f"`{knob.name}` must be a finite number", None)
+        problems.add(node, f"`{knob.name}` must be a finite number", "write it in digits")
         return None
     if isinstance(value, (int, float)) and not _in_range(value, knob):
         problems.add(
@@ -247,7 +247,7 @@ def _mistype_hint(node: ScalarNode, knob: Parameter) -> str | None:
     if knob.kind == "choice":
         return nearest(node.text, knob.choices, noun="choices")
     if not isinstance(node.value, str):
-        return None
+        return f"write {_noun(knob)}"
     word = node.text.lower()
     if knob.kind == "bool" and word in ("yes", "on", "no", "off"):
         return f"write {'true' if word in ('yes', 'on') else 'false'}: in YAML 1.2 `{word}` is text"

@@ -87,7 +87,8 @@ def _read_method(
     if isinstance(node, RefusedNode):
         return None
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-        problems.add(node, "`merge_method` must be the name of a method")
+        hint = f"methods: {', '.join(sorted(signatures))}"
+        problems.add(node, "`merge_method` must be the name of a method", hint)
         return None
     if node.text not in signatures:
         hint = nearest(node.text, sorted(signatures), noun="methods")

@@ -92,7 +92,7 @@ def _read_rule(key: ScalarNode, value: Node, problems: Problems) -> TokenRule | 
     if node is None:
         return None
     if not key.text:
-        problems.add(key, "an empty token", None)
+        problems.add(key, "an empty token", "write the token as the key")
         return None
     check_keys(node, ("source", "force"), "a token's rule", problems)
     force = _read_force(node, problems)
@@ -113,7 +113,7 @@ def _read_force(node: MapNode, problems: Problems) -> bool:
         return False
     if isinstance(force, ScalarNode) and isinstance(force.value, bool):
         return force.value
-    problems.add(force, "`force` must be true or false")
+    problems.add(force, "`force` must be true or false", "write true or false")
     return False
 
 
@@ -123,16 +123,16 @@ def _read_kind(token: str, node: MapNode, force: bool, problems: Problems) -> To
         check_keys(node, ("kind",), "a `zero` source", problems)
         return TokenRule(token=token, zero=True, force=force)
     if not (isinstance(kind, ScalarNode) and kind.value == "model_token"):
-        problems.add(kind, "`kind` must be `model_token` or `zero`")
+        problems.add(kind, "`kind` must be `model_token` or `zero`", "write one of them")
         return None
     check_keys(node, ("kind", "model", "token", "token_id"), "a `model_token` source", problems)
     model_node = value_of(node, "model")
     model = read_reference(model_node, problems) if model_node else None
     if model_node is None:
-        problems.add(node, "a `model_token` source needs `model`")
+        problems.add(node, "a `model_token` source needs `model`", "write `model: org/name`")
     name, number = value_of(node, "token"), value_of(node, "token_id")
     if (name is None) == (number is None):
-        problems.add(node, "give exactly one of `token` and `token_id`")
+        problems.add(node, "give exactly one of `token` and `token_id`", "keep one")
         return None
     text = name.text if isinstance(name, ScalarNode) else None
     if name is not None and not text:

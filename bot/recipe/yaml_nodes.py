@@ -115,10 +115,13 @@ class _Composer:
             return RefusedNode(**_place(event))
         self.refuse_decorations(event)
         if isinstance(event, yaml.ScalarEvent):
-            return self.scalar(event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self.sequence(event, depth)
-        return self.mapping(event, depth)
+            node = self.scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self.sequence(event, depth)
+        else:
+            node = self.mapping(event, depth)
+        tagged = getattr(event, "tag", None) is not None
+        return RefusedNode(**_place(event)) if tagged else node
 
     def count(self, event: yaml.Event, depth: int) -> None:
         self.nodes += 1
@@ -169,7 +172,9 @@ class _Composer:
         if isinstance(key, RefusedNode):
             return False
         if not isinstance(key, ScalarNode):
-            self.refuse(event, "a key must be a word, not a list or a mapping", None)
+            self.refuse(
+                event, "a key must be a word, not a list or a mapping", "write `key: value`"
+            )
             return False
         if key.text == "<<" and getattr(event, "style", None) is None:
             self.refuse(event, "merge key `<<`", _NO_SHARING)

@@ -1,0 +1,90 @@
+"""Small signatures and short ways to read a recipe, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+import textwrap
+
+from bot.errors import Problem, RecipeError
+from bot.recipe.load import parse_recipe
+from bot.recipe.model import Recipe
+from bot.recipe.signature import Parameter, Signature
+
+
+def knob(name, kind="float", scope="global", required=False, **more):
+    return Parameter(name=name, kind=kind, scope=scope, required=required, **more)
+
+
+def method(name, *parameters, base="none", models=(1, None)):
+    return Signature(
+        name=name,
+        title=name,
+        base=base,
+        minimum_models=models[0],
+        maximum_models=models[1],
+        parameters=parameters,
+    )
+
+
+WEIGHT = knob("weight", scope="per_model", required=True)
+DENSITY = knob("density", scope="per_model", minimum=0.0, maximum=1.0, default=1.0)
+NORMALIZE = knob("normalize", kind="bool", default=True)
+LAMBDA = knob("lambda", default=1.0)
+EPSILON = knob("epsilon", minimum=0.0, minimum_excluded=True, default=1e-5)
+SCOPE = knob("scope", kind="choice", choices=("tensor", "model"), default="tensor")
+
+SIGNATURES = {
+    row.name: row
+    for row in (
+        method("linear", WEIGHT, NORMALIZE),
+        method("slerp", knob("t", required=True), base="required", models=(1, 1)),
+        method("nuslerp", WEIGHT, base="optional", models=(2, 2)),
+        method("task_arithmetic", WEIGHT, LAMBDA, base="required"),
+        method("ties", WEIGHT, DENSITY, NORMALIZE, LAMBDA, SCOPE, base="required"),
+        method("dare_ties", WEIGHT, DENSITY, NORMALIZE, LAMBDA, base="required"),
+        method("karcher", knob("max_iter", kind="int", minimum=1, default=10), EPSILON),
+        method("passthrough", knob("scale", scope="per_model"), models=(1, 1)),
+        method("model_stock", base="required", models=(2, None)),
+    )
+}
+
+
+def parse(text: str) -> Recipe:
+    return parse_recipe(textwrap.dedent(text), "r.yaml", SIGNATURES)
+
+
+def problems(text: str | bytes) -> list[Problem]:
+    """What is wrong with a recipe; empty when nothing is."""
+    source = textwrap.dedent(text) if isinstance(text, str) else text
+    try:
+        parse_recipe(source, "r.yaml", SIGNATURES)
+    except RecipeError as error:
+        return list(error.problems())
+    return []
+
+
+def only(text: str | bytes) -> Problem:
+    """The single problem of a recipe."""
+    found = problems(text)
+    assert len(found) == 1, [str(problem) for problem in found]
+    return found[0]
+
+
+def place(problem: Problem) -> tuple[int | None, int | None]:
+    return (problem.line, problem.column)
+
+
+def marked(text: str) -> tuple[str, tuple[int, int]]:
+    """A recipe whose expected place is marked by ``→``, without the mark, and that place."""
+    text = textwrap.dedent(text)
+    before, after = text.split("→")
+    return before + after, (before.count("\n") + 1, len(before.rsplit("\n", 1)[-1]) + 1)
+
+
+LINEAR = "merge_method: linear\nmodels: [{model: a/b, parameters: {weight: 1}}]\n"
+TIES = (
+    "merge_method: ties\nbase_model: o/base\n"
+    "models: [{model: a/b, parameters: {weight: 1}}, {model: c/d, parameters: {weight: 1}}]\n"
+)
+SLERP = "merge_method: slerp\nbase_model: a/b\nmodels: [{model: a/b}, {model: c/d}]\n"
+STOCK = "merge_method: model_stock\nbase_model: o/base\n"
+SLICES = "merge_method: passthrough\nslices:\n"

@@ -1,0 +1,92 @@
+"""One row per way to get a recipe wrong: where it is reported (at the arrow), what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.recipe.mistakes_models import LAYERS, MODELS
+from tests.recipe.mistakes_top import TOP
+from tests.recipe.mistakes_values import VALUES
+from tests.recipe.support import LINEAR, SLICES, marked, place, problems
+
+ALL = {
+    f"{kind}: {name}": row
+    for kind, table in (("top", TOP), ("value", VALUES), ("model", MODELS), ("layer", LAYERS))
+    for name, row in table.items()
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_reported_once_at_its_place_with_a_next_step(name: str) -> None:
+    written, message, hint = ALL[name]
+    text, expected = marked(written)
+    found = problems(text)
+    assert [place(problem) for problem in found] == [expected], [str(p) for p in found]
+    shown = f"{found[0].message}\n{found[0].hint}"
+    assert message in found[0].message
+    assert hint in shown
+    assert found[0].excerpt == text.split("\n")[expected[0] - 1]
+
+
+def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
+    found = problems(
+        """\
+        merge_method: ties
+        dtype: bf17
+        models:
+          - model: gpt2
+          - model: a/b
+            parameters: {weight: x, density: [0, 3]}
+          - model: c/d
+        parameters:
+          lamda: 2
+        wat: 1
+        """
+    )
+    lines = [problem.line for problem in found]
+    assert lines == sorted(lines)
+    assert lines == [1, 2, 4, 6, 6, 7, 9, 10]
+
+
+def test_a_wrong_base_does_not_cause_follow_up_problems() -> None:
+    text = "merge_method: slerp\nbase_model: nope\nparameters: {t: 0}\n"
+    found = problems(text + "models: [{model: a/b}, {model: c/d}]\n")
+    assert [problem.line for problem in found] == [2]
+
+
+def test_the_base_needs_no_parameters_but_others_do() -> None:
+    found = problems(
+        "merge_method: ties\nbase_model: a/b\nmodels: [{model: a/b}, {model: c/d}, {model: e/f}]\n"
+    )
+    assert ["`c/d`" in found[0].message, "`e/f`" in found[1].message] == [True, True]
+
+
+def test_where_no_base_takes_part_the_donor_counts_as_a_model() -> None:
+    text = "merge_method: linear\nbase_model: a/b\nmodels: [{model: a/b}]\n"
+    assert "missing parameter `weight` for `a/b`" in problems(text)[0].message
+
+
+def test_levels_stand_in_for_each_other() -> None:
+    text = (
+        "merge_method: ties\nbase_model: a/b\nslices:\n- sources:\n"
+        "  - {model: a/b, layer_range: [0, 2]}\n  - {model: c/d, layer_range: [2, 4]}\n"
+        "  parameters: {weight: 1, lambda: 2}\n"
+    )
+    assert not problems(text)
+
+
+def test_the_same_layers_of_one_model_may_stand_in_several_slices() -> None:
+    row = "- sources: [{model: a/b, layer_range: [0, 2]}]\n"
+    assert not problems(SLICES + row + row)
+
+
+def test_two_layers_of_one_model_may_be_merged() -> None:
+    assert not problems(
+        "merge_method: linear\nparameters: {weight: 1}\nslices:\n- sources:\n"
+        "  - {model: a/b, layer_range: [0, 2]}\n  - {model: a/b, layer_range: [2, 4]}\n"
+    )
+
+
+def test_unknown_words_of_any_length_are_cut_in_messages() -> None:
+    found = problems(LINEAR + f"{'x' * 500}: 1\n")
+    assert len(found[0].message) < 120
