@@ -54,6 +54,9 @@ class FolderStore:
         """The folder of retractions."""
         return self.root / "retractions"
 
+    def __contains__(self, run_key: str) -> bool:
+        return (self.records / f"{run_key}.json").is_file()
+
     def add(self, record: Record) -> Path:
         """Keep a record. Writing the same twice changes nothing.
 

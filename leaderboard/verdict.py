@@ -7,6 +7,7 @@ merge is better than every parent when the largest of its p values over all pare
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,7 +89,7 @@ def judge(record: Record, suite: SuiteResult | None = None) -> Judgement:
     if not suite.comparisons:
         return Judgement(verdict=Verdict.NO_PARENTS)
     names = {parent.key: parent.name for parent in record.parents}
-    return _judge_comparisons(suite, names)
+    return judge_suite(suite, names)
 
 
 def best_parent(suite: SuiteResult) -> Comparison:
@@ -128,7 +129,8 @@ def evidence(judgement: Judgement) -> str:
     return ", ".join(parts)
 
 
-def _judge_comparisons(suite: SuiteResult, names: dict[str, str]) -> Judgement:
+def judge_suite(suite: SuiteResult, names: Mapping[str, str]) -> Judgement:
+    """The verdict of one suite's comparisons; ``names`` gives each parent's name by key."""
     best = best_parent(suite)
     claim = claim_p_value(suite.comparisons)
     capped = [found for found in suite.comparisons if (found.cap_gap or 0.0) > CAP_GAP]
@@ -159,7 +161,7 @@ def _word(best: Comparison, claim: float, *, capped: bool) -> tuple[Verdict, flo
     return Verdict.UNDETECTED, best.overall.p_two_sided
 
 
-def _some_note(suite: SuiteResult, verdict: Verdict, names: dict[str, str]) -> list[str]:
+def _some_note(suite: SuiteResult, verdict: Verdict, names: Mapping[str, str]) -> list[str]:
     beaten = [
         names[found.parent]
         for found in suite.comparisons
@@ -170,7 +172,7 @@ def _some_note(suite: SuiteResult, verdict: Verdict, names: dict[str, str]) -> l
     return [f"better than some: {listed(beaten)}"]
 
 
-def _cap_notes(capped: list[Comparison], names: dict[str, str]) -> list[str]:
+def _cap_notes(capped: list[Comparison], names: Mapping[str, str]) -> list[str]:
     return [
         f"its share of answers cut at the length cap differs by {points(found.cap_gap)} points from"
         f" {names[found.parent]}'s: that cannot support “better”"

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import click
 
@@ -15,22 +16,29 @@ from bot.cli.output import Output
 from bot.errors import InterruptedRunError, MergebotError
 from leaderboard.errors import BoardError
 
-# name -> "module:attribute"; a command's module is imported only when the command is used, so
-# that ``mergebot --help`` answers at once.
+
+class Entry(NamedTuple):
+    """Where a command lives and what the list of commands says about it."""
+
+    target: str
+    summary: str
+
+
+# A command's module is imported only when the command is used, so that help answers at once.
 COMMANDS = {
-    "run": "bot.cli.run:run",
-    "merge": "bot.cli.merge:merge",
-    "validate": "bot.cli.validate:validate",
-    "plan": "bot.cli.plan:plan",
-    "evaluate": "bot.cli.evaluate:evaluate",
-    "compare": "bot.cli.compare:compare",
-    "card": "bot.cli.card:card",
-    "verify": "bot.cli.verify:verify",
-    "leaderboard": "bot.cli.leaderboard:leaderboard",
-    "methods": "bot.cli.methods:methods",
-    "suites": "bot.cli.suites:suites",
-    "demo": "bot.cli.demo:demo",
-    "doctor": "bot.cli.doctor:doctor",
+    "run": Entry("bot.cli.run:run", "Take recipes from their files to the board."),
+    "merge": Entry("bot.cli.merge:merge", "Only merge, into a folder."),
+    "validate": Entry("bot.cli.validate:validate", "Check recipes without touching weights."),
+    "plan": Entry("bot.cli.plan:plan", "Show what a merge will do and cost."),
+    "evaluate": Entry("bot.cli.evaluate:evaluate", "Score a model on a suite."),
+    "compare": Entry("bot.cli.compare:compare", "Test a model against others, paired."),
+    "card": Entry("bot.cli.card:card", "Print the model card of a run."),
+    "verify": Entry("bot.cli.verify:verify", "Re-make a merge and compare every tensor."),
+    "leaderboard": Entry("bot.cli.leaderboard:leaderboard", "Show and export the board."),
+    "methods": Entry("bot.cli.methods:methods", "List or explain the merge methods."),
+    "suites": Entry("bot.cli.suites:suites", "List or explain the suites."),
+    "demo": Entry("bot.cli.demo:demo", "Run a real recipe end to end, offline."),
+    "doctor": Entry("bot.cli.doctor:doctor", "Say whether this machine is ready."),
 }
 
 
@@ -42,14 +50,20 @@ class LazyGroup(click.Group):
         del ctx
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command of that name."""
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             near = get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"There is no command '{cmd_name}'.{hint}")
-        module, attribute = target.split(":")
+        module, attribute = entry.target.split(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - our own table
         return command

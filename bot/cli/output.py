@@ -37,13 +37,8 @@ class Output:
         stderr: IO[str] | None = None,
     ) -> None:
         self.mode = mode
-        plain = None if color else True
-        self._out = Console(
-            file=stdout or sys.stdout, no_color=plain, highlight=False, soft_wrap=True
-        )
-        self._err = Console(
-            file=stderr or sys.stderr, no_color=plain, highlight=False, soft_wrap=True
-        )
+        self._out = _console(stdout or sys.stdout, color=color)
+        self._err = _console(stderr or sys.stderr, color=color)
         self._progress: Progress | None = None
 
     @classmethod
@@ -68,9 +63,7 @@ class Output:
             self._out.file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
             return
         for part in [text] if isinstance(text, str | Table) else text:
-            self._out.print(part, markup=False) if isinstance(part, str) else self._print_table(
-                part
-            )
+            self._out.print(part, markup=False, soft_wrap=isinstance(part, str))
 
     def table(
         self, rows: Sequence[Sequence[object]], columns: Sequence[str], *, right: Sequence[int] = ()
@@ -78,7 +71,9 @@ class Output:
         """A table of plain text cells; the columns whose index is in ``right`` are numbers."""
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index in right else "left", no_wrap=True)
+            number = index in right
+            justify: Literal["left", "right"] = "right" if number else "left"
+            table.add_column(column, justify=justify, no_wrap=number, overflow="fold")
         for row in rows:
             table.add_row(*(Text(str(cell)) for cell in row))
         return table
@@ -86,11 +81,11 @@ class Output:
     def note(self, text: str) -> None:
         """Say something on stderr that is not the result."""
         if self.mode == "human":
-            self._err.print(text, markup=False)
+            self._err.print(text, markup=False, soft_wrap=True)
 
     def print_error(self, text: str) -> None:
         """Print plain text on stderr in every mode."""
-        self._err.print(text, markup=False)
+        self._err.print(text, markup=False, soft_wrap=True)
 
     @property
     def report(self) -> Report:
@@ -117,9 +112,9 @@ class Output:
             return failure.code
         hints = {problem.hint for problem in failure.problems}
         for problem in failure.problems:
-            self._err.print(Text(render_problem(problem)))
+            self._err.print(Text(render_problem(problem)), soft_wrap=True)
         if failure.hint and failure.hint not in hints:
-            self._err.print(Text(f"hint: {failure.hint}"))
+            self._err.print(Text(f"hint: {failure.hint}"), soft_wrap=True)
         return failure.code
 
     def close(self) -> None:
@@ -127,11 +122,6 @@ class Output:
         if self._progress is not None:
             self._progress.close()
             self._progress = None
-
-    def _print_table(self, table: Table) -> None:
-        # A pipe has no width: never cut a cell there.
-        width = None if self._out.is_terminal else 400
-        self._out.print(table, width=width, soft_wrap=False)
 
 
 def output_options(command: F) -> F:
@@ -150,6 +140,12 @@ def output_options(command: F) -> F:
 def event_line(event: Event) -> Mapping[str, object]:
     """An event as a JSON line for a log."""
     return event._asdict()
+
+
+def _console(stream: IO[str], *, color: bool) -> Console:
+    # A pipe has no width: never cut a table's cell there.
+    width = None if stream.isatty() else 400
+    return Console(file=stream, no_color=None if color else True, highlight=False, width=width)
 
 
 def _problem_data(problem: Any) -> Mapping[str, object]:

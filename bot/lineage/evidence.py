@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.errors import ComparisonError
+from bot.evaluation.catalogue import Suite
 from bot.evaluation.results import Evaluation
-from bot.evaluation.suites import Suite
 from leaderboard.errors import IncomparableError
 from leaderboard.results import Settings, SuiteResult, TaskResult
 from leaderboard.scores import TaskScores

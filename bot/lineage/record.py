@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.check.report import CheckReport
+from bot.check.gate import CheckReport
 from bot.lineage.ancestry import (
     CardOf,
     Parentage,
@@ -27,7 +27,6 @@ from bot.tokens.config import JsonObject
 from leaderboard.results import SuiteResult
 from leaderboard.schema import (
     Attempts,
-    Check,
     EngineFacts,
     Failure,
     FileFacts,
@@ -107,7 +106,7 @@ def build_record(story: Story) -> Record:
         versions=dict(story.versions),
         machine=dict(story.machine),
         engine=story.engine,
-        checks=_checks(story.checks),
+        checks=story.checks.checks if story.checks else (),
         suites=tuple(story.suites) if story.failure is None else (),
         attempts=story.attempts,
         flags=(*inherited_flags(tree, node), *_degenerate(story)),
@@ -199,19 +198,9 @@ def _model(story: Story) -> ModelFacts:
     )
 
 
-def _checks(report: CheckReport | None) -> tuple[Check, ...]:
-    if report is None:
-        return ()
-    return tuple(
-        Check(name=row.name, hard=row.hard, passed=row.passed, detail=row.detail)
-        for row in report.checks
-    )
-
-
 def _degenerate(story: Story) -> tuple[Flag, ...]:
-    report = story.checks
-    soft = [row for row in report.checks if not row.hard and not row.passed] if report else []
+    warnings = story.checks.warnings if story.checks else ()
     return tuple(
         Flag(kind="degenerate", source=story.name, reason=f"{row.name}: {row.detail}")
-        for row in soft
+        for row in warnings
     )

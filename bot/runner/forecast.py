@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.checkpoint.unpinned import UnpinnedFolder
-from bot.events import silent
 from bot.methods.catalogue import catalogue
 from bot.plan.model import Budget, Plan
-from bot.plan.parent import Parent
 from bot.plan.planner import make_plan
 from bot.recipe.model import ModelRef, Recipe
-from bot.runner.resolve import HubResolver, local_path, require_local
+from bot.runner.resolve import open_unpinned, require_local
 from bot.sizes import format_bytes
 
 
@@ -60,7 +57,7 @@ class Forecast:
         }
 
 
-def forecast(recipe: Recipe, hub: HubResolver | None = None) -> Forecast:
+def forecast(recipe: Recipe) -> Forecast:
     """Plan a recipe from headers alone; nothing is hashed and nothing merged.
 
     Raises:
@@ -69,21 +66,12 @@ def forecast(recipe: Recipe, hub: HubResolver | None = None) -> Forecast:
     """
     folder = Path(recipe.file).parent
     require_local(recipe, folder)
-    refs = recipe.references()
-    unseen = tuple(ref for ref in refs if not ref.is_local and hub is None)
+    unseen = tuple(ref for ref in recipe.references() if not ref.is_local)
     if unseen:
         return Forecast(recipe=recipe, plan=None, unseen=unseen)
-    return Forecast(recipe=recipe, plan=quick_plan(recipe, hub), unseen=())
+    return Forecast(recipe=recipe, plan=quick_plan(recipe), unseen=())
 
 
-def quick_plan(recipe: Recipe, hub: HubResolver | None = None) -> Plan:
+def quick_plan(recipe: Recipe) -> Plan:
     """A plan whose sources are known by size and header instead of by a digest of their bytes."""
-    folder = Path(recipe.file).parent
-    parents: dict[ModelRef, Parent] = {}
-    for ref in recipe.references():
-        if ref.is_local or hub is None:
-            source = UnpinnedFolder(local_path(ref, folder))
-        else:
-            source = hub(ref, silent).source
-        parents[ref] = Parent(key=f"{len(parents)}-{ref.name}", ref=ref, source=source)
-    return make_plan(recipe, parents, catalogue())
+    return make_plan(recipe, open_unpinned(recipe).parents(), catalogue())

@@ -24,7 +24,7 @@ from bot.recipe.canonical import merge_key, recipe_hash
 from bot.recipe.lock import LOCK_FILE, Lock, LockedParent, LockedResult, dump_lock
 from bot.recipe.model import Recipe
 from bot.runner.host import host
-from bot.runner.resolve import Family
+from bot.runner.resolve import Family, open_unpinned, resolve
 from bot.runner.workspace import Workspace, read_json, write_json
 from leaderboard.schema import EngineFacts
 
@@ -106,12 +106,37 @@ def merge(
     clock = time.monotonic()
     digest = merge_into(place / "model", plan, family, options, report)
     seconds = time.monotonic() - clock
-    facts = _facts(place, digest, seconds, options)
+    facts = _facts(recipe, place, digest, seconds, options)
     lock = lock.with_result(_result(place / "model", digest))
     for folder in (place, place / "model"):
         write_atomic(folder / LOCK_FILE, dump_lock(lock).encode())
     write_atomic(place / "model" / RECIPE_FILE, recipe.text.encode())
     return Merged(place=place, plan=plan, lock=lock, facts=facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A merge without a workspace: the plan it followed and the model digest."""
+
+    plan: Plan
+    digest: str
+
+
+def merge_once(
+    recipe: Recipe, out: Path, options: EngineOptions, report: Report, *, lock: bool = False
+) -> Made:
+    """Merge a recipe into a folder; only with ``lock`` are the parents hashed and pinned.
+
+    Raises:
+        MergebotError: as ``merge``.
+    """
+    family = resolve(recipe, report) if lock else open_unpinned(recipe)
+    plan = make_plan(recipe, family.parents(), catalogue())
+    digest = merge_into(out, plan, family, options, report)
+    if lock:
+        finished = make_lock(recipe, family, options).with_result(_result(out, digest))
+        write_atomic(out / LOCK_FILE, dump_lock(finished).encode())
+    return Made(plan=plan, digest=digest)
 
 
 def merge_into(
@@ -133,7 +158,9 @@ def _result(model: Path, digest: str) -> LockedResult:
     return LockedResult(model_digest=digest, tensors=manifest.tensors)
 
 
-def _facts(place: Path, digest: str, seconds: float, options: EngineOptions) -> EngineFacts:
+def _facts(
+    recipe: Recipe, place: Path, digest: str, seconds: float, options: EngineOptions
+) -> EngineFacts:
     """Time and memory of the merge that really ran, also when this call only found it done."""
     kept = read_json(place / "merge.json")
     if kept is not None and kept.get("model_digest") == digest:
@@ -144,9 +171,12 @@ def _facts(place: Path, digest: str, seconds: float, options: EngineOptions) -> 
         threads=options.threads,
         device=options.device,
     )
-    write_json(
-        place / "merge.json", {"model_digest": digest, "engine": facts.model_dump(mode="json")}
-    )
+    content = {
+        "model_digest": digest,
+        "engine": facts.model_dump(mode="json"),
+        "recipe_folder": str(Path(recipe.file).parent.resolve()),
+    }
+    write_json(place / "merge.json", content)
     return facts
 
 

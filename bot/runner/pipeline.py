@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.checkpoint.disk import write_atomic
 from bot.errors import CheckFailedError, NonFiniteError
-from bot.evaluation.suites import Suite
+from bot.evaluation.catalogue import Suite
 from bot.events import Report
 from bot.lineage.card import render_card
 from bot.lineage.record import build_record
@@ -64,17 +64,17 @@ def run(
     family = resolve(recipe, report, hub)
     told = story.begin(recipe, family, options.suites, options.engine, options.clock())
     board = FolderStore(workspace.board)
-    told = story.count_attempts(told, board.records())
+    told = story.count_attempts(told, board.load().records)
     try:
         merged = merge(recipe, family, workspace, options.engine, report)
-        checks = evidence.check(merged, family, report)
+        checks = evidence.check(merged, family, options.suites, report)
     except (CheckFailedError, NonFiniteError) as refused:
         stage = "check" if isinstance(refused, CheckFailedError) else "merge"
         failed = replace(told, failure=Failure(stage=stage, message=refused.message))
-        if board.get(told.run_key) is None:
+        if told.run_key not in board:
             board.add(build_record(failed))
         raise
-    record = board.get(told.run_key)
+    record = board.get(told.run_key) if told.run_key in board else None
     fresh = record is None
     if record is None:
         told = story.with_merge(told, merged, checks)

@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.lora import LoraSource
 from bot.checkpoint.source import Source
+from bot.checkpoint.unpinned import UnpinnedFolder
 from bot.errors import CheckpointError, HubError, Problem, RecipeError
 from bot.events import Event, Report, silent
 from bot.lineage.origin import Origin, read_card
@@ -76,6 +77,29 @@ def resolve(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Family
     return Family(origins=origins)
 
 
+def open_unpinned(recipe: Recipe) -> Family:
+    """Open local parents without hashing them: for a merge that leaves no lock.
+
+    Raises:
+        RecipeError: models that are not there.
+        HubError: a parent is on the Hub.
+    """
+    folder = Path(recipe.file).parent
+    require_local(recipe, folder)
+    origins: dict[str, Origin] = {}
+    for ref in recipe.references():
+        if not ref.is_local:
+            return resolve(recipe, silent)
+        base = UnpinnedFolder(local_path(ref, folder))
+        source: Source = base
+        if ref.lora is not None:
+            source = LoraSource(base, _adapter(ref.lora, folder, no_hub, None))
+        origins[_unique(ref.name, origins)] = Origin(
+            ref=ref, kind="local", pin=source.id, digest=source.id, source=source, folder=base.path
+        )
+    return Family(origins=origins)
+
+
 def open_local(
     ref: ModelRef, folder: Path, hub: HubResolver = no_hub, report: Report | None = None
 ) -> Origin:
@@ -124,7 +148,7 @@ def require_local(recipe: Recipe, folder: Path) -> None:
         path = local_path(ref, folder)
         if ref.is_local and not path.is_dir():
             line = _line_of(recipe.text, ref.path)
-            hint = f"paths are relative to the recipe's folder, {folder or '.'}"
+            hint = f"paths are relative to the recipe's folder, {folder}"
             message = f"there is no folder {ref.path}"
             problems.append(Problem(message=message, file=recipe.file, line=line, hint=hint))
     if problems:

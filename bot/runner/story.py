@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bot.check.report import CheckReport
-from bot.evaluation.suites import Suite
+from bot.check.gate import CheckReport
+from bot.evaluation.catalogue import Suite
 from bot.lineage.record import Story, family_name, has_template
 from bot.methods.catalogue import catalogue
 from bot.recipe.canonical import recipe_hash, run_key

@@ -1,0 +1,32 @@
+"""``mergebot card``: the model card of a run, rendered from its record alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.options import workspace_option
+from bot.cli.output import Output, output_options
+from bot.lineage.card import render_card
+from bot.runner.board import find_record
+from bot.runner.workspace import Workspace
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot card 1a2b3c4d
+  mergebot card 1a2b3c4d > README.md
+
+RUN is a run's key or its beginning; `mergebot leaderboard show` lists them."""
+)
+@click.argument("run")
+@workspace_option
+@output_options
+@click.pass_obj
+def card(out: Output, run: str, workspace: Path) -> None:
+    """Print the card of RUN."""
+    record = find_record(Workspace(workspace), run)
+    text = render_card(record)
+    out.result({"run_key": record.run_key, "card": text}, text.rstrip())

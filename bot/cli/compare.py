@@ -1,0 +1,98 @@
+"""``mergebot compare``: is one model better than others, tested on the same items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.options import evaluation_options, load_suites, workspace_option
+from bot.cli.output import Output, output_options
+from bot.evaluation.evaluate import Model
+from bot.runner.standalone import compare as compare_models
+from bot.runner.standalone import open_model
+from bot.runner.workspace import Workspace
+from leaderboard.results import SuiteResult
+from leaderboard.verdict import judge_suite, sentence
+from leaderboard.wording import interval, p_value, points, signed
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot compare ./merged --baseline ./parent-a --baseline ./parent-b \\
+      --suite skills
+
+\b
+Exit codes: 0 compared (whatever the verdict), 5 not a usable model,
+9 the suite could not be run, 10 not comparable."""
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Model to compare with; may be given several times.",
+)
+@evaluation_options
+@workspace_option
+@output_options
+@click.pass_obj
+def compare(
+    out: Output,
+    model: Path,
+    baselines: tuple[Path, ...],
+    suite_names: tuple[str, ...],
+    batch_size: int | None,
+    datasets: Path | None,
+    device: str,
+    workspace: Path,
+) -> None:
+    """Compare MODEL with each --baseline, item by item."""
+    opened = open_model(model)
+    others = [open_model(path) for path in baselines]
+    results = [
+        compare_models(
+            opened,
+            others,
+            suite,
+            Workspace(workspace),
+            out.report,
+            device=device,
+            batch_size=batch_size,
+        )
+        for suite in load_suites(suite_names, datasets)
+    ]
+    out.close()
+    names = {other.digest: other.name for other in others}
+    parts = []
+    for result in results:
+        rows = comparison_rows(result, opened, names)
+        header = ["task", opened.name, "against", "score", "difference", "95 % interval", "p"]
+        verdict = sentence(judge_suite(result, names), opened.name)
+        parts += [out.table(rows, header, right=[1, 3, 4]), "", f"{result.suite}: {verdict}"]
+    out.result([result.model_dump(mode="json") for result in results], parts)
+
+
+def comparison_rows(result: SuiteResult, model: Model, names: dict[str, str]) -> list[list[str]]:
+    """A row per task and baseline, the mean last."""
+    scores = {task.task: task.scores for task in result.tasks}
+    rows = []
+    for found in result.comparisons:
+        for row in found.tasks:
+            ours, theirs = scores[row.task][model.digest], scores[row.task][found.parent]
+            cells = [points(ours.value), names[found.parent], points(theirs.value)]
+            evidence = [signed(row.delta), interval(row.low, row.high), p_value(row.p_two_sided)]
+            rows.append([row.task, *cells, *evidence])
+        mine, other = result.headline[model.digest], result.headline[found.parent]
+        whole, p = found.overall, p_value(found.overall.p_two_sided)
+        cells = [points(mine.value), names[found.parent], points(other.value)]
+        evidence = [
+            signed(whole.delta),
+            interval(whole.low, whole.high),
+            p_value(whole.p_two_sided),
+        ]
+        rows.append(["mean", *cells, *evidence])
+    return rows

@@ -1,0 +1,63 @@
+"""``mergebot evaluate``: one model on one or more suites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.options import evaluation_options, load_suites, workspace_option
+from bot.cli.output import Output, output_options
+from bot.runner.standalone import evaluate as evaluate_models
+from bot.runner.standalone import open_model
+from bot.runner.workspace import Workspace
+from leaderboard.statistics.headline import headline
+from leaderboard.statistics.intervals import task_score
+from leaderboard.wording import half_width, points
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot evaluate recipes/skills/models/skills-base --suite skills
+  mergebot evaluate ./merged --suite quick --device cuda
+
+Scores are kept in the workspace and never computed twice.
+
+\b
+Exit codes: 0 done, 5 not a usable model, 9 the suite could not be run,
+14 the eval extra is missing."""
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@evaluation_options
+@workspace_option
+@output_options
+@click.pass_obj
+def evaluate(
+    out: Output,
+    model: Path,
+    suite_names: tuple[str, ...],
+    batch_size: int | None,
+    datasets: Path | None,
+    device: str,
+    workspace: Path,
+) -> None:
+    """Score MODEL, a folder, on suites."""
+    opened = open_model(model)
+    rows, data = [], []
+    for suite in load_suites(suite_names, datasets):
+        found = evaluate_models(
+            [opened], suite, Workspace(workspace), out.report, device=device, batch_size=batch_size
+        )[opened.digest]
+        for name, scores in found.task_scores.items():
+            score = task_score(scores)
+            half = half_width(score.low, score.high)
+            rows.append([suite.name, name, scores.metric, len(scores), points(score.value), half])
+            data.append({"suite": suite.name, "task": name, **score.model_dump(mode="json")})
+        mean = headline(found.task_scores, weights=suite.weights())
+        rows.append(
+            [suite.name, "mean", "", "", points(mean.value), half_width(mean.low, mean.high)]
+        )
+        data.append({"suite": suite.name, "task": "mean", **mean.model_dump(mode="json")})
+    out.close()
+    out.result(data, out.table(rows, ["suite", "task", "metric", "n", "score", "±"], right=[3, 4]))

@@ -1,0 +1,67 @@
+"""``mergebot merge``: only the merge."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from bot.checkpoint.disk import write_atomic
+from bot.cli.options import engine_options
+from bot.cli.output import Output, output_options
+from bot.recipe.load import load_recipe
+from bot.runner.merging import EngineOptions, merge_once
+from bot.sizes import format_bytes, format_seconds
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot merge recipe.yaml ./merged
+  mergebot merge recipe.yaml ./merged --threads 8 --out-shard-size 2GB
+  mergebot merge recipe.yaml ./merged --lock
+
+Without --lock the parents are not hashed, which is faster; with it the
+folder carries recipe.lock.json and `mergebot verify ./merged` can prove it.
+
+\b
+Exit codes: 0 done, 3 recipe, 4 plan, 5 a parent's files, 6 disk,
+7 not finite, 14 no such device, 130 interrupted."""
+)
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("out_folder", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--lock", is_flag=True, help="Pin the parents and leave a lock.")
+@engine_options
+@output_options
+@click.pass_obj
+def merge(
+    out: Output,
+    recipe: Path,
+    out_folder: Path,
+    lock: bool,
+    device: str,
+    threads: int,
+    out_shard_size: int,
+) -> None:
+    """Merge RECIPE into the folder OUT, streaming, resumable and atomic."""
+    options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
+    clock = time.monotonic()
+    loaded = load_recipe(recipe)
+    done = merge_once(loaded, out_folder, options, out.report, lock=lock)
+    write_atomic(out_folder / "recipe.yaml", loaded.text.encode())
+    out.close()
+    for warning in done.plan.warnings:
+        out.note(f"note: {warning}")
+    seconds = time.monotonic() - clock
+    size = sum(spec.nbytes for spec in done.plan.layout)
+    data = {
+        "model": str(out_folder),
+        "model_digest": done.digest,
+        "tensors": len(done.plan.jobs),
+        "bytes": size,
+        "seconds": round(seconds, 3),
+        "warnings": list(done.plan.warnings),
+    }
+    text = f"{out_folder}  {len(done.plan.jobs)} tensors, {format_bytes(size)}"
+    out.result(data, f"{text}, {format_seconds(seconds)}\ndigest {done.digest}")

@@ -1,0 +1,118 @@
+"""Options that several commands share, each with one meaning."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bot.evaluation.catalogue import Suite, suite
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+DEFAULT_WORKSPACE = Path("workspace")
+
+
+class ByteSize(click.ParamType[int]):
+    """``5GB``, ``500M``, ``1000000``: decimal units, as file sizes are given."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a size in bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?)i?B?\s*", str(value), re.IGNORECASE)
+        try:
+            size = int(float(match.group(1)) * UNITS[match.group(2).upper()]) if match else 0
+        except ValueError:
+            size = 0
+        if size <= 0:
+            self.fail(f"{value!r} is not a size; write 5GB or 500MB", param, ctx)
+        return size
+
+
+def workspace_option(command: F) -> F:
+    """Where results are kept."""
+    return click.option(
+        "--workspace",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_WORKSPACE,
+        show_default=True,
+        help="Folder for merges, scores and the board.",
+    )(command)
+
+
+def engine_options(command: F) -> F:
+    """How the engine runs; never changes a byte of the result."""
+    for option in reversed(
+        [
+            click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
+            click.option(
+                "--threads",
+                type=click.IntRange(1, 256),
+                default=os.cpu_count() or 1,
+                show_default="one per CPU",
+                help="Worker threads.",
+            ),
+            click.option(
+                "--out-shard-size",
+                type=ByteSize(),
+                default="5GB",
+                show_default=True,
+                help="Largest output file.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def evaluation_options(command: F) -> F:
+    """What is evaluated on what, for commands that take model folders."""
+    for option in reversed(
+        [
+            suite_option(required=True),
+            batch_size_option,
+            datasets_option,
+            click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def suite_option(*, required: bool = False) -> Callable[[F], F]:
+    """Which suites to run."""
+    return click.option(
+        "--suite",
+        "suite_names",
+        multiple=True,
+        required=required,
+        help="Suite to evaluate on; may be given several times.",
+    )
+
+
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(1), help="Instead of the suite's own."
+)
+datasets_option = click.option(
+    "--datasets",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Frozen copies of the suites' datasets; nothing is fetched.",
+)
+
+
+def load_suites(names: tuple[str, ...], frozen: Path | None = None) -> tuple[Suite, ...]:
+    """The suites of these names, each once.
+
+    Raises:
+        EvaluationError: there is no suite of that name.
+    """
+    found = tuple(suite(name) for name in dict.fromkeys(names))
+    return tuple(one.with_frozen(frozen) for one in found) if frozen else found

@@ -1,0 +1,47 @@
+"""``mergebot suites``: what a merge can be evaluated on."""
+
+from __future__ import annotations
+
+import click
+
+from bot.cli.output import Output, output_options
+from bot.evaluation.catalogue import suite as load_suite
+from bot.evaluation.catalogue import suites as all_suites
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot suites
+  mergebot suites skills"""
+)
+@click.argument("name", required=False)
+@output_options
+@click.pass_obj
+def suites(out: Output, name: str | None) -> None:
+    """List the suites, or the tasks of one with metrics and settings."""
+    if name is None:
+        found = all_suites()
+        rows = [
+            [one.name, one.data.version, len(one.tasks), one.data.split, one.data.title]
+            for one in found
+        ]
+        data = [one.data.model_dump(mode="json") for one in found]
+        out.result(data, out.table(rows, ["suite", "version", "tasks", "split", "what it is"]))
+        return
+    one = load_suite(name)
+    rows = [
+        [task.name, task.metric, f"{task.lower_bound:g}", task.few_shot or 0, task.title]
+        for task in one.tasks
+    ]
+    table = out.table(rows, ["task", "metric", "guessing", "shots", "what it is"])
+    template = "on" if one.data.apply_chat_template else "off"
+    settings = (
+        f"{one.data.title}\n{one.data.description}\n\n"
+        f"dtype {one.data.dtype}, batch size {one.data.batch_size}, at most "
+        f"{one.data.max_length} tokens, chat template {template}"
+    )
+    fetched = ", ".join(dataset.repo for dataset in one.fetched())
+    note = f"\nreads from the Hub: {fetched}" if fetched else "\nreads local files only"
+    digest = {"digest": one.digest} if not fetched else {}
+    out.result({**one.data.model_dump(mode="json"), **digest}, [settings, "", table, note])

@@ -1,0 +1,36 @@
+"""The workspace's board: finding a run by the beginning of its key or by its name."""
+
+from __future__ import annotations
+
+from bot.errors import RecordError
+from bot.runner.workspace import Workspace
+from leaderboard.schema import Record
+from leaderboard.store import FolderStore, Loaded
+
+LEAST_CHARACTERS = 4
+
+
+def load_board(workspace: Workspace) -> Loaded:
+    """Every record of the workspace, broken ones named."""
+    return FolderStore(workspace.board).load()
+
+
+def find_record(workspace: Workspace, word: str) -> Record:
+    """The one run whose key begins with ``word`` or whose name it is (the newest of that name).
+
+    Raises:
+        RecordError: there is none, or several keys begin so.
+    """
+    records = load_board(workspace).records
+    named = [record for record in records if record.name == word]
+    if named:
+        return max(named, key=lambda record: record.created)
+    found = [record for record in records if record.run_key.startswith(word)]
+    if len(word) < LEAST_CHARACTERS or not found:
+        known = ", ".join(f"{record.name} ({record.run_key[:8]})" for record in records[:8])
+        hint = f"runs here: {known}" if known else "run a recipe first: mergebot demo"
+        raise RecordError(f"there is no run {word!r} in {workspace.root}", hint=hint)
+    if len(found) > 1:
+        keys = ", ".join(record.run_key[:16] for record in found)
+        raise RecordError(f"{word!r} is the beginning of several runs: {keys}")
+    return found[0]
