@@ -31,8 +31,7 @@ class Drop:
             else:
                 chance = self.probability(x, model)
                 mask, realised = _draws(x).keep(model, chance, x.span)
-                shape = delta.shape
-                yield x.xp.where(mask.reshape(shape), delta, x.xp.zeros_like(delta)), realised
+                yield delta * mask.reshape(delta.shape), realised
 
     def __call__(self, x: Block) -> Deltas:
         """The thinned deltas, not rescaled."""
@@ -40,7 +39,7 @@ class Drop:
 
     def unbiased(self, x: Block) -> Deltas:
         """The thinned deltas over the probability of being kept: their expectation is the delta."""
-        return tuple(delta / realised for delta, realised in self.drawn(x))
+        return tuple(delta / _divisor(x, realised) for delta, realised in self.drawn(x))
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,14 @@ class MagPrune(Drop):
         rank = x.xp.argsort(order, stable=True)
         rising: Array = rank * (2 * epsilon / (width - 1)) + (density - epsilon)
         return rising
+
+
+def _divisor(x: Block, realised: float | Array) -> float | Array:
+    """A probability too small for the bits is realised as 0: nothing is kept, divide by 1."""
+    if isinstance(realised, float):
+        return realised or 1.0
+    divisor: Array = x.xp.where(realised == 0, 1 + 0 * realised, realised)
+    return divisor
 
 
 def mag_prune(density: tuple[float, ...], epsilon: tuple[float, ...]) -> MagPrune:

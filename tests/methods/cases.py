@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from bot.engine.masks import PhiloxDraws
 from bot.methods.apply import Inputs, apply
 from bot.methods.catalogue import catalogue
-from bot.methods.draws import CounterDraws
 
 SHAPES = [(), (1,), (2,), (50,), (1, 9), (9, 1), (6, 7), (3, 4, 5), (2, 3, 2, 3)]
 
@@ -57,6 +57,6 @@ def run(name, base, models, parameters=None, *, seed=0, grain=1 << 20, tensor="w
         base=None if method.signature.base == "none" else base,
         models=models,
         tensor=tensor,
-        draws=CounterDraws(seed, tensor),
+        draws=PhiloxDraws(seed=seed, tensor=tensor),
     )
     return apply(method, inputs, parameters or {}, grain=grain)
