@@ -43,6 +43,13 @@ class Disk:
         self._paths[fd] = path
         return fd
 
+    def open_direct(self, path: Path) -> int | None:
+        """Open a file for writing past the page cache; None where that cannot be done."""
+        try:
+            return self.open(path, os.O_RDWR | os.O_DIRECT)
+        except (AttributeError, StorageError):
+            return None
+
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         with _explained("close", self._paths.pop(fd)):

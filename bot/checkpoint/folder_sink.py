@@ -20,6 +20,7 @@ from bot.checkpoint.folder import INDEX_FILE
 from bot.checkpoint.journal import Journal
 from bot.checkpoint.layout import DEFAULT_SHARD_BYTES, Shard, index_file, lay_out
 from bot.checkpoint.manifest import MANIFEST_FILE, Manifest, read_manifest, sums
+from bot.checkpoint.shard_file import ShardFile
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import StorageError
 
@@ -57,8 +58,8 @@ class FolderSink:
         self._waiting: dict[str, str] = {}
         self._waiting_bytes = 0
         self._last_sync = time.monotonic()
-        self._files: dict[str, int] = {}
-        self._places: dict[str, tuple[int, int]] = {}
+        self._files: list[ShardFile] = []
+        self._places: dict[str, tuple[ShardFile, int]] = {}
         self._specs: dict[str, TensorSpec] = {}
         self._shards: list[Shard] = []
         self._digests: dict[str, str] = {}
@@ -94,8 +95,8 @@ class FolderSink:
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
         """Put bytes where they belong."""
-        fd, position = self._places[name]
-        self._disk.pwrite(fd, data.cast("B"), position + offset)
+        file, position = self._places[name]
+        file.write(position + offset, data.cast("B"))
 
     def finish(self, name: str, digest: str) -> None:
         """Note a complete tensor; now and then make all complete tensors durable."""
@@ -142,8 +143,8 @@ class FolderSink:
             group, self._waiting, self._waiting_bytes = self._waiting, {}, 0
         if not group:
             return
-        for fd in {self._places[name][0] for name in group}:
-            self._disk.sync_data(fd)
+        for file in {self._places[name][0] for name in group}:
+            file.sync()
         self._journal.append(group)
         self._digests |= group
         self._last_sync = time.monotonic()
@@ -220,13 +221,13 @@ class FolderSink:
 
     def _open_files(self) -> None:
         for shard in self._shards:
-            fd = self._disk.open(self.partial / shard.file, os.O_RDWR)
-            self._files[shard.file] = fd
+            file = ShardFile(self._disk, self.partial / shard.file)
+            self._files.append(file)
             for name, position in shard.positions.items():
-                self._places[name] = (fd, position)
+                self._places[name] = (file, position)
 
     def _close(self) -> None:
         self._journal.close()
-        for fd in self._files.values():
-            self._disk.close(fd)
+        for file in self._files:
+            file.close()
         self._files.clear()
