@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.table import Table
 
 from bot.cli.options import evaluation_options, load_suites, workspace_option
 from bot.cli.output import Output, output_options
@@ -67,7 +68,7 @@ def compare(
     ]
     out.close()
     names = {other.digest: other.name for other in others}
-    parts = []
+    parts: list[str | Table] = []
     for result in results:
         rows = comparison_rows(result, opened, names)
         header = ["task", opened.name, "against", "score", "difference", "95 % interval", "p"]
@@ -87,12 +88,8 @@ def comparison_rows(result: SuiteResult, model: Model, names: dict[str, str]) ->
             evidence = [signed(row.delta), interval(row.low, row.high), p_value(row.p_two_sided)]
             rows.append([row.task, *cells, *evidence])
         mine, other = result.headline[model.digest], result.headline[found.parent]
-        whole, p = found.overall, p_value(found.overall.p_two_sided)
+        whole = found.overall
         cells = [points(mine.value), names[found.parent], points(other.value)]
-        evidence = [
-            signed(whole.delta),
-            interval(whole.low, whole.high),
-            p_value(whole.p_two_sided),
-        ]
-        rows.append(["mean", *cells, *evidence])
+        span, p = interval(whole.low, whole.high), p_value(whole.p_two_sided)
+        rows.append(["mean", *cells, signed(whole.delta), span, p])
     return rows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
@@ -112,44 +112,8 @@ def relation_of(card: LockedCard, *, is_base: bool = False) -> Relation:
     return "base" if is_base else "unknown"
 
 
-def flagged_models() -> Mapping[str, Mapping[str, Any]]:
-    """The maintained list: model id -> kind, reason and evidence link."""
+def flagged_models() -> tuple[Flag, ...]:
+    """The maintained list of models whose descendants carry a visible flag."""
     text = resources.files("bot.lineage").joinpath("flagged.yaml").read_text("utf-8")
-    loaded = yaml.safe_load(text) or {}
-    return cast("Mapping[str, Mapping[str, Any]]", loaded)
-
-
-def inherited_flags(
-    tree: Lineage, merge: str, listed: Mapping[str, Mapping[str, Any]] | None = None
-) -> tuple[Flag, ...]:
-    """Every flagged ancestor with the path its flag came down; shown, never hidden."""
-    listed = flagged_models() if listed is None else listed
-    flags = []
-    for node in tree.nodes:
-        entry = listed.get(node.id)
-        if entry and node.id != merge:
-            flags.append(
-                Flag(
-                    kind=entry["kind"],
-                    source=node.id,
-                    path=_path_down(tree, node.id, merge),
-                    reason=entry["reason"],
-                    url=entry.get("url"),
-                )
-            )
-    return tuple(flags)
-
-
-def _path_down(tree: Lineage, start: str, end: str) -> tuple[str, ...]:
-    """A shortest path from an ancestor to the merge."""
-    paths: list[tuple[str, ...]] = [(start,)]
-    seen = {start}
-    while paths:
-        path = paths.pop(0)
-        if path[-1] == end:
-            return path
-        for edge in tree.edges:
-            if edge.source == path[-1] and edge.target not in seen:
-                seen.add(edge.target)
-                paths.append((*path, edge.target))
-    return (start,)
+    listed = yaml.safe_load(text)
+    return tuple(Flag(source=model, **entry) for model, entry in listed.items())

@@ -11,7 +11,7 @@ from bot.lineage.ancestry import (
     CardOf,
     Parentage,
     family_tree,
-    inherited_flags,
+    flagged_models,
     no_cards,
     relation_of,
 )
@@ -24,6 +24,7 @@ from bot.recipe.lock import LockedFile
 from bot.recipe.model import Recipe
 from bot.recipe.signature import Signature
 from bot.tokens.config import JsonObject
+from leaderboard.inheritance import inherited_flags
 from leaderboard.results import SuiteResult
 from leaderboard.schema import (
     Attempts,
@@ -85,7 +86,7 @@ def build_record(story: Story) -> Record:
     node = story.model_digest or story.run_key
     tree = family_tree(node, story.name, parentage, story.card_of)
     about = story.recipe.about
-    return Record(
+    record = Record(
         run_key=story.run_key,
         merge_key=story.merge_key,
         model_digest=story.model_digest if story.failure is None else None,
@@ -109,8 +110,9 @@ def build_record(story: Story) -> Record:
         checks=story.checks.checks if story.checks else (),
         suites=tuple(story.suites) if story.failure is None else (),
         attempts=story.attempts,
-        flags=(*inherited_flags(tree, node), *_degenerate(story)),
+        flags=_degenerate(story),
     )
+    return record.model_copy(update={"flags": inherited_flags(record, {}, flagged_models())})
 
 
 def family_name(origins: Mapping[str, Origin]) -> str:

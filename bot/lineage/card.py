@@ -1,0 +1,125 @@
+"""The model card: metadata as the Hub reads it, and a page a visitor understands at a glance.
+
+Rendered from the record alone, so the same record always gives the same card.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from leaderboard.render.escape import markdown as escape
+from leaderboard.render.lineage import lineage_list
+
+from bot.lineage.licence import DUTIES
+from leaderboard import wording
+from leaderboard.results import SuiteResult
+from leaderboard.schema import Record
+from leaderboard.verdict import judge, sentence
+
+HUB_TAGS = ("merge", "mergebot")
+
+
+def render_card(record: Record) -> str:
+    """The text of ``README.md`` for a record."""
+    front = yaml.safe_dump(
+        front_matter(record), sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    body = (
+        _environment()
+        .get_template("card.md.jinja")
+        .render(
+            record=record,
+            title=record.name,
+            verdict=sentence(judge(record), record.name),
+            notes=judge(record).notes,
+            suites=[suite_view(record, suite) for suite in record.suites],
+            lineage=lineage_list(record.lineage),
+            fence=fence_for(record.recipe.text),
+            duties=DUTIES.get(record.licence.id, ()) if record.licence else (),
+            warnings=[check for check in record.checks if not check.passed],
+        )
+    )
+    return f"---\n{front}---\n\n{body.strip()}\n"
+
+
+def front_matter(record: Record) -> dict[str, Any]:
+    """The card's metadata; ``base_model`` names Hub models only, as the Hub expects."""
+    licence = record.licence
+    known = licence is not None and licence.id != "unknown"
+    data: dict[str, Any] = {
+        "base_model": [p.ref.split("@")[0] for p in record.parents if p.url] or None,
+        "base_model_relation": "merge",
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "license": licence.id if known and licence else None,
+        "license_name": licence.name if known and licence and licence.id == "other" else None,
+        "license_link": licence.link if known and licence and licence.id == "other" else None,
+        "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:
+    """One suite as rows of a Markdown table: this model, every parent, the best one's delta."""
+    judgement = judge(record, suite)
+    names = {parent.key: escape(parent.name) for parent in record.parents}
+    best = next((c for c in suite.comparisons if c.parent == judgement.best_parent), None)
+    order = [comparison.parent for comparison in suite.comparisons]
+    deltas = {row.task: row for row in best.tasks} if best else {}
+    digest = record.model_digest or ""
+    rows = []
+    for task in suite.tasks:
+        cells = [_score(task.scores.get(key)) for key in [digest, *order]]
+        rows.append([escape(task.title), f"{task.n:,}", *cells, _delta(deltas.get(task.task))])
+    heads = [suite.headline.get(key) for key in [digest, *order]]
+    whole = _delta(best.overall) if best else wording.MISSING
+    rows.append(["**mean**", "", *(_score(head) for head in heads), whole])
+    header = ["task", "n", "this model", *(names[key] for key in order), "against the best parent"]
+    return {
+        "suite": suite,
+        "header": header,
+        "rows": rows,
+        "best": escape(judgement.best_parent_name or ""),
+        "verdict": escape(sentence(judgement, record.name)),
+    }
+
+
+def _score(score: Any) -> str:
+    if score is None:
+        return wording.MISSING
+    return f"{wording.points(score.value)} {wording.half_width(score.low, score.high)}".strip()
+
+
+def _delta(row: Any) -> str:
+    if row is None:
+        return wording.MISSING
+    return f"{wording.signed(row.delta)} {wording.interval(row.low, row.high)}"
+
+
+def fence_for(text: str) -> str:
+    """A code fence longer than any run of backticks in the text."""
+    longest, run = 2, 0
+    for character in text:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return "`" * (longest + 1)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bot.lineage", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - Markdown; every stranger's word goes through `escape`
+    )
+    environment.filters["escape_markdown"] = escape
+    environment.filters["bytes"] = wording.memory
+    environment.filters["count"] = wording.parameters
+    environment.filters["points"] = wording.points
+    environment.filters["moment"] = wording.moment
+    return environment
