@@ -33,13 +33,14 @@ def main(arguments: Sequence[str]) -> int:
     limit_this_process(
         memory_bytes=request["memory_bytes"], cpu_seconds=int(request["cpu_seconds"])
     )
-    for check in _checks(request):
+    for check in checks(request):
         sys.stdout.write(check.model_dump_json() + "\n")
         sys.stdout.flush()
     return 0
 
 
-def _checks(request: dict[str, Any]) -> Iterator[Check]:
+def checks(request: dict[str, Any]) -> Iterator[Check]:
+    """The checks of a request, one by one as they are made."""
     folder = Path(request["model"])
     tokenizer = None
     try:

@@ -3,7 +3,7 @@
 Importing this package loads neither torch nor lm-eval; only the child process does.
 """
 
-from bot.evaluation.catalogue import Suite, TaskSpec, load_suite_file, suite, suites
+from bot.evaluation.catalogue import Suite, TaskSpec, load_suite_file, suite, suite_names, suites
 from bot.evaluation.evaluate import Model, evaluate_all, evaluate_model
 from bot.evaluation.process import Child
 from bot.evaluation.results import Evaluation, read_evaluation
@@ -22,5 +22,6 @@ __all__ = [
     "load_suite_file",
     "read_evaluation",
     "suite",
+    "suite_names",
     "suites",
 ]

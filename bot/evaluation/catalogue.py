@@ -66,6 +66,7 @@ class TaskSpec(_Strict):
     ``few_shot_first`` takes the first examples of the few-shot split instead of lm-eval's draw,
     which depends on an item's position. ``cluster`` names the field of an item that several items
     share (a passage, a story). Tasks of one ``group`` count as one benchmark in the headline.
+    ``sentence_splitter`` says that scoring needs NLTK's punkt_tab data.
     """
 
     name: Name
@@ -82,6 +83,7 @@ class TaskSpec(_Strict):
     cluster: str | None = None
     dataset: Dataset | None = None
     part: Part | None = None
+    sentence_splitter: bool = False
 
     @property
     def shipped_with_lm_eval(self) -> bool:
@@ -105,7 +107,6 @@ class SuiteData(_Strict):
     few_shot_as_multiturn: bool = False
     normalised: bool = False
     publish_samples: bool = True
-    needs_sentence_splitter: bool = False
     example_prompts: tuple[str, ...] = ()
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
 

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return 1  # the parent is gone; finished tasks are on disk
     except MergebotError as error:
-        channel.send(kind="error", message=error.message, hint=error.hint)
+        channel.send(kind="error", message=error.message, hint=error.hint, code=error.exit_code)
         return error.exit_code
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -126,7 +126,8 @@ def _unfinished(request: Request, subject: Subject) -> list[str]:
 
 def _is_out_of_memory(error: Exception) -> bool:
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
+    signs = ("out of memory", "not enough memory", "allocate memory")
+    return isinstance(error, MemoryError) or any(sign in text for sign in signs)
 
 
 if __name__ == "__main__":

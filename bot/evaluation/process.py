@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.errors import EvaluationError
+from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError, StorageError
 from bot.evaluation.request import OUT_OF_MEMORY, Request
 from bot.events import Event, Report
 from bot.isolation import child_environment, stopped_at_the_end
@@ -25,6 +25,9 @@ STALL_SECONDS = 3600.0
 """A child that reports nothing for this long is taken for dead."""
 
 _STDERR_TAIL = 2000
+_REPORTED: Mapping[int, type[MergebotError]] = {
+    kind.exit_code: kind for kind in (EvaluationError, EnvironmentMissingError, StorageError)
+}
 
 
 class OutOfMemoryError(Exception):
@@ -39,11 +42,13 @@ class Child:
         offline: whether the network is out of bounds; then every dataset must be here.
         launch: the program and its first arguments; the request file follows.
         stall_seconds: without any word for this long, the child is stopped.
+        environ: the environment that the child's short one is chosen from.
     """
 
     offline: bool = True
     launch: Sequence[str] = LAUNCH
     stall_seconds: float = STALL_SECONDS
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
     def run(self, request: Request, *, cache: Path, report: Report) -> None:
         """Evaluate; the results are in the subjects' folders afterwards.
@@ -62,7 +67,7 @@ class Child:
             home = Path(private)
             request.write(home / "request.json")
             environment = _environment(
-                os.environ, home=home, cache=cache.resolve(), offline=self.offline
+                self.environ, home=home, cache=cache.resolve(), offline=self.offline
             )
             with (home / "stderr").open("wb") as errors:
                 pipe, theirs = os.pipe()
@@ -101,11 +106,13 @@ class Child:
 def _environment(
     outer: Mapping[str, str], *, home: Path, cache: Path, offline: bool
 ) -> dict[str, str]:
-    """A child's environment with the Hub's download cache and this suite's prepared datasets."""
-    own_home = outer.get("HF_HOME") or str(Path(outer.get("HOME", home)) / ".cache" / "huggingface")
+    """A child's environment with the caches it reads: downloads, this suite's datasets, NLTK's."""
+    user = Path(outer.get("HOME", home))
+    own_home = outer.get("HF_HOME") or str(user / ".cache" / "huggingface")
     return child_environment(outer, home=home, offline=offline) | {
         "HF_HUB_CACHE": outer.get("HF_HUB_CACHE") or str(Path(own_home) / "hub"),
         "HF_DATASETS_CACHE": str(cache),
+        "NLTK_DATA": outer.get("NLTK_DATA") or str(user / "nltk_data"),
     }
 
 
@@ -122,7 +129,7 @@ def _judge(code: int, last: Mapping[str, Any], tail: str) -> None:
     if code == OUT_OF_MEMORY:
         raise OutOfMemoryError(last.get("message", ""))
     if last.get("kind") == "error":
-        raise EvaluationError(last["message"], hint=last["hint"])
+        raise _REPORTED.get(last["code"], EvaluationError)(last["message"], hint=last["hint"])
     if code < 0:
         raise EvaluationError(
             f"the evaluation was killed by {signal.Signals(-code).name}"

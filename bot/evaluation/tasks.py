@@ -32,6 +32,8 @@ def load_task(spec: TaskSpec, suite: Suite, settings: Settings) -> Any:
         EnvironmentMissingError: a Python package or a data file of the task's own is missing.
         EvaluationError: the dataset is not here, or does not have the form the task expects.
     """
+    if spec.sentence_splitter:
+        _require_sentence_splitter(spec)
     seed_everything(settings)
     try:
         config = _config(spec, suite)
@@ -144,6 +146,20 @@ def _cannot_load(spec: TaskSpec, suite: Suite, error: Exception) -> EvaluationEr
         f"task {spec.name} of suite {suite.name} does not load: {reason}",
         hint="check that its data files have the dataset's own columns",
     )
+
+
+def _require_sentence_splitter(spec: TaskSpec) -> None:
+    """NLTK's data are no Python package; the task would try to download them by itself."""
+    import nltk  # type: ignore[import-untyped]  # it has no types
+
+    try:
+        nltk.data.find("tokenizers/punkt_tab/english/")
+    except LookupError as error:
+        raise EnvironmentMissingError(
+            f"task {spec.name} needs NLTK's punkt_tab data, which are in none of "
+            f"{', '.join(nltk.data.path)}",
+            hint="run `python -m nltk.downloader punkt_tab` once with a network, or set NLTK_DATA",
+        ) from error
 
 
 def _provide_pkg_resources() -> None:
