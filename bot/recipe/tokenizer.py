@@ -78,7 +78,7 @@ def _read_block(node: Node, problems: Problems) -> TokenizerChoice | None:
         return None
     return TokenizerChoice(
         source=source,
-        tokens=tuple(rule for rule in rules if rule),
+        tokens=tuple(sorted((rule for rule in rules if rule), key=lambda rule: rule.token)),
         pad_to_multiple_of=padding,
     )
 

@@ -36,17 +36,17 @@ def test_references_split_into_path_revision_and_adapter() -> None:
     assert third.is_local
 
 
-def test_token_rules() -> None:
+def test_token_rules_are_sorted_for_the_order_of_keys_means_nothing() -> None:
     recipe = parse(EXAMPLES["union of tokenizers"])
     chat, code = ModelRef(path="acme/chat"), ModelRef(path="acme/code")
     assert recipe.tokenizer is not None
     assert recipe.tokenizer.source == "union"
     assert recipe.tokenizer.pad_to_multiple_of == 64
     assert recipe.tokenizer.tokens == (
-        TokenRule(token="<|im_start|>", source=chat),
-        TokenRule(token="<|im_end|>", source=chat, source_token="</s>", force=True),
         TokenRule(token="<pad>", zero=True),
         TokenRule(token="<x>", source=code, source_token_id=0),
+        TokenRule(token="<|im_end|>", source=chat, source_token="</s>", force=True),
+        TokenRule(token="<|im_start|>", source=chat),
     )
 
 

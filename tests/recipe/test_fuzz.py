@@ -1,4 +1,4 @@
-"""Whatever the bytes, the answer is a recipe or a list of problems with places, and it comes soon."""
+"""Whatever the bytes, the answer is a recipe or problems with places, and it comes soon."""
 
 from __future__ import annotations
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+
+from bot.recipe.json_schema import dump_schema, recipe_schema
+from bot.recipe.signature import load_signatures
+from bot.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode, compose
+from tests.recipe.drawn import recipe_data
+from tests.recipe.examples import EXAMPLES
+from tests.recipe.mistakes_models import LAYERS, MODELS
+from tests.recipe.mistakes_top import TOP
+from tests.recipe.mistakes_values import VALUES
+from tests.recipe.support import SIGNATURES, parse
+
+SCHEMA = recipe_schema(SIGNATURES)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def plain(node: Node | None) -> Any:
+    """A document as an editor with YAML 1.2 sees it."""
+    if isinstance(node, MapNode):
+        return {key: plain(value) for key, (_, value) in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [plain(item) for item in node.items]
+    assert isinstance(node, ScalarNode)
+    return node.value
+
+
+def faults(text: str) -> list[str]:
+    root, found = compose(text, "r.yaml")
+    assert not found
+    return [error.message for error in VALIDATOR.iter_errors(plain(root))]
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(json.loads(dump_schema()))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_accepts_what_the_parser_accepts(name: str) -> None:
+    assert not faults(EXAMPLES[name])
+
+
+@given(recipe_data())
+def test_accepts_drawn_recipes(data: dict[str, Any]) -> None:
+    parse(json.dumps(data))
+    assert VALIDATOR.is_valid(data)
+
+
+ONLY_THE_PARSER_SEES = {
+    "two tokenizers", "name hub", "name lines", "tag twice", "tag odd", "token twice",
+    "author line", "license empty", "base does not count", "too few", "none", "too many", "twice",
+    "missing weight", "missing t", "dots", "git", "long id", "no layer", "lengths",
+    "two for passthrough", "base not listed", "remote code", "overflow", "not finite", "nan",
+}  # fmt: skip
+MISTAKES = {
+    name: row[0].replace("→", "")
+    for table in (TOP, VALUES, MODELS, LAYERS)
+    for name, row in table.items()
+    if name not in ONLY_THE_PARSER_SEES
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_rejects_mistakes_of_form_name_type_and_range(name: str) -> None:
+    assert faults(MISTAKES[name])
+
+
+def test_covers_every_method_and_its_parameters() -> None:
+    schema = json.loads(dump_schema())
+    signatures = load_signatures()
+    assert schema["properties"]["merge_method"]["enum"] == sorted(signatures)
+    for name, signature in signatures.items():
+        allowed = schema["$defs"][f"{name}.merge"]["properties"]
+        assert {knob.name for knob in signature.parameters} <= set(allowed)
+
+
+def test_reading_recipes_loads_no_arithmetic() -> None:
+    code = (
+        "import sys, bot.recipe.load, bot.recipe.canonical, bot.recipe.lock, bot.recipe.present,"
+        "bot.recipe.values, bot.recipe.json_schema\n"
+        "bot.recipe.load.load_signatures()\n"
+        "heavy = {'numpy', 'torch', 'transformers', 'numba', 'scipy', 'pydantic', 'bot.methods'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
