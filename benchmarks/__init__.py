@@ -1,0 +1,1 @@
+"""What measures mergebot against its peer, with the tables it last printed."""
