@@ -74,20 +74,10 @@ class Changes:
     writes: dict[str, Entry] = field(default_factory=dict)
     deleted: list[Deleted] = field(default_factory=list)
 
-    def add_line(self, line: bytes) -> None:
-        """Take one NDJSON line; HubError 400 when it is malformed or its LFS object is missing."""
-        try:
-            parsed = Line.validate_json(line)
-        except ValidationError as error:
-            raise errors.bad_request(f"Invalid commit line: {error.errors()[0]['msg']}") from error
-        if isinstance(parsed, Header):
-            self.header = parsed.value
-        elif isinstance(parsed, File):
-            self._add_file(parsed.value)
-        elif isinstance(parsed, LfsFile):
-            self._add_lfs_file(parsed.value)
-        else:
-            self.deleted.append(parsed)
+    def add_lines(self, lines: list[bytes]) -> None:
+        """Take NDJSON lines; HubError 400 when one is malformed or its LFS object is missing."""
+        for line in lines:
+            self._add_line(line)
 
     def checked_header(self) -> HeaderValue:
         """The commit's header; HubError 400 when the client sent none."""
@@ -114,6 +104,20 @@ class Changes:
             for name in gone:
                 del result[name]
         return {**result, **self.writes}
+
+    def _add_line(self, line: bytes) -> None:
+        try:
+            parsed = Line.validate_json(line)
+        except ValidationError as error:
+            raise errors.bad_request(f"Invalid commit line: {error.errors()[0]['msg']}") from error
+        if isinstance(parsed, Header):
+            self.header = parsed.value
+        elif isinstance(parsed, File):
+            self._add_file(parsed.value)
+        elif isinstance(parsed, LfsFile):
+            self._add_lfs_file(parsed.value)
+        else:
+            self.deleted.append(parsed)
 
     def _add_file(self, value: FileValue) -> None:
         _check_path(value.path)

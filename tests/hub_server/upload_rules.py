@@ -69,8 +69,14 @@ def _matches(path: str, pattern: str) -> bool:
     candidates = folders if pattern.endswith("/") else [*folders, path]
     pattern = pattern.rstrip("/")
     if "/" in pattern:
-        return any(fnmatchcase(candidate, pattern.lstrip("/")) for candidate in candidates)
+        return any(_matches_whole(candidate, pattern.lstrip("/")) for candidate in candidates)
     return any(fnmatchcase(candidate.rsplit("/", 1)[-1], pattern) for candidate in candidates)
+
+
+def _matches_whole(path: str, pattern: str) -> bool:
+    """Part by part, because a star stops at a slash."""
+    parts, rules = path.split("/"), pattern.split("/")
+    return len(parts) == len(rules) and all(map(fnmatchcase, parts, rules))
 
 
 def _read(blobs: BlobStore, tree: Tree, path: str) -> str:

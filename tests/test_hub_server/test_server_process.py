@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import httpx
 
-from tests.hub_server import Accounts, Identity, client_env, serve, spawn
+from tests.hub_server import Accounts, Identity, SpawnedServer, client_env, serve, spawn
 
 MIB = 1 << 20
 
@@ -33,6 +37,41 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         assert [thread.title for thread in api.get_repo_discussions("mergebot/m")] == ["Question"]
         path = api.hf_hub_download("mergebot/m", "w.bin", cache_dir=tmp_path / "cache")
         assert Path(path).read_bytes() == weights
+
+
+def test_a_killed_server_has_whole_commits_only(tmp_path: Path) -> None:
+    acknowledged = 0
+    with spawn(tmp_path / "data") as server:
+        HfApi(endpoint=server.endpoint, token=server.token).create_repo("tester/m")
+        killer = threading.Timer(0.4, server.process.kill)
+        killer.start()
+        with suppress(httpx.TransportError):
+            while True:
+                _commit_pair(server, acknowledged)
+                acknowledged += 1
+        killer.join()
+    with serve(tmp_path / "data") as server:
+        api = HfApi(endpoint=server.endpoint, token=server.token())
+        folder = Path(api.snapshot_download("tester/m", cache_dir=tmp_path / "cache"))
+        lefts = {path.stem: path.read_text() for path in folder.glob("*.left")}
+        assert lefts == {path.stem: path.read_text() for path in folder.glob("*.right")}
+        assert all(number == text for number, text in lefts.items())
+        assert acknowledged <= len(lefts) <= acknowledged + 1
+        assert acknowledged > 0
+
+
+def _commit_pair(server: SpawnedServer, number: int) -> None:
+    """Without the client's retries."""
+    lines = [{"key": "header", "value": {"summary": str(number)}}]
+    for side in ("left", "right"):
+        value = {"path": f"{number}.{side}", "content": str(number), "encoding": "utf-8"}
+        lines.append({"key": "file", "value": value})
+    answer = httpx.post(
+        f"{server.endpoint}/api/models/tester/m/commit/main",
+        content="\n".join(map(json.dumps, lines)),
+        headers={"Authorization": f"Bearer {server.token}"},
+    )
+    assert answer.status_code == 200
 
 
 def test_the_command_serves_the_real_command_line(tmp_path: Path) -> None:

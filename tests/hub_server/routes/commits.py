@@ -37,24 +37,24 @@ async def commit(
     if not create_pr:
         hub.check_push(repo, user, revision)
     changes = Changes(hub=hub, repo=repo)
-    async for line in _lines(request):
-        await run_in_threadpool(changes.add_line, line)
+    async for lines in _lines(request):
+        await run_in_threadpool(changes.add_lines, lines)
     make = _open_pull_request if create_pr else _push
     return await run_in_threadpool(make, hub, changes, user, revision)
 
 
-async def _lines(request: Request) -> AsyncIterator[bytes]:
-    """The non-empty lines of a body, however it is cut into chunks."""
+async def _lines(request: Request) -> AsyncIterator[list[bytes]]:
+    """The non-empty lines of a body as they become complete, however it is cut into chunks."""
     begun: list[bytes] = []
     async for chunk in request.stream():
         first, *more = chunk.split(b"\n")
         begun.append(first)
-        for piece in more:
-            if line := b"".join(begun):
-                yield line
-            begun = [piece]
+        if more:
+            *whole, last = more
+            yield list(filter(None, [b"".join(begun), *whole]))
+            begun = [last]
     if line := b"".join(begun):
-        yield line
+        yield [line]
 
 
 def _push(hub: Hub, changes: Changes, user: Identity, revision: str) -> dict[str, object]:

@@ -1,4 +1,7 @@
-"""What handlers ask for: the hub, the caller, the repository and the commit of the URL."""
+"""What handlers ask for: the hub, the caller, the repository and the commit of the URL.
+
+The dependencies are coroutines because they are short: a hop to a thread costs more than they do.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from tests.hub_server.storage.repositories import Repo
 Item = TypeVar("Item")
 
 
-def _hub(request: Request) -> Hub:
+async def _hub(request: Request) -> Hub:
     hub: Hub = request.app.state.hub
     return hub
 
@@ -28,14 +31,14 @@ def _hub(request: Request) -> Hub:
 TheHub = Annotated[Hub, Depends(_hub)]
 
 
-def _caller(request: Request, hub: TheHub) -> Identity | None:
+async def _caller(request: Request, hub: TheHub) -> Identity | None:
     return hub.accounts.identify(request.headers.get("authorization"))
 
 
 Caller = Annotated[Identity | None, Depends(_caller)]
 
 
-def _user(caller: Caller) -> Identity:
+async def _user(caller: Caller) -> Identity:
     if caller is None:
         raise errors.login_required()
     return caller
@@ -44,7 +47,7 @@ def _user(caller: Caller) -> Identity:
 User = Annotated[Identity, Depends(_user)]
 
 
-def _name(request: Request) -> RepoName:
+async def _name(request: Request) -> RepoName:
     params = request.path_params
     kind = RepoType.of_plural(params.get("kind", RepoType.MODEL.plural))
     if kind is None:
@@ -55,7 +58,7 @@ def _name(request: Request) -> RepoName:
 NameInUrl = Annotated[RepoName, Depends(_name)]
 
 
-def _readable(hub: TheHub, name: NameInUrl, caller: Caller, request: Request) -> Repo:
+async def _readable(hub: TheHub, name: NameInUrl, caller: Caller, request: Request) -> Repo:
     """The repository of the URL; a former name is answered with the way to the new one."""
     try:
         return hub.readable(name, caller)
@@ -71,21 +74,21 @@ def _readable(hub: TheHub, name: NameInUrl, caller: Caller, request: Request) ->
 Readable = Annotated[Repo, Depends(_readable)]
 
 
-def _writable(hub: TheHub, name: NameInUrl, caller: Caller) -> Repo:
+async def _writable(hub: TheHub, name: NameInUrl, caller: Caller) -> Repo:
     return hub.writable(name, caller)
 
 
 Writable = Annotated[Repo, Depends(_writable)]
 
 
-def _revision(request: Request) -> str:
+async def _revision(request: Request) -> str:
     return unquote(request.path_params.get("revision", "main"))
 
 
 Revision = Annotated[str, Depends(_revision)]
 
 
-def _commit(hub: TheHub, repo: Readable, revision: Revision) -> Commit:
+async def _commit(hub: TheHub, repo: Readable, revision: Revision) -> Commit:
     commit = hub.history.resolve(repo, revision)
     if commit is None:
         raise errors.revision_not_found(revision)
@@ -95,7 +98,7 @@ def _commit(hub: TheHub, repo: Readable, revision: Revision) -> Commit:
 AtCommit = Annotated[Commit, Depends(_commit)]
 
 
-def _path(request: Request) -> str:
+async def _path(request: Request) -> str:
     return unquote(request.path_params.get("path", ""))
 
 

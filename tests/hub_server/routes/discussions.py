@@ -19,7 +19,7 @@ from tests.hub_server.storage.repositories import Repo
 router = APIRouter()
 
 
-def _thread(hub: TheHub, repo: Readable, num: int) -> Discussion:
+async def _thread(hub: TheHub, repo: Readable, num: int) -> Discussion:
     found = hub.discussions.find(repo, num)
     if found is None:
         raise errors.HubError(404, f"Discussion {num} not found")

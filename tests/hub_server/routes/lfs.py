@@ -24,7 +24,7 @@ _LFS_JSON = "application/vnd.git-lfs+json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _git_url_repo(request: Request, hub: TheHub, caller: Caller) -> Repo:
+async def _git_url_repo(request: Request, hub: TheHub, caller: Caller) -> Repo:
     """The repository of a `/{prefix}{namespace}/{name}.git/...` URL; the caller is logged in."""
     parts = str(request.path_params["repo"]).split("/")
     kind = RepoType.MODEL if len(parts) == 2 else RepoType.of_plural(parts[0])
@@ -106,18 +106,16 @@ async def put(
 ) -> Response:
     hub.check_signature(signature, "put", key, oid, size, number)
     keep = hub.dials.discard_over is None or size <= hub.dials.discard_over
-    etag = hashlib.md5()
     with hub.blobs.writer(keep=keep) as writer:
         async for chunk in request.stream():
             writer.write(chunk)
-            etag.update(chunk)
         if number:
             writer.keep_as(hub.blobs.part(f"{key}-{oid}", number))
         else:
             _check_content(oid, size, writer.sha256, writer.size)
             await run_in_threadpool(writer.keep_as, hub.blobs.path(oid))
             hub.repositories.own_object(key, oid, size)
-    return Response(headers={"ETag": f'"{etag.hexdigest()}"'})
+    return Response(headers={"ETag": f'"{writer.sha256}"'})
 
 
 class Part(BaseModel):
@@ -142,7 +140,7 @@ def complete(
     paths = [hub.blobs.part(f"{key}-{oid}", part.partNumber) for part in body.parts]
     with hub.blobs.writer() as writer:
         for part, path in zip(body.parts, paths, strict=True):
-            etag = hashlib.md5()
+            etag = hashlib.sha256()
             if not path.is_file():
                 raise errors.bad_request(f"Part {part.partNumber} was not uploaded")
             for chunk in file_chunks(path, 0, path.stat().st_size):
