@@ -46,15 +46,17 @@ def spelt(data: dict[str, Any], random: Random) -> str:
     shuffled = _shuffled(data, random)
     if random.random() < 0.3:
         return "# JSON is YAML\n" + json.dumps(shuffled, indent=random.choice([None, 3]))
+    # where scalars are folded over lines, a comment at a line's end would become part of them
+    commented = random.choice([True, False])
     text = yaml.safe_dump(
         shuffled,
         sort_keys=False,
         default_flow_style=random.choice([None, True, False]),
         indent=random.choice([2, 4]),
-        width=random.choice([20, 80, 1000]),
+        width=1_000_000 if commented else random.choice([20, 80]),
         explicit_start=random.choice([True, False]),
     )
-    return text.replace("\n", random.choice(["\n", "  # note\n", "\r\n"]))
+    return text.replace("\n", "  # note\n" if commented else random.choice(["\n", "\r\n"]))
 
 
 def _shuffled(value: Any, random: Random) -> Any:
