@@ -14,6 +14,7 @@ from bot.methods import (
     stock,
     task_vectors,
 )
+from bot.methods.describe import Page, page
 from bot.methods.registry import Method, registered
 from bot.recipe.signature import dump_signatures
 
@@ -24,6 +25,15 @@ FAMILIES = (averages, spherical, task_vectors, random_drop, stock, select, near,
 def catalogue() -> Mapping[str, Method]:
     """Name -> method."""
     return registered()
+
+
+def describe(name: str) -> Page:
+    """A method's documentation, an example recipe and its deviations from mergekit.
+
+    Raises:
+        KeyError: there is no method of that name.
+    """
+    return page(catalogue()[name])
 
 
 def signatures() -> str:

@@ -22,7 +22,9 @@ Epsilon: TypeAlias = Annotated[
     Doc("half width of the keep probabilities around density"),
 ]
 Normalize: TypeAlias = Annotated[bool, Doc("divide by the sum of the weights that took part")]
-Lambda: TypeAlias = Annotated[float, Doc("scale of the merged task vector")]
+Lambda: TypeAlias = Annotated[
+    float, Doc("scale of the merged task vector; a gradient [a, a + b] over depth is LiNeS")
+]
 ScopeChoice: TypeAlias = Annotated[
     Literal["tensor", "model"], Doc("what density counts: each tensor, or the model as a whole")
 ]

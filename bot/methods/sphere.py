@@ -14,19 +14,21 @@ import numpy as np
 
 from bot.methods.reductions.gram import Matrix
 
-COLLINEAR = 1e-12
-"""Below this squared sine two directions are one line: float32 inputs cannot tell them apart."""
+PARALLEL = 1 - 1e-12
+"""From this cosine on two directions are one: float32 inputs cannot tell them apart."""
+OPPOSITE = -0.9995
+"""Up to this cosine two directions are opposite: the plane of the arc is rounding noise."""
 
 
-def arcs(products: Matrix, t: float, *, straight: float = 1 - COLLINEAR) -> tuple[Matrix, Matrix]:
+def arcs(products: Matrix, t: float, *, straight: float = PARALLEL) -> tuple[Matrix, Matrix]:
     """Coefficients of spherical interpolation between two ends, from Gram matrices (2, 2, ...).
 
     ``sin((1 - t) phi) / sin(phi)`` and ``sin(t phi) / sin(phi)``; ``1 - t`` and ``t`` where the
-    squared cosine is at least ``straight`` or an end has no length.
+    cosine is at least ``straight`` or at most ``OPPOSITE``, or an end has no length.
     """
     lengths = np.sqrt(products[0, 0] * products[1, 1])
     cosine = np.where(lengths > 0, products[0, 1] / np.where(lengths > 0, lengths, 1), 1.0)
-    linear = cosine * cosine >= straight
+    linear = (cosine >= straight) | (cosine <= OPPOSITE)
     angle = np.arccos(np.where(linear, 0.0, cosine))
     sine = np.sin(angle)
     first = np.where(linear, 1 - t, np.sin((1 - t) * angle) / sine)

@@ -15,8 +15,8 @@ from bot.methods.registry import Doc, PerModel, Range, merge_method
 from bot.methods.sphere import Sphere, arcs
 from bot.methods.weights import cancels, total
 
-SLERP_COLLINEAR = 0.9995**2
-"""The squared cosine from which slerp is linear, as mergekit has it."""
+SLERP_COLLINEAR = 0.9995
+"""The cosine from which slerp is linear, as mergekit has it."""
 
 
 @merge_method(
@@ -73,7 +73,8 @@ def nuslerp(
 
     ``t = w_2 / (w_1 + w_2)``, one half where the sum is zero. With a base both ends are deltas and
     ``out = base + arc(d_1, d_2; t)``, else ``out = arc(x_1, x_2; t)``, arc as in ``slerp`` but
-    linear only where the ends are parallel, opposite or zero. The vectors are the tensor as a
+    linear only where the ends are parallel, zero, or
+    opposite (a cosine up to -0.9995). The vectors are the tensor as a
     whole; or without ``nuslerp_flatten`` its rows (last axis); or with ``nuslerp_row_wise`` too its
     columns (first axis): mergekit's names, which count the other way round.
     """

@@ -1,0 +1,194 @@
+"""Every deliberate difference from mergekit 0.1.5, shown by running both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from mergekit.merge_methods.api import merge_tensors
+
+from bot.errors import PlanError
+from bot.methods.catalogue import catalogue, describe
+from bot.methods.deviations import DEVIATIONS, EVERYWHERE
+from tests.methods.cases import bf16, family, run
+from tests.parity.peer import theirs
+
+
+def row(*values):
+    return np.array([values], np.float32)
+
+
+ZERO = row(0, 0, 0)
+SHOWN = {}
+
+
+def shows(name):
+    def keep(demonstration):
+        SHOWN[name] = demonstration
+        return demonstration
+
+    return keep
+
+
+@shows("arithmetic in float32")
+def low_precision():
+    base, models = family(1, (50, 50), 4, scale=0.3, coarse=True)
+    weight = (0.7, 0.3, 0.6, 0.4)
+    tensors = [torch.from_numpy(array).bfloat16() for array in (base, *models)]
+    given = {"weight": list(weight)}
+    rough = merge_tensors(tensors, "task_arithmetic", parameters=given, base_index=0)
+    moved = (w * (model.astype(float) - base) for w, model in zip(weight, models, strict=True))
+    best = bf16((base + sum(moved)).astype(np.float32))
+    ours = bf16(run("task_arithmetic", base, models, {"weight": weight}))
+    assert np.mean(ours != best) < 0.001
+    assert np.mean(rough.float().numpy() != best) > 0.1
+
+
+@shows("weights without a sum")
+def no_sum():
+    _, models = family(2, (2, 3), 2)
+    for method in ("linear", "multislerp"):
+        given = {"weight": (1.0, -1.0)}
+        assert not np.isfinite(theirs(method, None, models, given)).any()
+        with pytest.raises(PlanError, match="add up to zero"):
+            run(method, None, models, given)
+
+
+@shows("ties at the threshold")
+def threshold():
+    same = np.full((1, 4000), 0.5, np.float32)
+    given = {"weight": (1.0,), "density": 0.25, "normalize": False}
+    for method in ("ties", "breadcrumbs", "breadcrumbs_ties"):
+        extra = {"gamma": 0.0} if method != "ties" else {}
+        ours = run(method, 0 * same, [same], given | extra)
+        assert np.array_equal(np.flatnonzero(ours), np.arange(1000))
+        assert np.count_nonzero(theirs(method, 0 * same, [same], given | extra)) == 1000
+    ours = run("sce", 0 * same, [same, -0.5 * same], {"select_topk": 0.25})
+    assert np.array_equal(np.flatnonzero(ours), np.arange(1000))
+
+
+@shows("restoring a very small norm")
+def small_norm():
+    delta = row(1, 0.5, 0) * 1e-9
+    given = {"weight": (1.0,), "density": 0.5, "rescale": "true"}
+    assert theirs("ties", ZERO, [delta], given).sum() == pytest.approx(1e-9)
+    assert run("ties", ZERO, [delta], given).sum() == pytest.approx(1.5e-9)
+
+
+@shows("masks")
+def masks():
+    base, models = family(4, (30, 30), 1)
+    given = {"weight": (1.0,), "density": 0.5}
+    for method in ("dare_linear", "dare_ties", "della", "della_linear"):
+        again = [theirs(method, base, models, given) for _ in range(2)]
+        assert not np.array_equal(*again)
+        assert np.array_equal(*[run(method, base, models, given, seed=3) for _ in range(2)])
+
+
+@shows("rows of one element")
+def single_columns():
+    column = np.ones((400, 1), np.float32)
+    given = {"weight": (1.0,), "density": 0.5, "rescale": "false"}
+    for method in ("della", "della_linear"):
+        with pytest.raises(RuntimeError):
+            theirs(method, 0 * column, [column], given)
+        kept = run(method, 0 * column, [column], given).sum()
+        assert 140 < kept < 260
+
+
+@shows("rows of tensors with three axes")
+def three_axes():
+    rising = np.broadcast_to(np.linspace(0.1, 1, 50, dtype=np.float32), (200, 2, 50)).copy()
+    given = {"weight": (1.0,), "density": 0.5, "epsilon": 0.4, "rescale": "false"}
+    ours = (run("della", 0 * rising, [rising], given) != 0).mean((0, 1))
+    peer = (theirs("della", 0 * rising, [rising], given) != 0).mean((0, 1))
+    assert ours[-10:].mean() - ours[:10].mean() > 0.5
+    assert abs(peer[-10:].mean() - peer[:10].mean()) < 0.2
+
+
+@shows("vectors without length")
+def no_angle():
+    one = row(1, 1, 1)
+    assert np.allclose(theirs("slerp", one, [ZERO], {"t": 0.5}), 2**-0.5)
+    assert np.allclose(run("slerp", one, [ZERO], {"t": 0.5}), 0.5)
+    given = {"weight": (0.5, 0.5)}
+    assert np.allclose(theirs("nuslerp", None, [one, ZERO], given), 2**-0.5)
+    assert np.allclose(run("nuslerp", None, [one, ZERO], given), 0.5)
+
+
+@shows("nearly opposite vectors")
+def opposite():
+    rng = np.random.default_rng(0)
+    end = rng.normal(size=300).astype(np.float32)
+    other = (-1.3 * end + 1e-4 * rng.normal(size=300)).astype(np.float32)
+    given = {"weight": (0.5, 0.5)}
+    assert np.abs(theirs("nuslerp", None, [end, other], given)).max() > 1000
+    assert np.abs(run("nuslerp", None, [end, other], given)).max() < 1
+
+
+@shows("nothing to average")
+def no_directions():
+    given = {"weight": (0.2, 0.3, 0.5)}
+    with pytest.raises(ValueError, match="zero"):
+        theirs("multislerp", ZERO, [ZERO] * 3, given)
+    assert np.array_equal(run("multislerp", ZERO, [ZERO] * 3, given), ZERO)
+
+
+@shows("short vectors")
+def short():
+    tiny = row(1, 0.5, 0) * 1e-6
+    assert not theirs("karcher", None, [tiny, tiny], {}).any()
+    assert np.allclose(run("karcher", None, [tiny, tiny]), tiny, rtol=1e-6, atol=0)
+
+
+@shows("ratio outside 0 to 1")
+def disagreement():
+    pair = [row(1, 0.5, 0), row(-1, 0.4, 0)]
+    assert np.abs(theirs("model_stock", ZERO, pair, {})).max() > 1.5
+    assert np.array_equal(run("model_stock", ZERO, pair), ZERO)
+
+
+@shows("small task vectors")
+def small_deltas():
+    small = row(1, 0.5, 0) * 1e-4
+    assert np.abs(theirs("model_stock", ZERO, [small, small], {})).max() < 5e-6
+    assert np.allclose(run("model_stock", ZERO, [small, small]), small)
+    assert np.allclose(theirs("sce", ZERO, [small, 2 * small], {}), 1.5 * small)
+    assert np.allclose(run("sce", ZERO, [small, 2 * small]), 1.8 * small)
+
+
+@shows("small shares")
+def small_shares():
+    pair = [row(1, 0, 0), row(0, 1e-4, 0)]
+    assert theirs("sce", ZERO, pair, {})[0, 1] == pytest.approx(1e-6, rel=1e-3)
+    assert run("sce", ZERO, pair)[0, 1] == pytest.approx(1e-4)
+
+
+@shows("steps below 1e-6")
+def small_steps():
+    other = row(1e-7, 1e-6, 1)
+    assert np.allclose(theirs("nearswap", ZERO, [other], {"t": 5e-7})[0, 0], 5e-8, atol=0)
+    assert np.allclose(run("nearswap", ZERO, [other], {"t": 5e-7})[0, 0], 1e-7, atol=0)
+
+
+@shows("quartiles of large tensors")
+def sampled_quartiles():
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=(1100, 1000)).astype(np.float32)
+    other = (base + rng.normal(size=base.shape)).astype(np.float32)
+    again = [theirs("arcee_fusion", base, [other], {}) for _ in range(2)]
+    assert not np.array_equal(*again)
+    first, second = (run("arcee_fusion", base, [other]) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("entry", DEVIATIONS, ids=lambda entry: entry.name)
+def test_both_behave_as_the_table_says(entry):
+    SHOWN[entry.name]()
+
+
+def test_the_table_and_the_demonstrations_are_one_list():
+    assert sorted(SHOWN) == sorted(entry.name for entry in DEVIATIONS)
+    named = {name for entry in DEVIATIONS for name in entry.methods}
+    assert named <= set(catalogue()) | {EVERYWHERE}
+    assert all(describe(name).deviations for name in catalogue())
