@@ -15,7 +15,7 @@ import numpy as np
 from lm_eval import tasks as lm_eval_tasks
 from lm_eval.tasks import TaskManager
 
-from bot.errors import EnvironmentMissingError, EvaluationError
+from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError
 from bot.evaluation.catalogue import LM_EVAL_PREFIX, Part, Suite, TaskSpec, data_files
 from bot.evaluation.settings import Settings
 
@@ -43,9 +43,9 @@ def load_task(spec: TaskSpec, suite: Suite, settings: Settings) -> Any:
             f"task {spec.name} needs the Python package {error.name or error}",
             hint="pip install 'mergebot[eval]'",
         ) from error
-    except EvaluationError:
+    except (MergebotError, MemoryError):
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 (tasks bring code of their own, datasets too)
         raise _cannot_load(spec, suite, error) from error
     task = loaded[spec.name]
     task.set_fewshot_seed(settings.seeds["fewshot"])
