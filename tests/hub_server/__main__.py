@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ORG:USER[,USER]",
         help="an organisation and its admins; repeatable; default mergebot:tester",
     )
+    parser.add_argument(
+        "--trusted-publisher",
+        action="append",
+        default=[],
+        metavar="REPOSITORY:ID_TOKEN",
+        help="a CI job that may write to one repository (datasets/org/name, ...); repeatable",
+    )
     parser.add_argument("--page-size", type=int, default=1000, metavar="N")
     parser.add_argument("--multipart-over", type=int, default=Dials.multipart_over, metavar="BYTES")
     parser.add_argument(
@@ -68,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _accounts(tokens: list[str], orgs: list[str]) -> Accounts:
+def _accounts(tokens: list[str], orgs: list[str], publishers: list[str]) -> Accounts:
     default = Accounts.default()
     found = {}
     for text in tokens:
@@ -78,13 +85,16 @@ def _accounts(tokens: list[str], orgs: list[str]) -> Accounts:
     for text in orgs:
         org, _, users = text.partition(":")
         members[org] = dict.fromkeys(users.split(","), "admin")
-    return Accounts(tokens=found or default.tokens, orgs=members or default.orgs)
+    trusted = {token: repo for repo, _, token in (text.partition(":") for text in publishers)}
+    return Accounts(
+        tokens=found or default.tokens, orgs=members or default.orgs, publishers=trusted
+    )
 
 
 def main(argv: list[str]) -> None:
     """Serve until interrupted."""
     args = _parser().parse_args(argv)
-    accounts = _accounts(args.token, args.org)
+    accounts = _accounts(args.token, args.org, args.trusted_publisher)
     dials = Dials(
         page_size=args.page_size,
         multipart_over=args.multipart_over,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -76,9 +77,22 @@ def texts(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
+def parse_yaml(text: str) -> object:
+    """YAML as the JSON the Hub answers with: dates become texts, what is not a number null.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+    """
+    try:
+        found = json.dumps(yaml.safe_load(text), default=str, skipkeys=True)
+    except (ValueError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from error
+    return json.loads(found, parse_constant=lambda _: None)
+
+
 def _parse(readme: str) -> object:
     match = _FRONT_MATTER.match(readme)
-    return yaml.safe_load(match.group(1)) if match else None
+    return parse_yaml(match.group(1)) if match else None
 
 
 def _is_texts(value: object) -> bool:

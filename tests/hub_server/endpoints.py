@@ -8,10 +8,12 @@ from enum import StrEnum
 
 class Endpoint(StrEnum):
     WHOAMI = "whoami"
+    TOKEN_EXCHANGE = "token-exchange"
     VALIDATE_YAML = "validate-yaml"
     CREATE = "create"
     DELETE = "delete"
     MOVE = "move"
+    DUPLICATE = "duplicate"
     SETTINGS = "settings"
     ACCESS_REQUEST = "access-request"
     AUTH_CHECK = "auth-check"
@@ -46,10 +48,12 @@ _REPO = r"/api/(?:models|datasets|spaces)/[^/]+/[^/]+"
 _TABLE: tuple[tuple[str, str, Endpoint], ...] = (
     (r".*", r"/_admin/.*", Endpoint.ADMIN),
     (r"GET", r"/api/whoami-v2", Endpoint.WHOAMI),
+    (r"POST", r"/oauth/token", Endpoint.TOKEN_EXCHANGE),
     (r"POST", r"/api/validate-yaml", Endpoint.VALIDATE_YAML),
     (r"POST", r"/api/repos/create", Endpoint.CREATE),
     (r"DELETE", r"/api/repos/delete", Endpoint.DELETE),
     (r"POST", r"/api/repos/move", Endpoint.MOVE),
+    (r"POST", _REPO + r"/duplicate", Endpoint.DUPLICATE),
     (r"PUT", _REPO + r"/settings", Endpoint.SETTINGS),
     (r".*", _REPO + r"/user-access-request/.*", Endpoint.ACCESS_REQUEST),
     (r"GET", _REPO + r"/auth-check(?:/write)?", Endpoint.AUTH_CHECK),

@@ -76,7 +76,7 @@ class Hub:
         repo = self.readable(name, caller)
         if caller is None:
             raise errors.login_required()
-        if not self.accounts.may_write(caller, repo.name.namespace):
+        if not self.accounts.may_write(caller, repo.name):
             raise errors.forbidden(f"You don't have the rights to write to {repo.name.id}")
         return repo
 
@@ -89,7 +89,7 @@ class Hub:
 
     def check_file_access(self, repo: Repo, caller: Identity | None) -> None:
         """Raises HubError GatedRepo unless the caller may read the files of a gated repository."""
-        if not repo.is_gated or self.accounts.is_member(caller, repo.name.namespace):
+        if not repo.is_gated or self.accounts.is_member(caller, repo.name):
             return
         if caller is None or not self.repositories.is_granted(repo, caller.user):
             raise errors.gated(repo.name.id, logged_in=caller is not None)
@@ -99,7 +99,7 @@ class Hub:
         return self._may_see(repo, caller)
 
     def _may_see(self, repo: Repo, caller: Identity | None) -> bool:
-        return not repo.private or self.accounts.is_member(caller, repo.name.namespace)
+        return not repo.private or self.accounts.is_member(caller, repo.name)
 
 
 def _stored_secret(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from math import prod
 
 import yaml
 
-from tests.hub_server.card import base_models, card_tags, front_matter
+from tests.hub_server.card import base_models, card_tags, front_matter, parse_yaml
 from tests.hub_server.hub import Hub
 from tests.hub_server.names import RepoType
 from tests.hub_server.routes.files import file_node
@@ -141,7 +141,9 @@ def _eval_results(hub: Hub, tree: Tree) -> list[dict[str, object]]:
         if path.startswith(".eval_results/") and path.endswith((".yaml", ".yml")):
             name = path.rpartition("/")[2]
             try:
-                data = yaml.safe_load(hub.blobs.read(entry.sha256, _CARD_LIMIT))
+                data = parse_yaml(
+                    hub.blobs.read(entry.sha256, _CARD_LIMIT).decode("utf-8", "replace")
+                )
             except yaml.YAMLError as error:
                 results.append({"filename": name, "error": f"invalid YAML: {error}"})
                 continue

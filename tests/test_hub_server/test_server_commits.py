@@ -157,6 +157,18 @@ def test_copies_within_and_across_repositories(
     assert read(target, "w3.safetensors") == weights
 
 
+def test_a_whole_repository_is_duplicated(api: HfApi, repo: str, read: Read) -> None:
+    operations = [add("w.safetensors", b"weights"), add("note.txt", b"note")]
+    api.create_commit(repo, operations, commit_message="source")
+    url = api.duplicate_repo(repo, "tester/twin", private=True)
+    assert url.repo_id == "tester/twin"
+    assert api.model_info("tester/twin").private
+    assert read("tester/twin", "w.safetensors") == b"weights"
+    assert [commit.title for commit in api.list_repo_commits("tester/twin")] == [
+        f"Duplicate from {repo}"
+    ]
+
+
 def test_an_object_of_another_repository_cannot_be_committed(
     api: HfApi, repo: str, server: HubServer
 ) -> None:

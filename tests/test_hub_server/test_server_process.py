@@ -140,6 +140,29 @@ def _peak_memory(pid: int) -> int:
     raise AssertionError("no VmHWM")
 
 
+def test_a_trusted_job_writes_to_its_repository_only(tmp_path: Path) -> None:
+    trusted = ("--trusted-publisher", "datasets/mergebot/results:ci-job")
+    with spawn(tmp_path / "data", *trusted) as server:
+        owner = HfApi(endpoint=server.endpoint, token=server.token)
+        for name in ("results", "other"):
+            owner.create_repo(f"mergebot/{name}", repo_type="dataset", private=True)
+        env = {**os.environ, **server.env, "HF_HOME": str(tmp_path), "HF_OIDC_ID_TOKEN": "ci-job"}
+        env |= {"HF_OIDC_RESOURCE": "datasets/mergebot/results"}
+        code = (
+            "import sys; from huggingface_hub import HfApi; HfApi().upload_file("
+            "path_or_fileobj=b'x', path_in_repo='a', repo_id=sys.argv[1], repo_type='dataset')"
+        )
+
+        def push(name: str) -> int:
+            command = [sys.executable, "-c", code, f"mergebot/{name}"]
+            return subprocess.run(command, env=env, check=False, capture_output=True).returncode
+
+        assert push("results") == 0
+        assert push("other") != 0
+        commits = owner.list_repo_commits("mergebot/results", repo_type="dataset")
+        assert commits[0].authors == ["trusted-publisher"]
+
+
 def test_other_accounts_can_be_handed_in(tmp_path: Path) -> None:
     accounts = Accounts(
         tokens={"hf_bob": Identity(user="bob")}, orgs={"club": {"bob": "read", "eve": "admin"}}

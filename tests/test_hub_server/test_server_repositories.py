@@ -106,6 +106,14 @@ def test_info_reads_the_card(api: HfApi, repo: str) -> None:
     }
 
 
+def test_dates_and_odd_numbers_in_a_card_are_answered_as_json(api: HfApi, repo: str) -> None:
+    content = b"---\ndate: 2026-11-22\nscore: .nan\n1: one\n---\n"
+    api.upload_file(path_or_fileobj=content, path_in_repo="README.md", repo_id=repo)
+    card = api.model_info(repo, securityStatus=True).card_data
+    assert card is not None
+    assert card.to_dict() == {"date": "2026-11-22", "1": "one"}
+
+
 def test_eval_results_show_which_file_is_wrong(api: HfApi, repo: str) -> None:
     good = b"- dataset: {id: cais/hle, task_id: hle}\n  value: 0.5\n"
     for name, content in (("good", good), ("bad", b"- value: 1\n"), ("worse", b"a: [")):

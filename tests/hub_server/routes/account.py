@@ -1,4 +1,4 @@
-"""Who am I, may I, and is this card's YAML valid."""
+"""Who am I, may I, what is my CI job trusted with, and is this card's YAML valid."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ def check_read_access(hub: TheHub, repo: Readable, caller: Caller) -> dict[str, 
 @router.get("/api/{kind}/{namespace}/{name}/auth-check/write")
 def check_write_access(repo: Writable) -> dict[str, str]:
     return {"name": repo.name.id}
+
+
+class TokenExchange(BaseModel):
+    subject_token: str
+    resource: str
+
+
+@router.post("/oauth/token")
+def exchange_token(hub: TheHub, body: TokenExchange) -> dict[str, object]:
+    """Trusted publishing: a CI job's id token for a token that writes to one repository."""
+    token = hub.accounts.exchange(body.subject_token, body.resource)
+    return {"access_token": token, "token_type": "bearer", "expires_in": 3600}
 
 
 class CardToValidate(BaseModel):

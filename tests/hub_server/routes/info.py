@@ -22,7 +22,7 @@ from tests.hub_server.routes.dependencies import (
     TheHub,
     one_page,
 )
-from tests.hub_server.storage.history import MAIN
+from tests.hub_server.storage.history import MAIN, Commit
 from tests.hub_server.storage.repositories import Repo
 
 router = APIRouter()
@@ -35,14 +35,19 @@ def info(hub: TheHub, repo: Readable, request: Request) -> JSONResponse:
     head = hub.history.resolve(repo, MAIN)
     if head is None:
         raise errors.revision_not_found("main")
-    blobs = request.query_params.get("blobs") in _TRUE
-    return JSONResponse(_selected(repo_info(hub, repo, head, blobs=blobs), request.query_params))
+    return JSONResponse(_described(hub, repo, head, request.query_params))
 
 
 @router.get("/api/{kind}/{namespace}/{name}/revision/{revision}")
 def info_at(hub: TheHub, repo: Readable, commit: AtCommit, request: Request) -> JSONResponse:
-    blobs = request.query_params.get("blobs") in _TRUE
-    return JSONResponse(_selected(repo_info(hub, repo, commit, blobs=blobs), request.query_params))
+    return JSONResponse(_described(hub, repo, commit, request.query_params))
+
+
+def _described(hub: Hub, repo: Repo, commit: Commit, query: QueryParams) -> dict[str, object]:
+    description = repo_info(hub, repo, commit, blobs=query.get("blobs") in _TRUE)
+    if query.get("securityStatus") in _TRUE:
+        description["securityRepoStatus"] = {"scansDone": True, "filesWithIssues": []}
+    return _selected(description, query)
 
 
 def _selected(description: dict[str, object], query: QueryParams) -> dict[str, object]:

@@ -11,7 +11,7 @@ from tests.hub_server import errors
 from tests.hub_server.accounts import Identity
 from tests.hub_server.hub import Hub
 from tests.hub_server.names import RepoName, RepoType
-from tests.hub_server.routes.dependencies import TheHub, User, Writable
+from tests.hub_server.routes.dependencies import AtCommit, Readable, TheHub, User, Writable
 from tests.hub_server.storage.history import MAIN
 from tests.hub_server.storage.repositories import Repo
 from tests.hub_server.upload_rules import default_gitattributes
@@ -46,7 +46,7 @@ class RepoToCreate(RepoToName):
 @router.post("/api/repos/create")
 def create(hub: TheHub, user: User, body: RepoToCreate) -> dict[str, str]:
     name = body.full_name(user)
-    _check_namespace(hub, user, name)
+    _check_may_create(hub, user, name)
     if hub.dials.free_plan and name.type is RepoType.SPACE and body.sdk != "static":
         raise errors.HubError(
             402, "Creating Gradio and Docker Spaces needs a paid plan. Static Spaces are free."
@@ -62,6 +62,36 @@ def create(hub: TheHub, user: User, body: RepoToCreate) -> dict[str, str]:
             for item in values:
                 hub.spaces.put(repo, shelf, item.key, item.value, item.description)
     return {"url": hub.url(repo), "name": name.id, "id": f"{repo.key:024x}"}
+
+
+class Duplication(BaseModel):
+    repository: str
+    private: bool = False
+    visibility: Literal["public", "private", "protected"] = "public"
+
+
+@router.post("/api/{kind}/{namespace}/{name}/duplicate")
+def duplicate(
+    hub: TheHub, source: Readable, head: AtCommit, user: User, body: Duplication
+) -> dict[str, object]:
+    """A new repository with the files, not the history, of main."""
+    hub.check_file_access(source, user)
+    name = RepoName.parse(source.name.type, body.repository)
+    _check_may_create(hub, user, name)
+    visibility = "private" if body.private else body.visibility
+    with hub.database.transaction():
+        repo = hub.repositories.create(name, visibility=visibility, sdk=source.sdk)
+        if repo is None:
+            raise errors.conflict(f"{name.id} exists", url=f"{hub.endpoint}/{name.url_path}")
+        tree = hub.history.tree(head)
+        for entry in tree.values():
+            if entry.lfs:
+                hub.repositories.own_object(repo.key, entry.sha256, entry.size)
+        title = f"Duplicate from {source.name.id}"
+        hub.history.record(
+            repo, tree, ref=MAIN, parent=None, title=title, message="", author=user.user
+        )
+    return {"url": hub.url(repo), "filesCopyPending": False}
 
 
 @router.delete("/api/repos/delete")
@@ -81,7 +111,7 @@ class Move(BaseModel):
 def move(hub: TheHub, user: User, body: Move) -> str:
     repo = hub.writable(RepoName.parse(body.type, body.fromRepo), user)
     target = RepoName.parse(body.type, body.toRepo)
-    _check_namespace(hub, user, target)
+    _check_may_create(hub, user, target)
     if not hub.repositories.move(repo, target):
         raise errors.conflict(f"{target.id} exists already")
     return "OK"
@@ -125,8 +155,8 @@ def handle_access_request(hub: TheHub, repo: Writable, body: AccessGrant) -> dic
     return {"user": body.user, "status": body.status}
 
 
-def _check_namespace(hub: Hub, user: Identity, name: RepoName) -> None:
-    if not hub.accounts.may_write(user, name.namespace):
+def _check_may_create(hub: Hub, user: Identity, name: RepoName) -> None:
+    if not hub.accounts.may_create(user, name):
         raise errors.forbidden(
             f"You don't have the rights to create a {name.type} under the namespace \""
             f'{name.namespace}"'
