@@ -12,7 +12,7 @@ from bot.recipe.problems import Problems
 from bot.recipe.schema import read_recipe
 from bot.recipe.signature import Signature, load_signatures
 from bot.recipe.text import MAXIMUM_BYTES, deceptive_characters, decode, too_large
-from bot.recipe.yaml_nodes import compose
+from bot.recipe.yaml_nodes import Node, compose
 
 Signatures = Mapping[str, Signature]
 
@@ -23,7 +23,7 @@ def load_recipe(path: Path, signatures: Signatures | None = None) -> Recipe:
     Raises:
         RecipeError: every problem of the file, each with line and column; nothing else is raised.
     """
-    return parse_recipe(_read(path), str(path), signatures)
+    return parse_recipe(read_file(path), str(path), signatures)
 
 
 def parse_recipe(
@@ -34,22 +34,38 @@ def parse_recipe(
     Raises:
         RecipeError: every problem of the text, each with line and column; nothing else is raised.
     """
-    data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-    text = decode(data, file)
-    hidden = deceptive_characters(text, file)
-    if hidden:
-        raise RecipeError(with_excerpts(hidden, text))
-    root, found = compose(text, file)
-    problems = Problems(file, text, found)
+    root, problems = read_document(source, file)
     known = load_signatures() if signatures is None else signatures
-    recipe = read_recipe(root, known, problems, text=text, file=file) if root else None
+    recipe = read_recipe(root, known, problems, text=problems.text, file=file)
     problems.raise_if_any()
     if recipe is None:
         raise RecipeError([Problem(message="the recipe could not be read", file=file)])
     return recipe
 
 
-def _read(path: Path) -> bytes:
+def read_document(source: str | bytes, file: str) -> tuple[Node, Problems]:
+    """A recipe's tree before the grammar is looked at, and what is wrong with it so far.
+
+    Raises:
+        RecipeError: the text cannot be read to its end, or hides something.
+    """
+    data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
+    text = decode(data, file)
+    hidden = deceptive_characters(text, file)
+    if hidden:
+        raise RecipeError(with_excerpts(hidden, text))
+    root, found = compose(text, file)
+    if root is None:
+        raise RecipeError(with_excerpts(found, text))
+    return root, Problems(file, text, found)
+
+
+def read_file(path: Path) -> bytes:
+    """A recipe file's bytes, not more than the limit.
+
+    Raises:
+        RecipeError: it cannot be read, or is too large.
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(MAXIMUM_BYTES + 1)

@@ -24,7 +24,7 @@ _SCHEDULE_HINT = (
     "write a value, a gradient such as [0.0, 0.5, 1.0], or rows of `value` and `filter`"
 )
 
-_SWEEP = "write one value"
+_SWEEP = "write one value, or use a command that takes sweeps"
 
 
 def read_parameters(

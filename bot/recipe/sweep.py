@@ -1,0 +1,162 @@
+"""Sweeps: one recipe file that stands for several recipes.
+
+Inside ``parameters``, ``{sweep: [0.3, 0.5, 0.7]}`` may stand wherever a value may; several sweeps
+give every combination, the first one varying slowest. Each variant is a whole recipe, checked like
+any other, with a text of its own that makes it again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.recipe.load import Signatures, read_document, read_file
+from bot.recipe.model import Recipe
+from bot.recipe.problems import Problems
+from bot.recipe.scalars import plain_value
+from bot.recipe.schema import read_recipe
+from bot.recipe.signature import load_signatures
+from bot.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode, shorten
+
+KEY = "sweep"
+MOST_VARIANTS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One recipe of a sweep; ``choices`` maps ``models[1].parameters.weight`` to what it has."""
+
+    recipe: Recipe
+    choices: Mapping[str, object]
+
+    @property
+    def label(self) -> str:
+        """The choices for people, in the order of the file."""
+        return ", ".join(f"{where}={value}" for where, value in self.choices.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sweep:
+    where: str
+    node: MapNode
+    values: tuple[Node, ...]
+
+
+def load_sweep(path: Path, signatures: Signatures | None = None) -> tuple[Variant, ...]:
+    """Read a recipe file and all its variants; a recipe without sweeps is its only variant.
+
+    Raises:
+        RecipeError: every problem of the file and of every variant, each once.
+    """
+    return parse_sweep(read_file(path), str(path), signatures)
+
+
+def parse_sweep(
+    source: str | bytes, file: str = "recipe.yaml", signatures: Signatures | None = None
+) -> tuple[Variant, ...]:
+    """Read a recipe's text and all its variants.
+
+    Raises:
+        RecipeError: every problem of the text and of every variant, each once.
+    """
+    root, problems = read_document(source, file)
+    known = load_signatures() if signatures is None else signatures
+    sweeps = [_read_sweep(where, node, problems) for where, node in _find(root, "", inside=False)]
+    if math.prod(len(sweep.values) for sweep in sweeps) > MOST_VARIANTS:
+        count = math.prod(len(sweep.values) for sweep in sweeps)
+        problems.add(
+            sweeps[0].node,
+            f"the sweeps make {count:,} variants; the limit is {MOST_VARIANTS}",
+            "list fewer values, or use `mergebot search`",
+        )
+    problems.raise_if_any()
+    variants = []
+    for chosen in itertools.product(*(sweep.values for sweep in sweeps)):
+        tree = _replaced(root, {_at(s.node): v for s, v in zip(sweeps, chosen, strict=True)})
+        text = _written(tree) if sweeps else problems.text
+        recipe = read_recipe(tree, known, problems, text=text, file=file)
+        choices = {s.where: plain(v) for s, v in zip(sweeps, chosen, strict=True)}
+        if recipe:
+            variants.append(Variant(recipe=recipe, choices=choices))
+    problems.raise_if_any()
+    return tuple(variants)
+
+
+def plain(node: Node) -> Any:
+    """A tree as plain data: dicts, lists and values."""
+    if isinstance(node, MapNode):
+        return {key: plain(value) for key, (_, value) in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [plain(item) for item in node.items]
+    return node.value if isinstance(node, ScalarNode) else None
+
+
+def _find(node: Node, where: str, *, inside: bool) -> Iterator[tuple[str, MapNode]]:
+    """Every sweep under a ``parameters`` key, in the order of the file."""
+    if isinstance(node, ListNode):
+        for index, item in enumerate(node.items):
+            yield from _find(item, f"{where}[{index}]", inside=inside)
+    if not isinstance(node, MapNode):
+        return
+    if inside and KEY in node.entries:
+        yield where, node
+        return
+    for key, (_, value) in node.entries.items():
+        path = f"{where}.{shorten(key)}" if where else shorten(key)
+        yield from _find(value, path, inside=inside or key == "parameters")
+
+
+def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
+    values = node.entries[KEY][1]
+    items: Sequence[Node] = values.items if isinstance(values, ListNode) else ()
+    if not items:
+        problems.add(values, "a sweep needs a list of values", "write {sweep: [0.3, 0.5]}")
+    for key, (place, _) in node.entries.items():
+        if key != KEY:
+            problems.add(
+                place,
+                f"`{shorten(key)}` beside a sweep",
+                "a sweep stands alone; in a row write {filter: ..., value: {sweep: [...]}}",
+            )
+    return _Sweep(where=where, node=node, values=tuple(items))
+
+
+def _replaced(node: Node, by_place: Mapping[tuple[int, int], Node]) -> Node:
+    """The tree with each sweep exchanged for one of its values."""
+    if isinstance(node, ListNode):
+        return replace(node, items=tuple(_replaced(item, by_place) for item in node.items))
+    if not isinstance(node, MapNode):
+        return node
+    if KEY in node.entries and _at(node) in by_place:
+        return by_place[_at(node)]
+    entries = {
+        key: (name, _replaced(value, by_place)) for key, (name, value) in node.entries.items()
+    }
+    return replace(node, entries=entries)
+
+
+def _at(node: Node) -> tuple[int, int]:
+    return node.line, node.column
+
+
+class _CoreDumper(yaml.SafeDumper):
+    """Writes texts so that the core schema reads them as texts again."""
+
+
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(plain_value(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_CoreDumper.add_representer(str, _write_text)
+
+
+def _written(tree: Node) -> str:
+    text: str = yaml.dump(plain(tree), Dumper=_CoreDumper, sort_keys=False, allow_unicode=True)
+    return text
