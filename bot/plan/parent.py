@@ -58,5 +58,7 @@ def examine(parent: Parent) -> tuple[Body | None, list[Problem]]:
         return None, list(error.problems())
     problems = list(refusals(config, label))
     if not tensors:
-        problems.append(Problem(message=f"{label} holds no tensors"))
+        problems.append(
+            Problem(message=f"{label} holds no tensors", hint="check that its files are complete")
+        )
     return Body(parent=parent, config=config, tensors=tensors), problems

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.errors import PlanError, Problem
 from bot.plan.model import Budget, Plan, Slot, TensorJob, Value, View
 from bot.tokens.alignment_json import dump_alignment, load_alignment
 
@@ -35,12 +36,28 @@ def load_plan(text: str) -> Plan:
     """Read what ``dump_plan`` wrote.
 
     Raises:
-        ValueError: another format, or a digest that is not the content's.
+        PlanError: not a plan, another format, or a digest that is not the content's.
     """
-    content = json.loads(text)
-    if content.get("format") != FORMAT:
-        raise ValueError(f"not a plan of format {FORMAT}: {content.get('format')!r}")
-    plan = Plan(
+    try:
+        content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise _unreadable(f"it has the format {content['format']!r}, not {FORMAT!r}")
+        plan = with_digest(_read(content))
+        stated = content["digest"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _unreadable(f"it is not what mergebot writes ({error!r})") from error
+    if plan.digest != stated:
+        raise _unreadable("its digest is not that of its content")
+    return plan
+
+
+def _unreadable(reason: str) -> PlanError:
+    hint = "delete plan.json and make the plan again"
+    return PlanError([Problem(message=f"the plan cannot be used: {reason}", hint=hint)], hint=hint)
+
+
+def _read(content: Mapping[str, Any]) -> Plan:
+    return Plan(
         jobs=tuple(_read_job(row) for row in content["jobs"]),
         parents=content["parents"],
         sources={key: View(**row) for key, row in content["sources"].items()},
@@ -48,13 +65,9 @@ def load_plan(text: str) -> Plan:
         budget=Budget(**content["budget"]),
         dtype=Dtype(content["dtype"]),
         donor=content["donor"],
-        alignments={name: load_alignment(value) for name, value in content["alignments"].items()},
+        alignments={name: load_alignment(rows) for name, rows in content["alignments"].items()},
         warnings=tuple(content["warnings"]),
     )
-    plan = with_digest(plan)
-    if plan.digest != content["digest"]:
-        raise ValueError("the plan's digest is not that of its content")
-    return plan
 
 
 def _content(plan: Plan) -> dict[str, Any]:

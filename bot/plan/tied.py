@@ -39,8 +39,9 @@ def settle_heads(drafts: Iterable[Draft], findings: Findings) -> TiedDrafts:
             )
             tied = True
         else:
-            settled.append(replace(draft, inputs=tuple(_heads(draft))))
-            tied = False
+            heads = tuple(_heads(draft))
+            settled.append(replace(draft, inputs=heads))
+            tied = None if heads == draft.inputs else False
     return TiedDrafts(drafts=tuple(settled), tied=tied)
 
 

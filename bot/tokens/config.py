@@ -13,6 +13,7 @@ JsonObject = dict[str, Any]
 
 LAYER_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 TEXT_SECTIONS = ("text_config", "llm_config", "language_config")
+_EXPORT_AGAIN = "download the model again, or save it once more with save_pretrained"
 _SIZE_CAP = 4 << 20
 _CODE_KEYS = frozenset({"auto_map", "custom_pipelines", "model_file", "trust_remote_code"})
 
@@ -34,15 +35,17 @@ def read_json_object(source: Source, path: str, label: str, *, cap: int) -> Json
         return None
     place = f"{path} of {label}"
     if len(data) > cap:
-        raise CheckpointError(f"{place} has {len(data)} bytes; at most {cap} are read")
+        raise CheckpointError(
+            f"{place} has {len(data)} bytes; at most {cap} are read", hint=_EXPORT_AGAIN
+        )
     try:
         value = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{place} is not valid JSON: {error}", hint="download or export the model again"
-        ) from error
+        raise CheckpointError(f"{place} is not valid JSON: {error}", hint=_EXPORT_AGAIN) from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{place} holds a JSON {type(value).__name__}, not an object")
+        raise CheckpointError(
+            f"{place} holds a JSON {type(value).__name__}, not an object", hint=_EXPORT_AGAIN
+        )
     return value
 
 

@@ -57,7 +57,7 @@ def read_vocabulary(source: Source, label: str) -> Vocabulary | None:
     added: dict[str, Mapping[str, bool]] = {}
     for entry in _list(document.get("added_tokens") or [], place):
         if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
-            raise CheckpointError(f"{place} has an added token without text")
+            raise _broken(f"{place} has an added token without text")
         ids[entry["content"]] = _id(entry.get("id"), entry["content"], place)
         added[entry["content"]] = _flags(entry)
     for token, index, flags in _beside(source, label):
@@ -76,12 +76,12 @@ def _model_ids(document: JsonObject, place: str) -> dict[str, int]:
         return {token: _id(index, token, place) for token, index in vocab.items()}
     if isinstance(vocab, list):
         return {_unigram(row, place): index for index, row in enumerate(vocab)}
-    raise CheckpointError(f"{place} has no vocabulary")
+    raise _broken(f"{place} has no vocabulary")
 
 
 def _unigram(row: Any, place: str) -> str:
     if not (isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)):
-        raise CheckpointError(f"{place} has a Unigram entry that is not [token, score]")
+        raise _broken(f"{place} has a Unigram entry that is not [token, score]")
     return row[0]
 
 
@@ -107,13 +107,13 @@ def _flags(entry: Mapping[str, Any]) -> Mapping[str, bool]:
 
 def _id(value: Any, token: str, place: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAXIMUM_ID:
-        raise CheckpointError(f"{place} gives {token!r} the id {value!r}")
+        raise _broken(f"{place} gives {token!r} the id {value!r}")
     return value
 
 
 def _list(value: Any, place: str) -> list[Any]:
     if not isinstance(value, list):
-        raise CheckpointError(f"{place} has added tokens that are no list")
+        raise _broken(f"{place} has added tokens that are no list")
     return value
 
 
@@ -123,7 +123,11 @@ def _refuse_shared_ids(ordered: Mapping[str, int], place: str) -> None:
     seen: dict[int, str] = {}
     for token, index in ordered.items():
         if index in seen:
-            raise CheckpointError(
-                f"{place} gives {seen[index]!r} and {token!r} the same id {index}"
-            )
+            raise _broken(f"{place} gives {seen[index]!r} and {token!r} the same id {index}")
         seen[index] = token
+
+
+def _broken(message: str) -> CheckpointError:
+    return CheckpointError(
+        message, hint="save the tokenizer once more with transformers, or leave the model out"
+    )

@@ -5,19 +5,8 @@ import json
 import pytest
 
 from bot.checkpoint.tensor import Dtype
-from bot.methods.catalogue import catalogue
-from bot.plan.model import Plan
-from bot.plan.parent import Parent
-from bot.plan.planner import make_plan
-from bot.recipe.load import load_recipe
-from tests.plan.parents import by_ref, llama
-
-
-def plan_of(tmp_path, text: str, *parents: Parent) -> Plan:
-    file = tmp_path / "recipe.yaml"
-    file.write_text(text)
-    return make_plan(load_recipe(file), by_ref(*parents), catalogue())
-
+from tests.plan.parents import llama
+from tests.plan.recipes import plan_of
 
 LINEAR = """
 merge_method: linear

@@ -1,0 +1,132 @@
+"""Layer stacking: known recipes' block maps and sizes from configs alone, identity, order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.checkpoint.tensor import Dtype
+from tests.plan.parents import header, llama
+from tests.plan.recipes import plan_of
+
+LLAMA_70B = {
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 32000,
+}
+MISTRAL_7B = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 32000,
+}
+LLAMA_8B = MISTRAL_7B | {"vocab_size": 128256}
+
+
+def stacked(*ranges: tuple[str, int, int]) -> str:
+    lines = ["merge_method: passthrough", "slices:"]
+    for model, start, stop in ranges:
+        lines.append(f"  - sources: [{{model: {model}, layer_range: [{start}, {stop}]}}]")
+    return "\n".join(lines) + "\n"
+
+
+def parameters(plan) -> int:
+    return sum(job.output.elements for job in plan.jobs)
+
+
+def test_goliath_has_137_blocks_and_118_billion_parameters(tmp_path) -> None:
+    names = {"X": "org/xwin", "E": "org/euryale"}
+    ranges = [
+        (names["XE"[position % 2]], start, stop)
+        for position, (start, stop) in enumerate(
+            [(0, 16), (8, 24), (17, 32), (25, 40), (33, 48), (41, 56), (49, 64), (57, 72), (65, 80)]
+        )
+    ]
+    donors = [llama(name, dtype=Dtype.F16, **LLAMA_70B) for name in names.values()]
+    plan = plan_of(tmp_path, stacked(*ranges), *donors)
+    assert json.loads(plan.files["config.json"])["num_hidden_layers"] == 137
+    assert parameters(plan) == 137 * 855_654_400 + 2 * 32000 * 8192 + 8192
+    assert {job.method for job in plan.jobs} == {None}
+    edges = {job.output.name: job.models[0].source for job in plan.jobs if "layers" not in str(job)}
+    assert set(edges.values()) == {"xwin"}
+    used = {int(job.models[0].tensor.split(".")[2]) for job in plan.jobs if ".layers." in str(job)}
+    assert used == set(range(80))
+
+
+def test_solar_has_48_blocks_and_10_73_billion_parameters(tmp_path) -> None:
+    plan = plan_of(
+        tmp_path,
+        stacked(("org/m", 0, 24), ("org/m", 8, 32)),
+        llama("org/m", dtype=Dtype.BF16, **MISTRAL_7B),
+    )
+    assert parameters(plan) == 48 * 218_112_000 + 2 * 32000 * 4096 + 4096
+    origin = {
+        int(job.output.name.split(".")[2]): int(job.models[0].tensor.split(".")[2])
+        for job in plan.jobs
+        if ".layers." in job.output.name
+    }
+    assert [origin[index] for index in range(48)] == [*range(24), *range(8, 32)]
+
+
+def test_one_full_slice_is_the_donor(tmp_path) -> None:
+    donor = llama("org/a")
+    plan = plan_of(tmp_path, stacked(("org/a", 0, 4)), donor)
+    assert {job.output.name for job in plan.jobs} == set(donor.source.tensors())
+    assert all(job.method is None and job.models[0].tensor == job.output.name for job in plan.jobs)
+    assert plan.budget.input_bytes == plan.budget.output_bytes
+
+
+def test_scale_and_another_dtype_are_no_byte_copies(tmp_path) -> None:
+    scaled = stacked(("org/a", 0, 4)) + "parameters: {scale: [{filter: o_proj, value: 0}]}\n"
+    jobs = plan_of(tmp_path, scaled, llama("org/a")).jobs
+    assert {job.method for job in jobs if "o_proj" in job.output.name} == {"passthrough"}
+    assert {job.method for job in jobs if "o_proj" not in job.output.name} == {None}
+    cast = plan_of(tmp_path, stacked(("org/a", 0, 4)) + "dtype: bfloat16\n", llama("org/a"))
+    assert {job.method for job in cast.jobs} == {"passthrough"}
+    assert cast.jobs[0].parameters["scale"] == (1.0,)
+
+
+def test_two_layer_ranges_of_one_model_in_one_slice(tmp_path) -> None:
+    text = """
+merge_method: linear
+slices:
+  - sources:
+      - {model: org/a, layer_range: [0, 2], parameters: {weight: 0.25}}
+      - {model: org/a, layer_range: [2, 4], parameters: {weight: 0.75}}
+"""
+    plan = plan_of(tmp_path, text, llama("org/a"))
+    job = next(job for job in plan.jobs if job.output.name == "model.layers.1.mlp.up_proj.weight")
+    assert [slot.tensor.split(".")[2] for slot in job.models] == ["1", "3"]
+    assert job.parameters["weight"] == (0.25, 0.75)
+
+
+def test_other_towers_are_the_donors_in_slices(tmp_path) -> None:
+    tower = header({f"vision_tower.layers.{index}.weight": (5,) for index in range(3)})
+    plan = plan_of(
+        tmp_path, stacked(("org/a", 0, 4), ("org/a", 1, 3)), llama("org/a", tensors=tower)
+    )
+    copied = [job.output.name for job in plan.jobs if "vision" in job.output.name]
+    assert copied == list(tower)
+
+
+def test_the_size_of_an_8_billion_parameter_merge(tmp_path) -> None:
+    text = """
+merge_method: ties
+base_model: org/base
+models:
+  - {model: org/a, parameters: {weight: [0.2, 0.8], density: 0.5}}
+  - {model: org/b, parameters: {weight: 0.5, density: 0.5}}
+dtype: bfloat16
+"""
+    donors = [llama(f"org/{name}", dtype=Dtype.BF16, **LLAMA_8B) for name in ("base", "a", "b")]
+    plan = plan_of(tmp_path, text, *donors)
+    assert len(plan.jobs) == 291
+    assert plan.budget.output_bytes == pytest.approx(16.06e9, rel=1e-3)
+    assert plan.budget.download_bytes == 3 * plan.budget.output_bytes
+    assert plan.budget.peak_memory_bytes < 1 << 30
