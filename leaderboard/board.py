@@ -1,0 +1,119 @@
+"""What a board is made of: a version of a suite, a row a model, and the board itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leaderboard.errors import RecordError
+from leaderboard.provenance import Flag, Parent, Relation
+from leaderboard.results import Headline, Score, SuiteResult, TaskResult
+from leaderboard.schema import Record
+from leaderboard.verdict import Judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteVersion:
+    """What scores must share to be ranked together."""
+
+    suite: str
+    version: str
+    digest: str
+    split: str
+
+    @classmethod
+    def of(cls, result: SuiteResult) -> SuiteVersion:
+        """The version a result belongs to."""
+        return cls(
+            suite=result.suite, version=result.version, digest=result.digest, split=result.split
+        )
+
+    def __str__(self) -> str:
+        return f"{self.suite} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model of the board: a merge with its record, or a parent with what its child recorded.
+
+    ``rank_low`` and ``rank_high`` are None for rows that are not ranked. ``holds`` tells whether
+    "better than every parent" survives the correction for all headline claims of the board.
+    """
+
+    key: str
+    name: str
+    kind: Relation
+    record: Record | None = None
+    parent: Parent | None = None
+    judgement: Judgement | None = None
+    headline: Headline | None = None
+    tasks: Mapping[str, Score]
+    rank_low: int | None = None
+    rank_high: int | None = None
+    adjusted_p: float | None = None
+    holds: bool = False
+    flags: tuple[Flag, ...] = ()
+    created: str
+
+    @property
+    def method(self) -> str | None:
+        """The merge method's name, None for parents."""
+        return self.record.recipe.method if self.record else None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The short names of the models it was made from."""
+        return tuple(parent.name for parent in self.record.parents) if self.record else ()
+
+    @property
+    def parameters(self) -> int | None:
+        """How many parameters it has, where known."""
+        if self.record:
+            return self.record.model.parameters if self.record.model else None
+        return self.parent.parameters if self.parent else None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """What it takes to run it; two bytes a parameter and a fifth more where not recorded."""
+        if self.record and self.record.model and self.record.model.memory_bytes:
+            return self.record.model.memory_bytes
+        return None if self.parameters is None else round(self.parameters * 2 * 1.2)
+
+    @property
+    def licence(self) -> str | None:
+        """The licence's identifier, where known."""
+        if self.record:
+            return self.record.licence.id if self.record.licence else None
+        return self.parent.licence if self.parent else None
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``failed``, ``retracted`` or ``pending``."""
+        if self.record and self.record.retraction:
+            return "retracted"
+        if self.record and self.record.status == "failed":
+            return "failed"
+        return "ok" if self.headline else "pending"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Everything a face shows: ranked rows first by score, then those that are not ranked."""
+
+    suite: SuiteVersion | None
+    title: str
+    tasks: tuple[TaskResult, ...]
+    rows: tuple[Row, ...]
+    unranked: tuple[Row, ...]
+    claims: int
+    attempts: int
+    updated: str | None
+    normalised: bool = False
+
+    def row(self, key: str) -> Row:
+        """The row with this model key, run key or name. Raises RecordError when there is none."""
+        for row in (*self.rows, *self.unranked):
+            run_key = row.record.run_key if row.record else None
+            if key in {row.key, row.name, run_key}:
+                return row
+        raise RecordError(f"there is no model {key} on this board")
