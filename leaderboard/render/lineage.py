@@ -1,0 +1,262 @@
+"""The family tree of a model: a drawing, and the same as a nested list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from leaderboard.provenance import Lineage, LineageNode
+from leaderboard.render.escape import html, html_link, markdown, markdown_link, mermaid
+from leaderboard.render.layout import layered
+from leaderboard.render.svg import colour, drawing, element, link, shortened, text
+
+BOX_WIDTH, BOX_HEIGHT = 168, 44
+GAP_X, GAP_Y, EDGE = 84, 18, 14
+MAX_NODES = 60
+MAX_MERMAID = 15
+
+PageOf = Callable[[LineageNode], str | None]
+"""The board's own page of a model, None where it has none."""
+
+PERMISSIVE = ("apache", "mit", "bsd", "cc0", "cc-by-4", "unlicense", "isc")
+RESTRICTED = ("cc-by-nc", "non-commercial", "noncommercial", "-nc")
+
+
+def no_page(_node: LineageNode) -> str | None:
+    """Where there are no pages to link to."""
+    return None
+
+
+def licence_class(licence: str | None) -> str:
+    """``permissive``, ``restricted``, ``conditional`` or ``unknown``."""
+    name = (licence or "").lower()
+    if not name or name in {"unknown", "other"}:
+        return "unknown"
+    if any(mark in name for mark in RESTRICTED):
+        return "restricted"
+    return "permissive" if name.startswith(PERMISSIVE) else "conditional"
+
+
+def lineage_svg(
+    lineage: Lineage, name: str, *, page_of: PageOf = no_page, standalone: bool = False
+) -> str:
+    """The family tree from left to right, ancestors first.
+
+    Args:
+        lineage: the models and what was made from what.
+        name: the model it is about; its box stands out.
+        page_of: where a box leads to.
+        standalone: a file of its own rather than a part of a page.
+    """
+    nodes, hidden = _nearest(lineage, name)
+    layers = layered(list(nodes), [(edge.source, edge.target) for edge in lineage.edges])
+    places = _places(layers)
+    tallest = max((len(layer) for layer in layers), default=1)
+    width = 2 * EDGE + len(layers) * (BOX_WIDTH + GAP_X) - GAP_X
+    height = 2 * EDGE + tallest * (BOX_HEIGHT + GAP_Y) - GAP_Y + (22 if hidden else 0)
+    body = "".join(
+        _edge(places[edge.source], places[edge.target], edge.label)
+        for edge in sorted(lineage.edges, key=lambda edge: (edge.source, edge.target))
+        if edge.source in places
+        and edge.target in places
+        and places[edge.source][0] < places[edge.target][0]
+    )
+    for node_id, (x, y) in places.items():
+        body += _box(nodes[node_id], x, y, is_self=nodes[node_id].name == name, page_of=page_of)
+    if hidden:
+        body += text(f"+{hidden} more", EDGE, height - 10, fill=colour("muted"), font_size="12")
+    return drawing(
+        body,
+        width=max(width, 2 * EDGE + BOX_WIDTH),
+        height=height,
+        title=f"Family tree of {name}",
+        description=_described(lineage, name),
+        standalone=standalone,
+    )
+
+
+def lineage_list(lineage: Lineage, name: str, *, page_of: PageOf = no_page) -> str:
+    """The same as a nested HTML list: each model, and below it what it was made from."""
+
+    def item(node: LineageNode, label: str) -> str:
+        page = page_of(node)
+        shown = (
+            f'<a href="{html(page)}">{html(node.name)}</a>'
+            if page
+            else html_link(node.url, node.name)
+        )
+        weight = f' <span class="mb-weight">{html(label)}</span>' if label else ""
+        return f'{shown}{weight} <span class="mb-muted">{html(_facts(node))}</span>'
+
+    body = _nested(lineage, name, item, "<ul>", "</ul>", "<li>", "</li>")
+    return f'<ul class="mb-lineage">{body}</ul>'
+
+
+def lineage_markdown(lineage: Lineage, name: str) -> str:
+    """The same as a nested Markdown list."""
+    lines: list[str] = []
+
+    def walk(node: LineageNode, label: str, depth: int, seen: frozenset[str]) -> None:
+        weight = f" ({markdown(label)})" if label else ""
+        lines.append(
+            f"{'  ' * depth}- {markdown_link(node.url, node.name)}{weight}, {markdown(_facts(node))}"
+        )
+        for parent, used in _parents(lineage, node):
+            if parent.id not in seen:
+                walk(parent, used, depth + 1, seen | {parent.id})
+
+    for root in _roots(lineage, name):
+        walk(root, "", 0, frozenset({root.id}))
+    return "\n".join(lines)
+
+
+def lineage_mermaid(lineage: Lineage) -> str | None:
+    """A flat Mermaid flow chart, None where it would be too large to read."""
+    if not 0 < len(lineage.nodes) <= MAX_MERMAID:
+        return None
+    ids = {node.id: f"n{position}" for position, node in enumerate(lineage.nodes)}
+    lines = ["flowchart TB"]
+    lines += [f'  {ids[node.id]}["{mermaid(node.name)}"]' for node in lineage.nodes]
+    for edge in lineage.edges:
+        if edge.source in ids and edge.target in ids:
+            label = f'|"{mermaid(edge.label)}"|' if edge.label else ""
+            lines.append(f"  {ids[edge.source]} -->{label} {ids[edge.target]}")
+    return "\n".join(lines)
+
+
+def _nearest(lineage: Lineage, name: str) -> tuple[dict[str, LineageNode], int]:
+    """The nodes to draw, those nearest to the model first, and how many are left out."""
+    nodes = {node.id: node for node in lineage.nodes}
+    reached = [node.id for node in _roots(lineage, name)]
+    for node_id in reached:
+        for edge in lineage.edges:
+            other = (
+                edge.source
+                if edge.target == node_id
+                else edge.target
+                if edge.source == node_id
+                else None
+            )
+            if other in nodes and other not in reached:
+                reached.append(other)
+    reached += [node_id for node_id in nodes if node_id not in reached]
+    return {node_id: nodes[node_id] for node_id in reached[:MAX_NODES]}, len(reached[MAX_NODES:])
+
+
+def _roots(lineage: Lineage, name: str) -> list[LineageNode]:
+    """The model itself; where the graph does not name it, whatever nothing was made from."""
+    selves = [node for node in lineage.nodes if node.name == name or node.id == name]
+    if selves:
+        return selves[:1]
+    sources = {edge.source for edge in lineage.edges}
+    return [node for node in lineage.nodes if node.id not in sources] or list(lineage.nodes[:1])
+
+
+def _parents(lineage: Lineage, node: LineageNode) -> list[tuple[LineageNode, str]]:
+    nodes = {found.id: found for found in lineage.nodes}
+    return [
+        (nodes[edge.source], edge.label)
+        for edge in lineage.edges
+        if edge.target == node.id and edge.source in nodes
+    ]
+
+
+def _nested(
+    lineage: Lineage,
+    name: str,
+    item: Callable[[LineageNode, str], str],
+    *tags: str,
+) -> str:
+    open_list, close_list, open_item, close_item = tags
+
+    def walk(node: LineageNode, label: str, seen: frozenset[str]) -> str:
+        below = "".join(
+            walk(parent, used, seen | {parent.id})
+            for parent, used in _parents(lineage, node)
+            if parent.id not in seen
+        )
+        inner = f"{open_list}{below}{close_list}" if below else ""
+        return f"{open_item}{item(node, label)}{inner}{close_item}"
+
+    return "".join(walk(root, "", frozenset({root.id})) for root in _roots(lineage, name))
+
+
+def _facts(node: LineageNode) -> str:
+    parts = [node.relation, node.licence or "licence unknown"]
+    return ", ".join(parts if node.known else [*parts, "not found"])
+
+
+def _places(layers: list[list[str]]) -> dict[str, tuple[float, float]]:
+    tallest = max((len(layer) for layer in layers), default=1)
+    return {
+        node: (
+            EDGE + column * (BOX_WIDTH + GAP_X),
+            EDGE + (row + (tallest - len(layer)) / 2) * (BOX_HEIGHT + GAP_Y),
+        )
+        for column, layer in enumerate(layers)
+        for row, node in enumerate(layer)
+    }
+
+
+def _edge(source: tuple[float, float], target: tuple[float, float], label: str) -> str:
+    x1, y1 = source[0] + BOX_WIDTH, source[1] + BOX_HEIGHT / 2
+    x2, y2 = target[0], target[1] + BOX_HEIGHT / 2
+    bend = (x2 - x1) / 2
+    path = f"M{x1:.2f} {y1:.2f}C{x1 + bend:.2f} {y1:.2f} {x2 - bend:.2f} {y2:.2f} {x2:.2f} {y2:.2f}"
+    body = element("path", d=path, fill="none", stroke=colour("muted"), stroke_width=1.5)
+    if label:
+        body += text(
+            shortened(label, 12),
+            x2 - GAP_X / 2,
+            y1 + (y2 - y1) * 0.5 - 4,
+            text_anchor="middle",
+            font_size="11",
+            fill=colour("muted"),
+            stroke=colour("page"),
+            stroke_width=3,
+            paint_order="stroke",
+        )
+    return body
+
+
+def _box(node: LineageNode, x: float, y: float, *, is_self: bool, page_of: PageOf) -> str:
+    tones: Mapping[str, str] = {
+        "permissive": colour("better"),
+        "restricted": colour("worse"),
+        "conditional": colour("warn"),
+        "unknown": colour("muted"),
+    }
+    body = element(
+        "rect",
+        x=x,
+        y=y,
+        width=BOX_WIDTH,
+        height=BOX_HEIGHT,
+        rx=8,
+        fill=colour("card"),
+        stroke=colour("link" if is_self else "line"),
+        stroke_width=2 if is_self else 1.25,
+        stroke_dasharray=None if node.known else "4 3",
+    )
+    weight = "700" if is_self else "500"
+    body += text(shortened(node.name, 22), x + 10, y + 18, font_size="12.5", font_weight=weight)
+    body += element("circle", cx=x + 14, cy=y + 31.5, r=4, fill=tones[licence_class(node.licence)])
+    body += text(
+        shortened(f"{node.licence or 'licence unknown'} · {node.relation}", 26),
+        x + 23,
+        y + 35.5,
+        font_size="11",
+        fill=colour("muted"),
+    )
+    page = page_of(node)
+    return link(page, body, local=True) if page else link(node.url, body)
+
+
+def _described(lineage: Lineage, name: str) -> str:
+    names = {node.id: node.name for node in lineage.nodes}
+    made = [
+        f"{names[edge.source]} into {names[edge.target]}"
+        + (f" ({edge.label})" if edge.label else "")
+        for edge in lineage.edges
+        if edge.source in names and edge.target in names
+    ]
+    return f"{len(names)} models. " + "; ".join(made[:40]) if made else f"Only {name} is known."
