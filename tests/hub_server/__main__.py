@@ -6,14 +6,25 @@ import argparse
 import shlex
 import signal
 import sys
+import textwrap
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.hub_server.accounts import Accounts, Identity
 from tests.hub_server.dials import Dials
+from tests.hub_server.endpoints import Endpoint
+from tests.hub_server.faults import FaultKind
 from tests.hub_server.server import client_env, serve
 
-_EPILOG = """\
+
+def _wrapped(names: Iterable[str]) -> str:
+    return textwrap.fill(
+        " ".join(names), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+_EPILOG = f"""\
 example:
   python -m tests.hub_server --port 8899 --data ./hub-data
   # in another terminal: paste the printed export lines, then
@@ -23,8 +34,13 @@ example:
 
 faults (one 503 for the next commit):
   curl -X POST localhost:8899/_admin/faults -H 'content-type: application/json' \\
-       -d '{"endpoint": "commit", "kind": "503", "times": 1}'
-  curl localhost:8899/_admin/requests      # every request so far
+       -d '{{"endpoint": "commit", "kind": "503", "times": 1}}'
+  curl localhost:8899/_admin/requests               # every request so far
+  curl -X DELETE localhost:8899/_admin/faults       # all well again
+endpoints:
+{_wrapped(Endpoint)}
+kinds:
+{_wrapped(FaultKind)}
 """
 
 

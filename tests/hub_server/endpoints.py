@@ -42,6 +42,7 @@ class Endpoint(StrEnum):
     SPACE = "space"
     ADMIN = "admin"
     OTHER = "other"
+    ANY = "any"  # only to dial faults: the n-th request, whatever it is
 
 
 _REPO = r"/api/(?:models|datasets|spaces)/[^/]+/[^/]+"

@@ -11,7 +11,12 @@ from tests.hub_server.endpoints import Endpoint
 
 
 class FaultKind(StrEnum):
-    """What can happen to a request; all but the first group let the server do the work."""
+    """What can happen to a request.
+
+    The first group keeps the server from doing the work. In the second the work is done and the
+    answer suffers: `drop-after` of a commit is a commit whose answer is lost; `short-body` ends
+    half way, `reset-body` too, but by a TCP reset; `corrupt-body` flips one bit.
+    """
 
     TOO_MANY_REQUESTS = "429"
     UNAVAILABLE = "503"
@@ -93,7 +98,7 @@ class FaultDial:
         """The fault that hits this request, counted; None lets it through."""
         with self._lock:
             for fault in self._faults:
-                if fault.endpoint is not endpoint or fault.path not in path:
+                if fault.endpoint not in {endpoint, Endpoint.ANY} or fault.path not in path:
                     continue
                 if fault.times is not None and fault.hits >= fault.times:
                     continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from math import prod
 
 import yaml
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from tests.hub_server.card import base_models, card_tags, front_matter, parse_yaml
 from tests.hub_server.hub import Hub
@@ -112,24 +114,30 @@ def _model_fields(hub: Hub, tree: Tree, card: dict[str, object]) -> dict[str, ob
 
 
 def _parameter_counts(hub: Hub, tree: Tree) -> dict[str, int]:
-    """Elements per dtype over the safetensors files at the root."""
+    """Elements per dtype over the safetensors files at the root; what is malformed counts 0."""
     counts: Counter[str] = Counter()
     for path, entry in tree.items():
-        if path.endswith(".safetensors") and "/" not in path and hub.blobs.has(entry.sha256):
-            for name, tensor in safetensors_header(hub, entry).items():
-                if name != "__metadata__":
-                    counts[tensor["dtype"]] += prod(tensor["shape"])
+        if path.endswith(".safetensors") and "/" not in path:
+            for tensor in safetensors_header(hub, entry).values():
+                with suppress(ValidationError):
+                    described = _Tensor.model_validate(tensor)
+                    counts[described.dtype] += prod(described.shape)
     return dict(counts)
 
 
-def safetensors_header(hub: Hub, entry: Entry) -> dict[str, dict]:  # type: ignore[type-arg]  # JSON of a file
+class _Tensor(BaseModel, strict=True):
+    dtype: str
+    shape: list[NonNegativeInt]
+
+
+def safetensors_header(hub: Hub, entry: Entry) -> dict[str, object]:
     """The JSON header of a stored file; empty when it has none."""
     length = int.from_bytes(hub.blobs.read(entry.sha256, 8), "little")
     if not 0 < length <= min(_HEADER_LIMIT, entry.size - 8):
         return {}
     try:
         header = json.loads(hub.blobs.read(entry.sha256, 8 + length)[8:])
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) else {}
 

@@ -67,6 +67,21 @@ def test_skip_and_times_count_matching_requests(full: str, server: HubServer) ->
     assert server.requests.count("cdn-get") == 1
 
 
+def test_any_request_can_be_the_one(api: HfApi, repo: str, server: HubServer) -> None:
+    def journey() -> None:
+        api.model_info(repo)
+        api.list_repo_refs(repo)
+
+    journey()
+    for number, request in enumerate(server.requests.all()):
+        server.faults.clear()
+        server.faults.add("any", "402", skip=number)
+        server.requests.clear()
+        with pytest.raises(HfHubHTTPError):
+            journey()
+        assert server.requests.all()[-1].endpoint is request.endpoint
+
+
 def test_a_fault_without_end(full: str, server: HubServer) -> None:
     server.faults.add("resolve-get", "500", times=None)
     assert {get(server, full).status_code for _ in range(5)} == {500}

@@ -130,6 +130,6 @@ def _decode_cursor(cursor: str | None) -> int:
     if cursor is None:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(cursor))
+        return max(int(base64.urlsafe_b64decode(cursor)), 0)
     except (ValueError, binascii.Error) as error:
         raise errors.bad_request("Invalid cursor") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeInt
 
 from tests.hub_server import errors
 from tests.hub_server.accounts import Identity
@@ -55,7 +55,9 @@ def open_thread(hub: TheHub, repo: Readable, user: User, body: NewThread) -> dic
 
 
 @router.get("/api/{kind}/{namespace}/{name}/discussions")
-def threads(hub: TheHub, repo: Readable, request: Request) -> dict[str, object]:
+def threads(
+    hub: TheHub, repo: Readable, request: Request, p: NonNegativeInt = 0
+) -> dict[str, object]:
     query = request.query_params
     wanted = [
         thread
@@ -65,7 +67,7 @@ def threads(hub: TheHub, repo: Readable, request: Request) -> dict[str, object]:
         and _has_type(thread, query.get("type", "all"))
     ]
     size = hub.dials.page_size
-    start = int(query.get("p", "0")) * size
+    start = p * size
     page = [_summary(repo, thread) for thread in wanted[start : start + size]]
     return {"discussions": page, "count": len(wanted), "start": start}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import PositiveInt
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 
@@ -75,7 +76,12 @@ def safetensors_metadata(hub: TheHub, repo: Readable, path: PathInRepo) -> dict[
 
 @router.get("/api/{kind}")
 def listing(
-    hub: TheHub, kind: str, caller: Caller, request: Request, response: Response
+    hub: TheHub,
+    kind: str,
+    caller: Caller,
+    request: Request,
+    response: Response,
+    limit: PositiveInt | None = None,
 ) -> list[dict[str, object]]:
     """Newest first, filtered by `author`, `search` and every `filter` tag."""
     repo_type = RepoType.of_plural(kind)
@@ -89,7 +95,7 @@ def listing(
         for description in [listed_info(hub, repo)]
         if set(query.getlist("filter")) <= set(texts(description.get("tags")))
     ]
-    size = min(int(query.get("limit", hub.dials.page_size)), hub.dials.page_size)
+    size = min(limit or hub.dials.page_size, hub.dials.page_size)
     return one_page(found, size=size, hub=hub, request=request, response=response)
 
 

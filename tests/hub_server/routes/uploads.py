@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, Field
 
 from tests.hub_server.names import RepoName, RepoType
 from tests.hub_server.routes.dependencies import AtCommit, Readable, Revision, TheHub, User
@@ -18,7 +16,7 @@ router = APIRouter()
 class FileToUpload(BaseModel):
     path: str
     size: int
-    sample: str = ""
+    sample: Base64Bytes = b""
 
 
 class Preupload(BaseModel):
@@ -46,7 +44,7 @@ def preupload(
         mode = upload_mode(
             file.path,
             file.size,
-            base64.b64decode(file.sample),
+            file.sample,
             patterns=patterns,
             regular_limit=hub.dials.regular_limit,
         )

@@ -104,7 +104,9 @@ class BlobStore:
         yield from file_chunks(self.path(sha256), start, stop)
 
     def read(self, sha256: str, limit: int) -> bytes:
-        """At most the first `limit` bytes of a stored blob."""
+        """At most the first `limit` bytes; none of a blob that was only hashed."""
+        if not self.has(sha256):
+            return b""
         with self.path(sha256).open("rb") as file:
             return file.read(limit)
 
