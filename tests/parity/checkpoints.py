@@ -1,0 +1,97 @@
+"""Tiny Llama siblings on disk, and one recipe merged by both engines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from mergekit.config import MergeConfiguration
+from mergekit.io.tasks import LoaderCache
+from mergekit.merge import run_merge
+from mergekit.options import MergeOptions
+from safetensors.numpy import load_file, save_file
+
+from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.memory import MemorySink
+from bot.engine.execute import execute
+from bot.methods.catalogue import catalogue
+from bot.plan.parent import Parent
+from bot.plan.planner import make_plan
+from bot.plan.sources import open_sources
+from bot.recipe.load import load_recipe
+from tests.methods.cases import bf16
+from tests.tokens.made import CORPUS, bpe, write_llama
+
+LAYERS = 4
+NAMES = ("base", "a", "b", "c")
+
+
+def write_siblings(root: Path, *, coarse: bool) -> None:
+    """A base and three fine-tunes, float32; coarse ones hold bf16 values only."""
+    tokenizer = bpe(CORPUS, 40)
+    for seed, name in enumerate(NAMES):
+        config = {"num_hidden_layers": LAYERS, "hidden_size": 8, "intermediate_size": 12}
+        tensors = write_llama(root / name, tokenizer, seed=0, **config)
+        rng, common = np.random.default_rng(seed), np.random.default_rng(99)
+        for key, values in tensors.items():
+            drift = common.normal(size=values.shape) + rng.normal(size=values.shape)
+            moved = values + min(seed, 1) * 0.1 * drift
+            tensors[key] = (bf16(moved) if coarse else moved).astype(np.float32)
+        save_file(tensors, root / name / "model.safetensors", metadata={"format": "pt"})
+
+
+def without_sharing(recipe: dict) -> dict:
+    """Without shared parts, which YAML would write as anchors."""
+    copy: dict = json.loads(json.dumps(recipe))
+    return copy
+
+
+@dataclass
+class Both:
+    """Our merge and mergekit's, and what went into each output tensor."""
+
+    jobs: dict
+    inputs: dict
+    ours: dict
+    peer: dict
+
+
+def merge_both(recipe: dict, folder: Path) -> Both:
+    """Merge by plan and engine, and by mergekit."""
+    file = folder / "recipe.yaml"
+    file.write_text(yaml.safe_dump(without_sharing(recipe)))
+    loaded = load_recipe(file)
+    parents = {
+        ref: Parent(key=ref.name, ref=ref, source=FolderSource(ref.path))
+        for ref in loaded.references()
+    }
+    plan = make_plan(loaded, parents, catalogue())
+    sources, sink = open_sources(plan, parents.values()), MemorySink()
+    execute(plan, sources, sink, threads=1)
+    LoaderCache().loaders.clear()
+    config = MergeConfiguration.model_validate(recipe)
+    run_merge(config, str(folder / "peer"), MergeOptions(quiet=True, write_model_card=False))
+    return Both(
+        jobs={job.output.name: job for job in plan.jobs},
+        inputs={job.output.name: read_inputs(job, sources) for job in plan.jobs},
+        ours={
+            job.output.name: np.frombuffer(sink.tensors[job.output.name], "<f4").reshape(
+                job.output.shape
+            )
+            for job in plan.jobs
+        },
+        peer=load_file(folder / "peer" / "model.safetensors"),
+    )
+
+
+def read_inputs(job, sources):
+    """(base or None, models) of a job, in float32."""
+    arrays = []
+    for slot in job.inputs:
+        data = bytearray(job.output.elements * 4)
+        sources[slot.source].read_into(slot.tensor, 0, memoryview(data))
+        arrays.append(np.frombuffer(data, "<f4").reshape(job.output.shape))
+    return (arrays[0], arrays[1:]) if job.base else (None, arrays)

@@ -1,0 +1,103 @@
+"""How far two exact merges of one tensor may drift apart, and where a coin decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from tests.methods import oracles
+
+
+@dataclass
+class Leeway:
+    """Amplification of rounding, and the elements whose decision is a tie."""
+
+    condition: np.ndarray | float
+    undecided: np.ndarray
+
+
+def leeway(method, base, models, given):
+    """For resolved parameters, a tuple per per-model parameter."""
+    if method == "model_stock" and _disagree(oracles.deltas(base, models), given):
+        return Leeway(1, np.ones(models[0].shape, bool))  # the two differ on purpose
+    if method in CONDITIONS:
+        return Leeway(CONDITIONS[method](base, models, given), np.zeros(models[0].shape, bool))
+    moved = oracles.deltas(base, models)
+    kept, tied = thinned(method, moved, given)
+    merge = oracles.elected if method.endswith("ties") else oracles.summed
+    expected = merge(
+        base.astype(float),
+        kept,
+        given["weight"],
+        normalize=given["normalize"],
+        lambda_=given["lambda"],
+    )
+    return Leeway(expected.condition, expected.close | tied)
+
+
+def thinned(method, moved, given):
+    if method == "ties":
+        kept = [oracles.trim(d, share) for d, share in zip(moved, given["density"], strict=True)]
+        edges = [[max(1, int(s * d.size))] for d, s in zip(moved, given["density"], strict=True)]
+    elif method.startswith("breadcrumbs"):
+        rows = list(zip(moved, given["density"], given["gamma"], strict=True))
+        kept = [oracles.band(*row) for row in rows]
+        edges = [band_edges(d.size, share, top) for d, share, top in rows]
+    else:
+        return moved, np.zeros(moved[0].shape, bool)
+    ties = [oracles.on_threshold(d, ranks) for d, ranks in zip(moved, edges, strict=True)]
+    return kept, np.any(ties, axis=0)
+
+
+def band_edges(elements, density, gamma):
+    kept = int(density * elements)
+    top = min(int(gamma * elements), elements - kept)
+    return [top, top + kept]
+
+
+def _disagree(moved, given):
+    rows = [d.reshape(-1, d.shape[-1] if given["filter_wise"] else d.size) for d in moved]
+    units = [row / np.linalg.norm(row, axis=-1, keepdims=True) for row in rows]
+    pairs = [(a * b).sum(-1) for a, b in combinations(units, 2)]
+    return np.mean(pairs, axis=0).min() < 0
+
+
+def _linear(_base, _models, given):
+    size = sum(map(abs, given["weight"]))
+    return size / abs(sum(given["weight"])) if given["normalize"] else size
+
+
+def _arc(ends, axis=None):
+    left, right = (end.reshape(1, -1) if axis is None or end.ndim < 2 else end for end in ends)
+    left, right = left.astype(float), right.astype(float)
+    if axis == 0 and ends[0].ndim > 1:
+        left, right = left.T, right.T
+    lengths = np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1)
+    cosine = (left * right).sum(-1) / np.maximum(lengths, 1e-300)
+    return float(4 / np.maximum(1 - cosine**2, 1e-3).min())
+
+
+def _slerp(base, models, _given):
+    return _arc((base, models[0]))
+
+
+def _nuslerp(base, models, given):
+    ends = models if base is None else [model - base for model in models]
+    axis = None if given["nuslerp_flatten"] else 0 if given["nuslerp_row_wise"] else -1
+    return _arc(ends, axis)
+
+
+CONDITIONS = {
+    "linear": _linear,
+    "slerp": _slerp,
+    "nuslerp": _nuslerp,
+    "multislerp": lambda _b, models, given: 8 * (1 + sum(map(abs, given["weight"]))),
+    "karcher": lambda *_: 20,
+    "model_stock": lambda *_: 8,
+    "ram": lambda *_: 4,
+    "ramplus_tl": lambda *_: 4,
+    "nearswap": lambda *_: 2,
+    "passthrough": lambda *_: 1,
+}
