@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from leaderboard.render.export import FORMATS, export_board
+from leaderboard.render.table import board_table
 
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.runner.board import load_board
 from bot.runner.workspace import Workspace
 from leaderboard.ranking import Board, build_board
-from leaderboard.render.export import FORMATS, export_board
-from leaderboard.render.table import board_table
 
 
 @click.group()

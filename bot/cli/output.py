@@ -42,7 +42,13 @@ class Output:
         self._progress: Progress | None = None
 
     @classmethod
-    def from_flags(cls, arguments: Sequence[str]) -> Output:
+    def from_flags(
+        cls,
+        arguments: Sequence[str],
+        *,
+        stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
+    ) -> Output:
         """Read the flags every command shares, so that even a usage error obeys them."""
         flags = list(arguments)[: list(arguments).index("--")] if "--" in arguments else arguments
         mode: Mode = "human"
@@ -50,7 +56,7 @@ class Output:
             mode = "quiet"
         if "--json" in flags:
             mode = "json"
-        return cls(mode, color="--no-color" not in flags)
+        return cls(mode, color="--no-color" not in flags, stdout=stdout, stderr=stderr)
 
     @property
     def json(self) -> bool:

@@ -16,6 +16,7 @@ from bot.recipe.load import load_recipe
 from bot.recipe.model import Recipe
 from bot.runner.forecast import Forecast, forecast
 from bot.sizes import format_bytes
+from leaderboard.render.escape import markdown
 
 
 @click.command(
@@ -48,13 +49,14 @@ def validate(out: Output, recipes: tuple[Path, ...], report: Path | None, schema
     findings = [_check(path) for path in recipes]
     if report is not None:
         report.write_text(markdown_report(findings), "utf-8")
-    rows = [finding.data() for finding in findings]
-    out.result(rows, [finding.text() for finding in findings if finding.failure is None] or "")
     failures = [finding.failure for finding in findings if finding.failure is not None]
+    code = failures[0].code if failures else 0
+    data = {"exit_code": code, "recipes": [finding.data() for finding in findings]}
+    out.result(data, [finding.text() for finding in findings if finding.failure is None])
     if not out.json:
         for failure in failures:
             out.fail(failure)
-    return failures[0].code if failures else 0
+    return code
 
 
 class Finding:
@@ -100,22 +102,20 @@ def _cost(budget: Budget) -> str:
 
 def markdown_report(findings: list[Finding]) -> str:
     """A report for a pull request; every word of a recipe is escaped."""
-    from leaderboard.render.escape import escape_markdown
-
     lines = []
     for finding in findings:
-        name = escape_markdown(str(finding.path))
+        name = markdown(str(finding.path))
         if finding.failure is None and finding.seen is not None:
-            lines += [f"### ✔ {name}", "", escape_markdown(finding.seen.summary), ""]
+            lines += [f"### ✔ {name}", "", markdown(finding.seen.summary), ""]
             budget = finding.seen.budget
             if budget is not None:
                 lines += [_cost(budget), ""]
-            lines += [f"- {escape_markdown(warning)}" for warning in finding.seen.warnings]
+            lines += [f"- {markdown(warning)}" for warning in finding.seen.warnings]
         elif finding.failure is not None:
             lines += [f"### ✕ {name}", ""]
             for problem in finding.failure.problems:
                 place = f"line {problem.line}: " if problem.line else ""
-                hint = f" — {escape_markdown(problem.hint)}" if problem.hint else ""
-                lines.append(f"- {place}{escape_markdown(problem.message)}{hint}")
+                hint = f" — {markdown(problem.hint)}" if problem.hint else ""
+                lines.append(f"- {place}{markdown(problem.message)}{hint}")
         lines.append("")
     return "\n".join(lines)

@@ -5,19 +5,19 @@ Rendered from the record alone, so the same record always gives the same card.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from leaderboard.render.escape import escape_markdown as escape
 
-from bot.lineage.ancestry import GENERATIONS
 from bot.lineage.licence import DUTIES
 from leaderboard import wording
+from leaderboard.render.escape import markdown as escape
+from leaderboard.render.escape import markdown_block
+from leaderboard.render.lineage import lineage_markdown
 from leaderboard.results import SuiteResult
-from leaderboard.schema import LineageEdge, LineageNode, Record
+from leaderboard.schema import Record
 from leaderboard.verdict import judge, sentence
 
 HUB_TAGS = ("merge", "mergebot")
@@ -37,8 +37,8 @@ def render_card(record: Record) -> str:
             verdict=sentence(judge(record), record.name),
             notes=judge(record).notes,
             suites=[suite_view(record, suite) for suite in record.suites],
-            lineage=lineage_list(record),
-            fence=fence_for(record.recipe.text),
+            lineage=lineage_markdown(record.lineage, record.name),
+            recipe=markdown_block(record.recipe.text, "yaml"),
             duties=DUTIES.get(record.licence.id, ()) if record.licence else (),
             warnings=[check for check in record.checks if not check.passed],
         )
@@ -98,44 +98,6 @@ def _delta(row: Any) -> str:
     if row is None:
         return wording.MISSING
     return f"{wording.signed(row.delta)} {wording.interval(row.low, row.high)}"
-
-
-def lineage_list(record: Record) -> str:
-    """The family tree as a nested list, the merge on top, its parents below it."""
-    nodes = {node.id: node for node in record.lineage.nodes}
-    parents: dict[str, list[LineageEdge]] = {}
-    for edge in record.lineage.edges:
-        parents.setdefault(edge.target, []).append(edge)
-    root = record.model_digest or record.run_key
-    lines: list[str] = []
-    _list_node(nodes, parents, root, "", 0, lines)
-    return "\n".join(lines)
-
-
-def _list_node(
-    nodes: Mapping[str, LineageNode],
-    parents: Mapping[str, list[LineageEdge]],
-    node_id: str,
-    label: str,
-    depth: int,
-    lines: list[str],
-) -> None:
-    node = nodes[node_id]
-    name = f"[{escape(node.name)}]({node.url})" if node.url else escape(node.name)
-    facts = ", ".join(filter(None, [label, node.licence or ""]))
-    lines.append(f"{'  ' * depth}- {name}" + (f" ({escape(facts)})" if facts else ""))
-    if depth < GENERATIONS:
-        for edge in parents.get(node_id, ()):
-            _list_node(nodes, parents, edge.source, edge.label, depth + 1, lines)
-
-
-def fence_for(text: str) -> str:
-    """A code fence longer than any run of backticks in the text."""
-    longest, run = 2, 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return "`" * (longest + 1)
 
 
 @cache

@@ -1,0 +1,119 @@
+"""Nothing a user types wrong gives a traceback: every mistake has a code and a next step."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cli.app import COMMANDS
+from tests.cli.commands import run
+from tests.families import RECIPE, write_family
+
+MISTAKES = [
+    (["nonsense"], 2, "no command 'nonsense'"),
+    (["merg", "a", "b"], 2, "Did you mean 'merge'?"),
+    (["merge"], 2, "Missing argument"),
+    (["merge", "recipe.yaml", "out", "--threads", "0"], 2, "--threads"),
+    (["merge", "recipe.yaml", "out", "--out-shard-size", "big"], 2, "is not a size"),
+    (["merge", "recipe.yaml", "out", "--colour"], 2, "--colour"),
+    (["merge", "missing.yaml", "out"], 3, "cannot read the recipe"),
+    (["merge", ".", "out"], 3, "cannot read the recipe"),
+    (["merge", "typo.yaml", "out"], 3, "typo.yaml:5:"),
+    (["merge", "lost.yaml", "out"], 3, "there is no folder ./gone"),
+    (["merge", "narrow.yaml", "out"], 4, "model.layers.0"),
+    (["merge", "hub.yaml", "out"], 11, "someone/model"),
+    (["merge", "recipe.yaml", "out", "--device", "cuda"], 14, "cuda"),
+    (["plan", "broken.yaml"], 5, "model.safetensors"),
+    (["validate"], 2, "Which recipe?"),
+    (["validate", "typo.yaml"], 3, "did you mean `density`"),
+    (["evaluate", "base", "--suite", "nonsense"], 9, "no suite named"),
+    (["evaluate", "nowhere", "--suite", "skills"], 5, "not a folder"),
+    (["compare", "base", "--suite", "skills"], 2, "--baseline"),
+    (["run", "silent.yaml"], 2, "names no suites"),
+    (["card", "abcdef12"], 16, "no run 'abcdef12'"),
+    (["verify", "base"], 16, "recipe.lock.json"),
+    (["methods", "tie"], 2, "ties"),
+    (["suites", "skill"], 9, "skills"),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mistakes")
+    write_family(folder)
+    (folder / "typo.yaml").write_text(
+        RECIPE.replace("density: 0.5", "densty: 0.5").replace("    p", "\n    p", 1)
+    )
+    (folder / "lost.yaml").write_text(RECIPE.replace("./second", "./gone"))
+    (folder / "hub.yaml").write_text(RECIPE.replace("./second", "someone/model"))
+    (folder / "silent.yaml").write_text(RECIPE.replace("suites: [skills]\n", ""))
+    broken = folder / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_bytes((folder / "base/config.json").read_bytes())
+    (broken / "model.safetensors").write_bytes(b"\xff" * 64)
+    (folder / "broken.yaml").write_text(RECIPE.replace("./second", "./broken"))
+    _narrow_model(folder)
+    return folder
+
+
+def _narrow_model(folder: Path) -> None:
+    from tests.checkpoint.models import random_tensors, write_model
+    from tests.plan.parents import LLAMA, llama_shapes
+
+    config = LLAMA | {"intermediate_size": 20}
+    files = {"config.json": json.dumps(config).encode()}
+    write_model(folder / "narrow", random_tensors(9, llama_shapes(config)), files)
+    (folder / "narrow.yaml").write_text(RECIPE.replace("./second", "./narrow"))
+
+
+@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_a_mistake_is_explained(
+    words: list[str], code: int, said: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    plain = run(*words)
+    assert plain.code == code, plain.err
+    assert said in plain.err
+    assert "Traceback" not in plain.err
+    assert plain.out == ""
+    told = run(*words, "--json")
+    assert told.code == code
+    assert told.json()["exit_code"] == code
+    assert "Traceback" not in told.out
+
+
+def test_every_command_explains_itself() -> None:
+    for name, entry in COMMANDS.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", name, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "--json" in done.stdout or "Commands:" in done.stdout, name
+        assert max(map(len, done.stdout.splitlines())) <= 80, name
+        assert entry.summary.endswith(".")
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom bot.cli.app import run_command\nfrom bot.cli.output import Output\n"
+        "run_command(['--help'], Output())\n"
+        "print([m for m in ('torch', 'numba', 'numpy', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_piped_output_has_no_control_codes(place: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "plan", str(place / "recipe.yaml")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout + done.stderr
+    assert "model.layers.3.self_attn.v_proj.weight" in done.stdout
