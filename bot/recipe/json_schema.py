@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.recipe import about, inputs, references, schema, tokenizer
+from bot.recipe import about, inputs, references, schema, sweep, tokenizer
 from bot.recipe.parameters import IGNORED
 from bot.recipe.signature import Parameter, Signature, load_signatures
 
@@ -43,24 +43,17 @@ def recipe_schema(signatures: Mapping[str, Signature]) -> Schema:
     }
 
 
-def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
-    found: Schema = {}
-    for signature in signatures.values():
-        found |= _parameter_definitions(signature)
-    return found
-
-
 def _top_properties(signatures: Mapping[str, Signature]) -> Schema:
     dtypes = [*schema.DTYPES, *(f"torch.{name}" for name in schema.DTYPES)]
     properties = {
-        "models": {"type": "array", "items": {"$ref": "#/$defs/model"}},
-        "slices": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/slice"}},
-        "base_model": {"$ref": "#/$defs/reference"},
+        "models": {"type": "array", "items": _to("model")},
+        "slices": {"type": "array", "minItems": 1, "items": _to("slice")},
+        "base_model": _to("reference"),
         "parameters": {"type": "object"},
         "dtype": {"enum": dtypes},
         "out_dtype": {"enum": dtypes},
-        "tokenizer_source": {"$ref": "#/$defs/tokenizer_source"},
-        "tokenizer": {"$ref": "#/$defs/tokenizer"},
+        "tokenizer_source": _to("tokenizer_source"),
+        "tokenizer": _to("tokenizer"),
         "chat_template": _chat_template(),
         "seed": {"type": "integer", "minimum": 0, "maximum": schema.GREATEST_SEED},
         **_about_properties(),
@@ -96,7 +89,7 @@ def _definitions() -> Schema:
     path = _closed({"path": {"type": "string"}, "revision": _or_null({"type": "string"})}, ["path"])
     part = {"anyOf": [{"type": "string"}, path]}
     parameters = _or_null({"type": "object"})
-    reference = {"$ref": "#/$defs/reference"}
+    reference = _to("reference")
     layers = {"type": "integer", "minimum": 0, "maximum": inputs.MOST_LAYERS}
     layer_range = {"type": "array", "items": layers, "minItems": 2, "maxItems": 2}
     source = {"model": reference, "layer_range": layer_range, "parameters": parameters}
@@ -111,7 +104,7 @@ def _definitions() -> Schema:
         "source": _closed(source, ["model", "layer_range"]),
         "slice": _closed(
             {
-                "sources": {"type": "array", "items": {"$ref": "#/$defs/source"}},
+                "sources": {"type": "array", "items": _to("source")},
                 "base_model": _or_null(reference),
                 "parameters": parameters,
             },
@@ -125,9 +118,9 @@ def _definitions() -> Schema:
 
 def _tokenizer() -> Schema:
     padding = {"type": "integer", "minimum": 1, "maximum": tokenizer.MOST_PADDING}
-    tokens = {"type": "object", "additionalProperties": {"$ref": "#/$defs/token_rule"}}
+    tokens = {"type": "object", "additionalProperties": _to("token_rule")}
     properties: Schema = {
-        "source": {"$ref": "#/$defs/tokenizer_source"},
+        "source": _to("tokenizer_source"),
         "tokens": tokens,
         "pad_to_multiple_of": padding,
     }
@@ -152,7 +145,7 @@ def _token_rule(reference: Schema) -> Schema:
 def _rules_of(signature: Signature) -> Schema:
     """What holds once ``merge_method`` names this method."""
     merge, model = (
-        {"properties": {"parameters": {"$ref": f"#/$defs/{signature.name}.{level}"}}}
+        {"properties": {"parameters": _to(f"{signature.name}.{level}")}}
         for level in ("merge", "model")
     )
     slice_ = {"properties": merge["properties"] | {"sources": {"items": model}}}
@@ -165,32 +158,57 @@ def _rules_of(signature: Signature) -> Schema:
     return {"if": {"properties": {"merge_method": {"const": signature.name}}}, "then": then}
 
 
-def _parameter_definitions(signature: Signature) -> Schema:
+def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
+    """Per method what may stand in ``parameters``; knobs of one kind and range share a schedule."""
+    names: dict[str, str] = {}
+    found: Schema = {}
+    for signature in signatures.values():
+        for knob in signature.parameters:
+            kind = json.dumps(_scalar(knob))
+            if kind not in names:
+                names[kind] = f"{signature.name}.{knob.name}"
+                found |= _schedule(knob, names[kind])
+        found |= _parameters(signature, names)
+    return found
+
+
+def _parameters(signature: Signature, names: Mapping[str, str]) -> Schema:
     """What may stand in ``parameters`` of recipe and slices ("merge"), and of one model."""
-    schedules: Schema = {name: {"enum": [True, False, 0, 1]} for name in IGNORED}
-    schedules |= {
-        knob.name: {"$ref": f"#/$defs/{signature.name}.{knob.name}.schedule"}
-        for knob in signature.parameters
-    }
+    merge: Schema = {name: {"enum": [True, False, 0, 1]} for name in IGNORED}
+    for knob in signature.parameters:
+        described = {"description": knob.description} if knob.description else {}
+        merge[knob.name] = described | _to(f"{names[json.dumps(_scalar(knob))]}.schedule")
     once = {knob.name for knob in signature.parameters if knob.scope == "global"} - IGNORED
-    per_model = {name: value for name, value in schedules.items() if name not in once}
-    definitions: Schema = {
-        "merge": {"properties": schedules, "additionalProperties": False},
-        "model": {"properties": per_model, "additionalProperties": False},
+    model = {name: value for name, value in merge.items() if name not in once}
+    return {
+        f"{signature.name}.merge": {"properties": merge, "additionalProperties": False},
+        f"{signature.name}.model": {"properties": model, "additionalProperties": False},
     }
-    definitions |= {f"{knob.name}.schedule": _schedule(knob) for knob in signature.parameters}
-    return {f"{signature.name}.{key}": value for key, value in definitions.items()}
 
 
-def _schedule(knob: Parameter) -> Schema:
-    scalar = _scalar(knob)
-    values = [scalar]
+def _schedule(knob: Parameter, name: str) -> Schema:
+    """Definitions from a knob's plain value up to its whole schedule."""
+    scalar, value, whole = _scalar(knob), _to(f"{name}.value"), _to(f"{name}.whole")
+    plain = [scalar]
     if knob.kind == "float":
-        values.append({"type": "array", "items": scalar, "minItems": 1})
-    row = _closed({"value": {"anyOf": values}, "filter": _or_null({"type": "string"})}, ["value"])
-    rows = {"type": "array", "items": row, "minItems": 1}
-    described = {"description": knob.description} if knob.description else {}
-    return {"anyOf": [*values, row, rows], **described}
+        plain.append({"type": "array", "items": scalar, "minItems": 1})
+    in_row = {"anyOf": [value, _sweep_of(value)]}
+    row = _closed({"value": in_row, "filter": _or_null({"type": "string"})}, ["value"])
+    rows = {"type": "array", "minItems": 1, "items": _to(f"{name}.row")}
+    return {
+        f"{name}.value": {"anyOf": plain},
+        f"{name}.row": row,
+        f"{name}.whole": {"anyOf": [value, _to(f"{name}.row"), rows]},
+        f"{name}.schedule": {"anyOf": [whole, _sweep_of(whole)]},
+    }
+
+
+def _sweep_of(value: Schema) -> Schema:
+    return _closed({sweep.KEY: {"type": "array", "minItems": 1, "items": value}}, [sweep.KEY])
+
+
+def _to(definition: str) -> Schema:
+    return {"$ref": f"#/$defs/{definition}"}
 
 
 def _scalar(knob: Parameter) -> Schema:

@@ -59,7 +59,8 @@ ONLY_THE_PARSER_SEES = {
     "two tokenizers", "name hub", "name lines", "tag twice", "tag odd", "token twice",
     "author line", "license empty", "base does not count", "too few", "none", "too many", "twice",
     "missing weight", "missing t", "dots", "git", "long id", "no layer", "lengths",
-    "two for passthrough", "base not listed", "remote code", "overflow", "not finite", "nan",
+    "two for passthrough", "base not listed", "remote code", "overflow",
+    "sweep", "not finite", "nan",
 }  # fmt: skip
 MISTAKES = {
     name: row[0].replace("→", "")
@@ -72,6 +73,14 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_rejects_mistakes_of_form_name_type_and_range(name: str) -> None:
     assert faults(MISTAKES[name])
+
+
+def test_knows_sweeps() -> None:
+    text = EXAMPLES["ties"]
+    swept = text.replace("density: 0.5", "density: {sweep: [0.5, [0, 1]]}")
+    assert not faults(swept.replace("value: 0\n", "value: {sweep: [0, 0.1]}\n"))
+    assert faults(text.replace("density: 0.5", "density: {sweep: [0.5, 2]}"))
+    assert faults(text.replace("density: 0.5", "density: {sweep: []}"))
 
 
 def test_covers_every_method_and_its_parameters() -> None:
