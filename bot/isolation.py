@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -67,6 +68,10 @@ def stopped_at_the_end(child: subprocess.Popen[bytes]) -> Iterator[None]:
 def limit_this_process(*, memory_bytes: int | None, cpu_seconds: int) -> None:
     """Limit what the calling process may use; the system enforces it as far as it can.
 
+    Args:
+        memory_bytes: address space, None for no limit.
+        cpu_seconds: processor time from now on.
+
     Linux enforces both; macOS ignores the limit on memory, and a system without ``resource`` has
     neither, which leaves the parent's time limit.
     """
@@ -74,7 +79,8 @@ def limit_this_process(*, memory_bytes: int | None, cpu_seconds: int) -> None:
         import resource
     except ImportError:
         return
+    allowed = math.ceil(time.process_time()) + cpu_seconds
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, allowed + 1))
     if memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -9,6 +9,7 @@ import numpy as np
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.events import Event, Report, silent
+from leaderboard.provenance import Check
 
 PIECE_BYTES = 4 << 20
 
@@ -44,6 +45,18 @@ def non_finite(source: Source, report: Report = silent) -> tuple[NonFinite, ...]
         done += spec.nbytes
         report(Event("check", "advance", "bytes", done, total, spec.name))
     return tuple(found)
+
+
+def check_finite(source: Source, report: Report = silent) -> Check:
+    """The gate's check, with the tensors named."""
+    broken = non_finite(source, report)
+    told = [
+        f"tensor {entry.tensor} has {entry.count} (the first at index {entry.first})"
+        for entry in broken[:5]
+    ]
+    more = f"; {len(broken) - 5} more tensors" if len(broken) > 5 else ""
+    detail = f"NaN or infinity: {'; '.join(told)}{more}" if broken else ""
+    return Check(name="finite", hard=True, passed=not broken, detail=detail)
 
 
 def _first_and_count(source: Source, spec: TensorSpec) -> NonFinite | None:

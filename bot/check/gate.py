@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bot.check.finite import non_finite
+from bot.check.finite import check_finite
 from bot.check.limited import run_limited
 from bot.check.template import check_known, check_rendering
 from bot.checkpoint.folder import FolderSource
@@ -98,7 +98,7 @@ def check_model(
     report(Event("check", "start", "bytes", item=str(model)))
     try:
         source = FolderSource(model)
-        checks = [_finite(source, report)]
+        checks = [check_finite(source, report)]
     except CheckpointError as error:
         checks = [Check(name="files", hard=True, passed=False, detail=error.message)]
         return CheckReport(checks=tuple(checks))
@@ -106,17 +106,6 @@ def check_model(
     checks += [check_rendering(model), check_known(model, parents)]
     report(Event("check", "end", item=str(model)))
     return CheckReport(checks=tuple(checks))
-
-
-def _finite(source: FolderSource, report: Report) -> Check:
-    broken = non_finite(source, report)
-    told = [
-        f"tensor {entry.tensor} has {entry.count} (the first at index {entry.first})"
-        for entry in broken[:5]
-    ]
-    more = f"; {len(broken) - 5} more tensors" if len(broken) > 5 else ""
-    detail = f"NaN or infinity: {'; '.join(told)}{more}" if broken else ""
-    return Check(name="finite", hard=True, passed=not broken, detail=detail)
 
 
 def _loaded(

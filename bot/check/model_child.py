@@ -55,14 +55,15 @@ def checks(request: dict[str, Any]) -> Iterator[Check]:
     except Exception as error:  # noqa: BLE001 (any failure to load is the answer)
         yield Check(name="loads", hard=True, passed=False, detail=_said(error))
         return
-    yield from _loading(info)
+    loading = list(_loading(info))
+    yield from loading
     if tokenizer is None:
         return
     rows = model.get_input_embeddings().weight.shape[0]
     yield judge_vocabulary(tokenizer, rows, model.config.vocab_size, request["parent_rows"])
     special = judge_special_tokens(tokenizer, known_from(model), rows)
     yield special
-    if special.passed and not info["missing_keys"]:
+    if special.passed and loading[0].passed:
         yield from _speaking(model, tokenizer, request["prompts"])
 
 
@@ -79,16 +80,19 @@ def _model(folder: Path, device: str) -> tuple[Any, dict[str, Any]]:
 
     model, info = AutoModelForCausalLM.from_pretrained(
         str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
-        dtype="auto", output_loading_info=True,
+        dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True,
     )  # fmt: skip
     return model.to(device).eval(), info
 
 
 def _loading(info: dict[str, Any]) -> Iterator[Check]:
     missing, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
-    yield Check(
-        name="loads", hard=True, passed=not missing, detail=_listed("missing tensors", missing)
-    )
+    misshapen = [
+        f"{name} ({list(found)} in the file, {list(wanted)} in the architecture)"
+        for name, found, wanted in sorted(info["mismatched_keys"])
+    ]
+    detail = _listed("missing tensors", missing) or _listed("wrong shapes", misshapen)
+    yield Check(name="loads", hard=True, passed=not detail, detail=detail)
     yield Check(
         name="no unused tensors", hard=False, passed=not unused,
         detail=_listed("tensors the architecture does not use", unused),

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers.utils.chat_template_utils import render_jinja_template
+
 from bot.isolation import limit_this_process
 
 MEMORY_BYTES = 2 << 30
-CPU_SECONDS = 5
+CPU_SECONDS = 3
 LONGEST_PROMPT = 100_000
 
 FIRST = {"role": "user", "content": "Hello! How are you?"}
@@ -28,13 +30,12 @@ def main(arguments: Sequence[str]) -> int:
     """Print as JSON how rendering failed, or null."""
     request = json.loads(Path(arguments[0]).read_text("utf-8"))
     limit_this_process(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
-    sys.stdout.write(json.dumps(_problem(request["template"], request["tokens"])))
+    sys.stdout.write(json.dumps(problem(request["template"], request["tokens"])))
     return 0
 
 
-def _problem(template: str, tokens: dict[str, str]) -> str | None:
-    from transformers.utils.chat_template_utils import render_jinja_template
-
+def problem(template: str, tokens: dict[str, str]) -> str | None:
+    """How rendering fails, None if it does not. Unlimited where the process is."""
     for conversation in CONVERSATIONS:
         try:
             answer = render_jinja_template(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -87,6 +88,7 @@ def versions() -> dict[str, str]:
         ) from error
 
 
+@cache
 def device_class(device: str) -> str:
     """What kind of device computes: "cpu", or "cuda" with the GPU's product name where known."""
     kind = device.partition(":")[0]

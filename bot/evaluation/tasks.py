@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from lm_eval import tasks as lm_eval_tasks
 from lm_eval.tasks import TaskManager
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError
 from bot.evaluation.catalogue import LM_EVAL_PREFIX, Part, Suite, TaskSpec, data_files
@@ -45,7 +46,7 @@ def load_task(spec: TaskSpec, suite: Suite, settings: Settings) -> Any:
         ) from error
     except (MergebotError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 (tasks bring code of their own, datasets too)
+    except Exception as error:  # tasks and datasets bring code of their own
         raise _cannot_load(spec, suite, error) from error
     task = loaded[spec.name]
     task.set_fewshot_seed(settings.seeds["fewshot"])
@@ -74,8 +75,6 @@ def seed_everything(settings: Settings) -> None:
 
 def _config(spec: TaskSpec, suite: Suite) -> dict[str, Any]:
     """The task file's content with the suite's overrides; ``!function`` tags are resolved."""
-    from lm_eval.tasks._yaml_loader import load_yaml
-
     if spec.shipped_with_lm_eval:
         path = LM_EVAL_TASKS / spec.file.removeprefix(LM_EVAL_PREFIX)
         _provide_pkg_resources()
