@@ -19,9 +19,8 @@ from tests.hub_server.server import client_env, serve
 
 
 def _wrapped(names: Iterable[str]) -> str:
-    return textwrap.fill(
-        " ".join(names), 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-    )
+    lines = textwrap.wrap(" ".join(names), 96, break_on_hyphens=False)
+    return textwrap.indent("\n".join(lines), "  ")
 
 
 _EPILOG = f"""\

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub._oidc import exchange_oidc_token
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import httpx
 
@@ -141,26 +143,26 @@ def _peak_memory(pid: int) -> int:
 
 
 def test_a_trusted_job_writes_to_its_repository_only(tmp_path: Path) -> None:
-    trusted = ("--trusted-publisher", "datasets/mergebot/results:ci-job")
-    with spawn(tmp_path / "data", *trusted) as server:
-        owner = HfApi(endpoint=server.endpoint, token=server.token)
+    accounts = replace(Accounts.default(), publishers={"ci-job": "datasets/mergebot/results"})
+    with serve(tmp_path / "data", accounts=accounts) as server:
+        owner = HfApi(endpoint=server.endpoint, token=server.token())
         for name in ("results", "other"):
             owner.create_repo(f"mergebot/{name}", repo_type="dataset", private=True)
-        env = {**os.environ, **server.env, "HF_HOME": str(tmp_path), "HF_OIDC_ID_TOKEN": "ci-job"}
-        env |= {"HF_OIDC_RESOURCE": "datasets/mergebot/results"}
-        code = (
-            "import sys; from huggingface_hub import HfApi; HfApi().upload_file("
-            "path_or_fileobj=b'x', path_in_repo='a', repo_id=sys.argv[1], repo_type='dataset')"
+        answer = exchange_oidc_token(
+            subject_token="ci-job", resource="datasets/mergebot/results", endpoint=server.endpoint
         )
-
-        def push(name: str) -> int:
-            command = [sys.executable, "-c", code, f"mergebot/{name}"]
-            return subprocess.run(command, env=env, check=False, capture_output=True).returncode
-
-        assert push("results") == 0
-        assert push("other") != 0
-        commits = owner.list_repo_commits("mergebot/results", repo_type="dataset")
-        assert commits[0].authors == ["trusted-publisher"]
+        job = HfApi(endpoint=server.endpoint, token=answer["access_token"])
+        file = {"path_or_fileobj": b"x", "path_in_repo": "a", "repo_type": "dataset"}
+        job.upload_file(repo_id="mergebot/results", **file)
+        for refused in ("mergebot/other", "mergebot/none"):
+            with pytest.raises(HfHubHTTPError):
+                job.upload_file(repo_id=refused, **file)
+        with pytest.raises(HfHubHTTPError):
+            job.create_repo("mergebot/new", repo_type="dataset")
+        with pytest.raises(HfHubHTTPError):
+            exchange_oidc_token(
+                subject_token="ci-job", resource="mergebot/other", endpoint=server.endpoint
+            )
 
 
 def test_other_accounts_can_be_handed_in(tmp_path: Path) -> None:

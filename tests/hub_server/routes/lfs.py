@@ -134,7 +134,7 @@ def complete(
 ) -> dict[str, bool]:
     """Join the parts; repeating a completed upload is allowed, its answer may have been lost."""
     hub.check_signature(signature, "complete", key, oid, size)
-    if hub.blobs.has(oid):
+    if hub.blobs.size(oid) == size:
         hub.repositories.own_object(key, oid, size)
         return {"success": True}
     paths = [hub.blobs.part(f"{key}-{oid}", part.partNumber) for part in body.parts]

@@ -82,6 +82,10 @@ class BlobStore:
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
 
+    def size(self, sha256: str) -> int | None:
+        """Bytes of a stored blob, None when there is none."""
+        return self.path(sha256).stat().st_size if self.has(sha256) else None
+
     def writer(self, *, keep: bool = True) -> BlobWriter:
         return BlobWriter(self._incoming, keep=keep)
 
