@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff]"
 )
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^=:&])")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]>#|~$&])")
+LINE_START = re.compile(r"^(\d+(?=[.)])|(?=[-+=:]))")
 JOINER = "\u2060"
 """An invisible character that breaks mentions and automatic links."""
 
@@ -50,11 +51,10 @@ def html_link(url: str | None, text: str) -> str:
 def markdown(text: str) -> str:
     """One line of Markdown that shows the text: no mark-up, mention, reference or link fires."""
     line = " ".join(clean(text).split())
-    line = MARKDOWN.sub(r"\\\1", line)
-    line = line.replace("<", "&lt;").replace(r"\&lt;", "&lt;")
-    for trigger in ("@", "#", "www", "://"):
+    line = MARKDOWN.sub(r"\\\1", line).replace("<", "&lt;")
+    for trigger in ("@", "#", "www", "://", "mailto:"):
         line = line.replace(trigger, trigger + JOINER)
-    return line.replace(r"\:", ":" + JOINER)
+    return LINE_START.sub(r"\1\\", line)
 
 
 def markdown_code(text: str) -> str:

@@ -1,29 +1,20 @@
-"""The family tree of a model: a drawing, and the same as a nested list."""
+"""The family tree of a model as a drawing, ancestors to the left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from leaderboard.provenance import Lineage, LineageNode
-from leaderboard.render.escape import html, html_link, markdown, markdown_link, mermaid
+from leaderboard.render.family import PageOf, no_page, roots
 from leaderboard.render.layout import layered
 from leaderboard.render.svg import colour, drawing, element, link, shortened, text
 
 BOX_WIDTH, BOX_HEIGHT = 168, 44
 GAP_X, GAP_Y, EDGE = 84, 18, 14
 MAX_NODES = 60
-MAX_MERMAID = 15
-
-PageOf = Callable[[LineageNode], str | None]
-"""The board's own page of a model, None where it has none."""
 
 PERMISSIVE = ("apache", "mit", "bsd", "cc0", "cc-by-4", "unlicense", "isc")
 RESTRICTED = ("cc-by-nc", "non-commercial", "noncommercial", "-nc")
-
-
-def no_page(_node: LineageNode) -> str | None:
-    """Where there are no pages to link to."""
-    return None
 
 
 def licence_class(licence: str | None) -> str:
@@ -74,59 +65,10 @@ def lineage_svg(
     )
 
 
-def lineage_list(lineage: Lineage, name: str, *, page_of: PageOf = no_page) -> str:
-    """The same as a nested HTML list: each model, and below it what it was made from."""
-
-    def item(node: LineageNode, label: str) -> str:
-        page = page_of(node)
-        shown = (
-            f'<a href="{html(page)}">{html(node.name)}</a>'
-            if page
-            else html_link(node.url, node.name)
-        )
-        weight = f' <span class="mb-weight">{html(label)}</span>' if label else ""
-        return f'{shown}{weight} <span class="mb-muted">{html(_facts(node))}</span>'
-
-    body = _nested(lineage, name, item, "<ul>", "</ul>", "<li>", "</li>")
-    return f'<ul class="mb-lineage">{body}</ul>'
-
-
-def lineage_markdown(lineage: Lineage, name: str) -> str:
-    """The same as a nested Markdown list."""
-    lines: list[str] = []
-
-    def walk(node: LineageNode, label: str, depth: int, seen: frozenset[str]) -> None:
-        weight = f" ({markdown(label)})" if label else ""
-        lines.append(
-            f"{'  ' * depth}- {markdown_link(node.url, node.name)}{weight}, {markdown(_facts(node))}"
-        )
-        for parent, used in _parents(lineage, node):
-            if parent.id not in seen:
-                walk(parent, used, depth + 1, seen | {parent.id})
-
-    for root in _roots(lineage, name):
-        walk(root, "", 0, frozenset({root.id}))
-    return "\n".join(lines)
-
-
-def lineage_mermaid(lineage: Lineage) -> str | None:
-    """A flat Mermaid flow chart, None where it would be too large to read."""
-    if not 0 < len(lineage.nodes) <= MAX_MERMAID:
-        return None
-    ids = {node.id: f"n{position}" for position, node in enumerate(lineage.nodes)}
-    lines = ["flowchart TB"]
-    lines += [f'  {ids[node.id]}["{mermaid(node.name)}"]' for node in lineage.nodes]
-    for edge in lineage.edges:
-        if edge.source in ids and edge.target in ids:
-            label = f'|"{mermaid(edge.label)}"|' if edge.label else ""
-            lines.append(f"  {ids[edge.source]} -->{label} {ids[edge.target]}")
-    return "\n".join(lines)
-
-
 def _nearest(lineage: Lineage, name: str) -> tuple[dict[str, LineageNode], int]:
     """The nodes to draw, those nearest to the model first, and how many are left out."""
     nodes = {node.id: node for node in lineage.nodes}
-    reached = [node.id for node in _roots(lineage, name)]
+    reached = [node.id for node in roots(lineage, name)]
     for node_id in reached:
         for edge in lineage.edges:
             other = (
@@ -140,49 +82,6 @@ def _nearest(lineage: Lineage, name: str) -> tuple[dict[str, LineageNode], int]:
                 reached.append(other)
     reached += [node_id for node_id in nodes if node_id not in reached]
     return {node_id: nodes[node_id] for node_id in reached[:MAX_NODES]}, len(reached[MAX_NODES:])
-
-
-def _roots(lineage: Lineage, name: str) -> list[LineageNode]:
-    """The model itself; where the graph does not name it, whatever nothing was made from."""
-    selves = [node for node in lineage.nodes if node.name == name or node.id == name]
-    if selves:
-        return selves[:1]
-    sources = {edge.source for edge in lineage.edges}
-    return [node for node in lineage.nodes if node.id not in sources] or list(lineage.nodes[:1])
-
-
-def _parents(lineage: Lineage, node: LineageNode) -> list[tuple[LineageNode, str]]:
-    nodes = {found.id: found for found in lineage.nodes}
-    return [
-        (nodes[edge.source], edge.label)
-        for edge in lineage.edges
-        if edge.target == node.id and edge.source in nodes
-    ]
-
-
-def _nested(
-    lineage: Lineage,
-    name: str,
-    item: Callable[[LineageNode, str], str],
-    *tags: str,
-) -> str:
-    open_list, close_list, open_item, close_item = tags
-
-    def walk(node: LineageNode, label: str, seen: frozenset[str]) -> str:
-        below = "".join(
-            walk(parent, used, seen | {parent.id})
-            for parent, used in _parents(lineage, node)
-            if parent.id not in seen
-        )
-        inner = f"{open_list}{below}{close_list}" if below else ""
-        return f"{open_item}{item(node, label)}{inner}{close_item}"
-
-    return "".join(walk(root, "", frozenset({root.id})) for root in _roots(lineage, name))
-
-
-def _facts(node: LineageNode) -> str:
-    parts = [node.relation, node.licence or "licence unknown"]
-    return ", ".join(parts if node.known else [*parts, "not found"])
 
 
 def _places(layers: list[list[str]]) -> dict[str, tuple[float, float]]:
