@@ -12,9 +12,9 @@ import lm_eval
 import numpy as np
 
 from bot.errors import EvaluationError
-from bot.evaluation.catalogue import TaskSpec
 from bot.evaluation.language_model import CheckedLM
 from bot.evaluation.settings import Settings
+from bot.evaluation.suite_data import TaskSpec
 from bot.evaluation.tasks import chosen_items, seed_everything
 from leaderboard.errors import IncomparableError
 from leaderboard.scores import TaskScores

@@ -21,7 +21,7 @@ from bot.isolation import child_environment, stopped_at_the_end
 
 LAUNCH: tuple[str, ...] = (sys.executable, "-m", "bot.evaluation.child")
 STAGE = "evaluate"
-STALL_SECONDS = 3600.0
+STALL_SECONDS = 7200.0
 """A child that reports nothing for this long is taken for dead."""
 
 _STDERR_TAIL = 2000

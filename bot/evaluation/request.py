@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.evaluation.catalogue import Suite, SuiteData
+from bot.evaluation.catalogue import Suite
 from bot.evaluation.settings import Settings
+from bot.evaluation.suite_data import SuiteData
 
 OUT_OF_MEMORY = 75
 """The child's exit code when the batch does not fit into memory."""

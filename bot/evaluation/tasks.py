@@ -17,8 +17,9 @@ from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError
-from bot.evaluation.catalogue import LM_EVAL_PREFIX, Part, Suite, TaskSpec, data_files
+from bot.evaluation.catalogue import Suite, data_files
 from bot.evaluation.settings import Settings
+from bot.evaluation.suite_data import LM_EVAL_PREFIX, Part, TaskSpec
 
 LM_EVAL_TASKS = Path(lm_eval_tasks.__file__).parent
 

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bot.errors import EvaluationError
 from bot.evaluation import Settings, Suite, TaskSpec
-from bot.evaluation.catalogue import Part
 from bot.evaluation.harness import run_task
 from bot.evaluation.language_model import CheckedLM
+from bot.evaluation.suite_data import Part
 from bot.evaluation.tasks import chosen_items, load_task
 from leaderboard.scores import TaskScores
 from tests.evaluation.conftest import ITEMS, load_mini, rows
