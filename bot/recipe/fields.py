@@ -90,18 +90,6 @@ def read_word(
     return text
 
 
-def read_choice(
-    node: Node | None, what: str, choices: Iterable[str], problems: Problems
-) -> str | None:
-    """One of a few words, or None (absent, or reported)."""
-    text = read_text(node, what, problems, longest=256)
-    names = tuple(choices)
-    if text is None or node is None or text in names:
-        return text
-    problems.add(node, f"unknown {what} `{shorten(text)}`", nearest(text, names, noun="known"))
-    return None
-
-
 def read_integer(
     node: Node | None, what: str, problems: Problems, *, minimum: int, maximum: int
 ) -> int | None:

@@ -12,20 +12,13 @@ from typing import Any
 
 from bot.recipe import about, inputs, references, schema, sweep, tokenizer
 from bot.recipe.parameters import IGNORED
-from bot.recipe.signature import Parameter, Signature, load_signatures
+from bot.recipe.signature import Parameter, Signature
 
 Schema = dict[str, Any]
-SCHEMA_FILE = "recipe.schema.json"
 
 _ID = references.HUB_ID.pattern.replace(r"\w", "A-Za-z0-9_")
 _REVISION = references.REVISION.pattern.replace(r"\w", "A-Za-z0-9_")
 _ONE = rf"(?:[./~][^+@]*|{_ID}(?:@{_REVISION})?)"
-
-
-def dump_schema(signatures: Mapping[str, Signature] | None = None) -> str:
-    """The text of ``recipe.schema.json`` for these methods (all of them by default)."""
-    known = load_signatures() if signatures is None else signatures
-    return json.dumps(recipe_schema(known), indent=1, sort_keys=True) + "\n"
 
 
 def recipe_schema(signatures: Mapping[str, Signature]) -> Schema:

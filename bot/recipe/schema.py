@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.recipe.about import ABOUT_KEYS, read_about
-from bot.recipe.fields import check_keys, read_choice, read_integer, value_of
+from bot.recipe.fields import check_keys, read_integer, read_text, value_of
 from bot.recipe.inputs import Method, read_models, read_slices
 from bot.recipe.model import Parameters, Recipe
 from bot.recipe.parameters import read_parameters, written_names
@@ -129,14 +129,16 @@ def _either(root: MapNode, problems: Problems) -> tuple[Node | None, Node | None
 
 
 def _read_dtype(root: MapNode, key: str, problems: Problems) -> str | None:
-    names = DTYPES + tuple(f"torch.{name}" for name in DTYPES)
     node = value_of(root, key)
-    if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.text not in names:
-        hint = nearest(node.text, DTYPES, noun="dtypes")
-        problems.add(node, f"unknown {key} `{shorten(node.text)}`", hint)
+    text = read_text(node, f"`{key}`", problems, longest=64)
+    if text is None or node is None:
         return None
-    name = read_choice(node, f"`{key}`", names, problems)
-    return name and name.removeprefix("torch.")
+    name = text.removeprefix("torch.")
+    if name not in DTYPES:
+        hint = nearest(name, DTYPES, noun="dtypes")
+        problems.add(node, f"unknown {key} `{shorten(text)}`", hint)
+        return None
+    return name
 
 
 def _read_seed(root: MapNode, problems: Problems) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.recipe.canonical import (
@@ -34,6 +34,7 @@ def test_canonical_form_is_the_same_recipe(name: str) -> None:
     assert recipe_hash(again) == recipe_hash(recipe)
 
 
+@settings(deadline=None)
 @given(recipe_data(), st.randoms(use_true_random=False))
 def test_spelling_does_not_change_the_hash(data: dict[str, object], random) -> None:
     first, second = parse(json.dumps(data)), parse(spelt(data, random))
@@ -42,6 +43,7 @@ def test_spelling_does_not_change_the_hash(data: dict[str, object], random) -> N
     assert bare(parse(canonical_json(canonical_recipe(first)))) == bare(first)
 
 
+@settings(deadline=None)
 @given(recipe_data(), recipe_data())
 def test_other_recipes_have_other_hashes(one: dict[str, object], two: dict[str, object]) -> None:
     first, second = bare(parse(json.dumps(one))), bare(parse(json.dumps(two)))

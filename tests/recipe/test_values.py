@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.recipe.model import Entry, Schedule
@@ -16,6 +16,7 @@ def schedule(*rows) -> Schedule:
     return Schedule(entries=tuple(Entry(value=value, filter=name) for value, name in rows))
 
 
+@settings(deadline=None)
 @given(GRADIENTS, st.floats(min_value=0, max_value=1))
 def test_gradients_are_piecewise_linear(gradient: tuple[float, ...], at: float) -> None:
     anchors = np.linspace(0.0, 1.0, len(gradient))
@@ -23,6 +24,7 @@ def test_gradients_are_piecewise_linear(gradient: tuple[float, ...], at: float) 
     assert interpolate(gradient, at) == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(GRADIENTS, st.integers(min_value=2, max_value=200))
 def test_first_and_last_layer_take_the_end_values(gradient: tuple[float, ...], layers: int) -> None:
     assert interpolate(gradient, depth(0, layers)) == gradient[0]
