@@ -108,6 +108,7 @@ def merge_method(
     stochastic: bool = False,
     exact: Exactness = "any host",
     symmetric: bool = False,
+    into: dict[str, Method] = _METHODS,
 ) -> Callable[[F], F]:
     """Register a function as a merge method and return it unchanged.
 
@@ -129,13 +130,14 @@ def merge_method(
         stochastic: whether it draws random masks.
         exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
         symmetric: whether the order of models is irrelevant.
+        into: the registry; the project's own unless said otherwise.
 
     Raises:
         ValueError: the name is taken.
     """
 
     def register(function: F) -> F:
-        if name in _METHODS:
+        if name in into:
             raise ValueError(f"two merge methods are called {name!r}")
         makers = dict(stats or {})
         signature = Signature(
@@ -149,7 +151,7 @@ def merge_method(
             summary=(inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " "),
             stochastic=stochastic,
         )
-        _METHODS[name] = Method(
+        into[name] = Method(
             signature=signature,
             function=function,
             unit=unit,
