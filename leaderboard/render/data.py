@@ -1,0 +1,119 @@
+"""The board as the browser gets it: lean columns at once, parents and tasks on demand.
+
+Columns are lists of one length, one entry a row. Scores are whole hundredths of a point, words
+that repeat are indices into a list of their own; so ten thousand models stay small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from leaderboard.board import Board, Row
+from leaderboard.render.escape import clean
+from leaderboard.verdict import Verdict
+from leaderboard.wording import moment
+
+VERDICTS = list(Verdict)
+
+
+def model_id(key: str) -> str:
+    """A short name of a model for addresses and files."""
+    return hashlib.sha256(key.encode()).hexdigest()[:10]
+
+
+def board_data(board: Board) -> dict[str, Any]:
+    """What the table needs: facts of the board and its lean columns."""
+    rows = (*board.rows, *board.unranked)
+    return {
+        "suite": str(board.suite) if board.suite else None,
+        "updated": moment(board.updated) if board.updated else None,
+        "ranked": len(board.rows),
+        "claims": board.claims,
+        "attempts": board.attempts,
+        "tasks": [{"task": task.task, "title": clean(task.title)} for task in board.tasks],
+        "verdicts": [[verdict.value, verdict.symbol, verdict.slug] for verdict in VERDICTS],
+        "columns": {
+            "id": [model_id(row.key) for row in rows],
+            "name": [clean(row.name) for row in rows],
+            "kind": _coded(row.kind for row in rows),
+            "low": [row.rank_low for row in rows],
+            "high": [row.rank_high for row in rows],
+            "score": [_hundredths(row.headline.value if row.headline else None) for row in rows],
+            "half": [_half(row) for row in rows],
+            "verdict": [
+                VERDICTS.index(row.judgement.verdict) if row.judgement else None for row in rows
+            ],
+            "delta": [_hundredths(row.judgement.delta if row.judgement else None) for row in rows],
+            "deltaLow": [_hundredths(row.judgement.low if row.judgement else None) for row in rows],
+            "deltaHigh": [
+                _hundredths(row.judgement.high if row.judgement else None) for row in rows
+            ],
+            "holds": [int(row.holds) for row in rows],
+            "flags": [len(row.flags) for row in rows],
+            "method": _coded(row.method for row in rows),
+            "params": [row.parameters for row in rows],
+            "memory": [_megabytes(row.memory_bytes) for row in rows],
+            "licence": _coded(row.licence for row in rows),
+            "base": _coded(_base(row) for row in rows),
+            "created": _coded(row.created[:10] for row in rows),
+        },
+    }
+
+
+def extra_data(board: Board) -> dict[str, Any]:
+    """What search and the task columns need beyond: parents and scores by task."""
+    rows = (*board.rows, *board.unranked)
+    return {
+        "parents": [[clean(name) for name in row.parents] for row in rows],
+        "flagged": {
+            model_id(row.key): [clean(flag.reason) for flag in row.flags]
+            for row in rows
+            if row.flags
+        },
+        "tasks": {
+            task.task: [_hundredths(_task_value(row, task.task)) for row in rows]
+            for task in board.tasks
+        },
+    }
+
+
+def script_json(content: object) -> str:
+    """JSON that may stand inside a script element or file."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _coded(values: Iterable[str | None]) -> dict[str, Sequence[Any]]:
+    """A column of repeating words: the words, and for each row which one, None where missing."""
+    column = [None if value is None else clean(value) for value in values]
+    words = sorted({value for value in column if value is not None})
+    places = {word: place for place, word in enumerate(words)}
+    return {"words": words, "rows": [None if value is None else places[value] for value in column]}
+
+
+def _hundredths(fraction: float | None) -> int | None:
+    return None if fraction is None else round(fraction * 10_000)
+
+
+def _half(row: Row) -> int | None:
+    if row.headline is None or row.headline.low is None or row.headline.high is None:
+        return None
+    return round((row.headline.high - row.headline.low) * 5_000)
+
+
+def _megabytes(count: int | None) -> float | None:
+    return None if count is None else round(count / 1e6, 1)
+
+
+def _base(row: Row) -> str | None:
+    if row.record is None:
+        return row.name if row.kind == "base" else None
+    return next((parent.name for parent in row.record.parents if parent.role == "base"), None)
+
+
+def _task_value(row: Row, task: str) -> float | None:
+    score = row.tasks.get(task)
+    return score.value if score else None
