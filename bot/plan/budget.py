@@ -14,6 +14,9 @@ THROUGHPUT = 400e6
 PROCESS_BYTES = 160 << 20
 """Anonymous memory of the process itself: interpreter, NumPy and compiled kernels."""
 WORKERS = 4
+"""Threads assumed to work at once."""
+CHUNK_GRAINS = 4
+"""Grains assumed to be read and written together."""
 
 
 def budget(
@@ -48,10 +51,12 @@ def budget(
 
 
 def _working_bytes(job: TensorJob, methods: Mapping[str, Method]) -> int:
-    """What is held for one tensor: each input as stored and as float32, and the result."""
+    """What workers hold of one tensor: a chunk of each input and the output as stored, and one
+    unit of work of them as float32 with the intermediate results.
+    """
+    elements, inputs = job.output.elements, len(job.inputs)
     whole = job.method is not None and methods[job.method].unit is Unit.TENSOR
-    width = job.output.shape[-1] if job.output.shape else 1
-    piece = job.output.elements if whole else min(job.output.elements, max(GRAIN, width))
-    copies = 2 * len(job.inputs) + 3
-    workers = 1 if whole else WORKERS
-    return piece * 4 * copies * workers
+    unit = elements if whole else min(elements, max(GRAIN, *job.output.shape[-1:]))
+    chunk = elements if whole else min(elements, CHUNK_GRAINS * unit)
+    stored = chunk * job.output.dtype.itemsize * (inputs + 1)
+    return (stored + unit * 4 * (2 * inputs + 3)) * (1 if whole else WORKERS)

@@ -11,7 +11,7 @@ from bot.plan.findings import Findings
 from bot.plan.model import TensorJob
 from bot.plan.parent import Body
 from bot.plan.slices import Stretch, layer_map
-from bot.plan.vocabulary import Tokenization
+from bot.plan.tokenization import Tokenization
 from bot.recipe.model import ModelRef, Recipe
 from bot.tokens.chat_template import chosen_template, model_template, with_template
 from bot.tokens.config import read_json_object, write_json

@@ -18,7 +18,13 @@ from bot.plan.parent import Body, Parent, examine
 from bot.plan.serialize import with_digest
 from bot.plan.slices import stretches
 from bot.plan.tied import settle_heads
-from bot.plan.vocabulary import Tokenization, Views, compare_vocabularies, tokenization
+from bot.plan.tokenization import (
+    Tokenization,
+    check_rows,
+    compare_vocabularies,
+    tokenization,
+)
+from bot.plan.views import Views
 from bot.recipe.model import ModelRef, Recipe
 
 
@@ -64,6 +70,8 @@ def make_plan(
         findings=findings,
     )
     jobs = tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
+    if tokens is None:
+        check_rows(jobs, donor, findings)
     facts = Facts(
         recipe=recipe,
         bodies=bodies,

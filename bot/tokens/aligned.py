@@ -10,12 +10,14 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from bot.checkpoint.decode import decode
+from bot.checkpoint.encode import encode
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.tokens.alignment import MISSING, Alignment
-from bot.tokens.rows import Floats, decode, encode
 
 Indices = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 _BLOCK_BYTES = 1 << 20
 _GAP_ROWS = 4  # rows read and thrown away rather than asked for separately
@@ -94,7 +96,7 @@ class AlignedSource:
                 at = (row - first) * width
                 view[at : at + width] = self._fill(name, spec, row)
         if last > self._alignment.tokens:
-            padding = encode(self._padding_row(name, spec), spec.dtype)
+            padding = _encoded(self._padding_row(name, spec), spec.dtype)
             for row in range(max(first, self._alignment.tokens), last):
                 view[(row - first) * width : (row - first + 1) * width] = padding
         return view
@@ -122,7 +124,7 @@ class AlignedSource:
         source.read_into(tensor, low * width, memoryview(data))
         if spec.dtype is dtype:
             return memoryview(data)
-        return memoryview(encode(decode(data, spec.dtype), dtype))
+        return _encoded(decode(memoryview(data), spec.dtype), dtype)
 
     def _fill(self, name: str, spec: TensorSpec, row: int) -> bytes | memoryview:
         """The row of a token that the parent lacks: zeros, another parent's row, or a mean."""
@@ -136,7 +138,7 @@ class AlignedSource:
         total = decode(parts[0], spec.dtype)
         for part in parts[1:]:
             total = total + decode(part, spec.dtype)
-        return encode(total / np.float32(len(parts)), spec.dtype)
+        return _encoded(total / np.float32(len(parts)), spec.dtype)
 
     def _padding_row(self, name: str, spec: TensorSpec) -> Floats:
         """The mean over all tokens' rows, summed in float64 in row order."""
@@ -151,6 +153,12 @@ class AlignedSource:
                 total += decode(rows, spec.dtype).reshape(-1, len(total)).sum(0, np.float64)
             self._padding[name] = (total / max(tokens, 1)).astype(np.float32)
         return self._padding[name]
+
+
+def _encoded(values: Floats, dtype: Dtype) -> memoryview:
+    stored = memoryview(bytearray(values.size * dtype.itemsize))
+    encode(values, dtype, stored)
+    return stored
 
 
 def aligned_dtype(dtypes: Iterable[Dtype]) -> Dtype:

@@ -86,6 +86,20 @@ def test_vocabulary_sizes_point_to_tokenizer_source(tmp_path) -> None:
     assert "tokenizer_source: union" in (error.hint or "")
 
 
+def test_embedding_head_and_tokenizer_come_from_different_vocabularies(tmp_path) -> None:
+    text = """
+merge_method: passthrough
+slices:
+  - sources: [{model: org/a, layer_range: [0, 2]}]
+  - sources: [{model: org/b, layer_range: [2, 4]}]
+"""
+    error = failure(tmp_path, text, llama("org/a"), llama("org/b", vocab_size=40))
+    assert "model.embed_tokens.weight 32, lm_head.weight 40" in error.message
+    unheard = LINEAR + "base_model: org/c\n"
+    parents = [llama(f"org/{name}", vocab_size=40 if name == "c" else 32) for name in "abc"]
+    assert "the embedding of org/c" in failure(tmp_path, unheard, *parents).message
+
+
 def test_architectures(tmp_path) -> None:
     other = llama("org/b", model_type="qwen2", architectures=["Qwen2ForCausalLM"])
     error = failure(tmp_path, LINEAR, llama("org/a"), other)

@@ -6,7 +6,6 @@ import itertools
 import threading
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.tokens.aligned import AlignedSource
 from bot.tokens.alignment import MISSING, Alignment
-from bot.tokens.rows import decode, encode
 from tests.plan.parents import ArraySource
 
 TORCH = {Dtype.F32: torch.float32, Dtype.F16: torch.float16, Dtype.BF16: torch.bfloat16}
@@ -145,15 +143,3 @@ def test_the_id_follows_the_alignment() -> None:
 
     assert made(0, 1, 2, 3).id == made(0, 1, 2, 3).id
     assert made(0, 1, 2, 3).id != made(1, 0, 2, 3).id
-
-
-@pytest.mark.parametrize("dtype", TORCH)
-def test_numbers_are_stored_as_torch_stores_them(dtype) -> None:
-    bits = np.random.default_rng(2).integers(0, 2**32, 100_000, dtype=np.uint32)
-    values = bits.view(np.float32)[~np.isnan(bits.view(np.float32))]
-    with np.errstate(over="ignore"):
-        assert encode(values, dtype) == stored(values, dtype)
-    np.testing.assert_array_equal(
-        decode(memoryview(stored(values, dtype)), dtype), rounded(values, dtype)
-    )
-    assert np.isnan(decode(memoryview(encode(np.float32([np.nan]), dtype)), dtype)).all()

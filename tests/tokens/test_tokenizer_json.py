@@ -46,9 +46,10 @@ def test_bpe_union_knows_both_models_words() -> None:
     for text in CORPUS:
         assert made.encode(text).tokens == base.encode(text).tokens
         assert made.decode(made.encode(text).ids) == base.decode(base.encode(text).ids)
-    lengths = [[len(tokenizer.encode(text).ids) for text in OTHER] for tokenizer in (made, base)]
-    assert all(ours <= bases for ours, bases in zip(*lengths, strict=True))
-    assert sum(lengths[0]) < sum(lengths[1])
+    for text in OTHER:  # the base alone has no token for some of these letters
+        letters = text.replace(" ", "")
+        assert "".join(made.encode(text).tokens) == letters != "".join(base.encode(text).tokens)
+        assert len(made.encode(text).ids) < len(letters)
     assert made.encode("<turn>cat<new><end>").tokens == ["<turn>", "cat", "<new>", "<end>"]
 
 
