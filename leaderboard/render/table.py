@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from leaderboard.board import Board, Row
 from leaderboard.render.data import model_id
@@ -97,22 +97,6 @@ def empty_html() -> str:
     return (
         '<p class="mb-empty">No evaluated models yet. Run a recipe with '
         "<code>mergebot run RECIPE</code> and build the board again.</p>"
-    )
-
-
-def plain_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A small table of ready HTML cells; the first cell of a row is its heading."""
-    head = "".join(f'<th scope="col">{html(heading)}</th>' for heading in headings)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>'
-        + "".join(f'<td class="mb-number">{cell}</td>' for cell in row[1:])
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="mb-scroll" tabindex="0" role="region" aria-label="{html(caption)}">'
-        f'<table class="mb-table"><caption>{html(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -1,0 +1,38 @@
+"""The page of a model that is only a parent: what its merges recorded of it."""
+
+from __future__ import annotations
+
+from leaderboard.board import Board, Row
+from leaderboard.render.escape import html, html_link
+from leaderboard.render.pieces import plain_table, score_html, section
+from leaderboard.wording import MISSING, parameters, points, rank_range
+
+
+def parent_html(row: Row, board: Board) -> str:
+    """The page's content as HTML."""
+    parent = row.parent
+    kind = "Base model" if row.kind == "base" else "Parent model"
+    where = html_link(parent.url, "Model page") if parent and parent.url else ""
+    gated = (
+        "<p>It is gated: its owner decides who may read it.</p>" if parent and parent.gated else ""
+    )
+    scores = [
+        [html(task.title), f"{task.n:,}", score_html(row.tasks.get(task.task))]
+        for task in board.tasks
+    ]
+    children = [found for found in board.rows if row.name in found.parents]
+    listed = "".join(f"<li>{html(child.name)}</li>" for child in children)
+    headline = row.headline
+    total = points(headline.value) if headline else MISSING
+    return (
+        f'<h1 tabindex="-1">{html(row.name)}</h1>'
+        f"<p>{kind} · rank {html(rank_range(row.rank_low, row.rank_high))} · score {total}"
+        f" · {html(parameters(row.parameters))} parameters"
+        f" · {html(row.licence or 'licence unknown')} {where}</p>{gated}"
+        + section(
+            "Scores", plain_table(f"Scores on {board.suite}", ["Task", "Items", "Score"], scores)
+        )
+        + section(
+            "Merges made from it", f"<ul>{listed}</ul>" if listed else "<p>None on this board.</p>"
+        )
+    )
