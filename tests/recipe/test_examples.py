@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
+from bot.recipe.load import parse_recipe
 from bot.recipe.model import Entry, ModelRef, Schedule, TokenRule
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import parse
@@ -13,6 +16,11 @@ def test_published_shapes_are_accepted(name: str) -> None:
     assert (recipe.models is None) != (recipe.slices is None)
     assert recipe.file == "r.yaml"
     assert "merge_method" in recipe.text
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_they_are_accepted_with_the_methods_that_exist(name: str) -> None:
+    assert parse_recipe(textwrap.dedent(EXAMPLES[name])).references()
 
 
 def test_schedules_keep_rows_gradients_and_their_order() -> None:
