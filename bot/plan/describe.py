@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TypedDict
 
-from bot.plan.model import Plan
+from bot.plan.model import Plan, Value
 
 
 class TensorRow(TypedDict):
-    """One output tensor; ``sources`` are ``parent:tensor``, the base first."""
+    """One output tensor; ``sources`` are ``parent:tensor``, the base first.
+
+    ``parameters`` with one value per model are in the order of the sources without the base.
+    """
 
     name: str
     dtype: str
@@ -17,6 +20,7 @@ class TensorRow(TypedDict):
     bytes: int
     method: str
     sources: list[str]
+    parameters: dict[str, Value]
 
 
 class PlanDescription(TypedDict):
@@ -54,6 +58,7 @@ def describe_plan(plan: Plan) -> PlanDescription:
                 sources=[
                     f"{plan.sources[slot.source].parent}:{slot.tensor}" for slot in job.inputs
                 ],
+                parameters=dict(job.parameters),
             )
             for job in plan.jobs
         ],

@@ -1,4 +1,4 @@
-"""How each parent's tensors are read: as they are, or with their rows in the output's vocabulary."""
+"""How each parent's tensors are read: as they are, or in the output's vocabulary."""
 
 from __future__ import annotations
 
@@ -52,11 +52,24 @@ class Views:
         alignment = self.alignments[name]
         roles = alignment.tensors[draft.name]
         by_key = {other.parent.key: other for other in self.bodies.values()}
-        dtype = aligned_dtype(by_key[key].tensors[tensor].dtype for key, tensor in roles.items())
+        donors = [(by_key[key], by_key[key].tensors[tensor]) for key, tensor in roles.items()]
+        for other, theirs in donors:
+            self._check(other, theirs, spec, draft)
+        dtype = aligned_dtype(theirs.dtype for _, theirs in donors)
         slot = Slot(source=f"{body.parent.key}+{name}", tensor=draft.name)
         self.sources[slot.source] = View(parent=body.parent.key, alignment=name)
         shape = (alignment.rows, *spec.shape[1:])
         return slot, TensorSpec(name=draft.name, dtype=dtype, shape=shape)
+
+    def _check(self, body: Body, theirs: TensorSpec, mine: TensorSpec, draft: Draft) -> None:
+        """Whether rows of one model's tensor can stand in another's."""
+        wide = theirs.shape[1:] == mine.shape[1:] and theirs.dtype.mergeable
+        if not wide or theirs.shape[0] < (body.vocabulary_rows or 0):
+            self.findings.problem(
+                f"{theirs.name} of {body.label} is {theirs.dtype} {list(theirs.shape)} and has not "
+                f"the rows that {draft.name} needs",
+                hint="align vocabularies of full-precision models of one width only",
+            )
 
     def _alignment(self, draft: Draft, tokens: Tokenization) -> str:
         """The alignment for the models that take part in the draft, made when first needed."""

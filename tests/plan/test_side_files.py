@@ -7,6 +7,7 @@ import json
 import pytest
 from transformers import AutoTokenizer
 
+from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.errors import PlanError
 from tests.plan.parents import llama
 from tests.plan.recipes import plan_of
@@ -21,7 +22,7 @@ models:
 """
 
 
-def tokenized(name: str, *added: str, special=("<s>", "</s>"), **more: bytes):
+def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, **more: bytes):
     tokenizer = bpe(CORPUS, 48, special=special, added=added)
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": f"{{{name}}}"}
     files = {
@@ -34,6 +35,7 @@ def tokenized(name: str, *added: str, special=("<s>", "</s>"), **more: bytes):
         f"org/{name}",
         vocab_size=tokenizer.get_vocab_size(),
         files=files,
+        tensors=tensors,
         eos_token_id=tokenizer.token_to_id("</s>"),
     )
 
@@ -117,6 +119,17 @@ tokenizer:
     broken = tokenized("b", tokenizer__json=b"{}")
     with pytest.raises(PlanError, match=r"tokenizer\.json of org/b has no vocabulary"):
         plan_of(tmp_path, LINEAR + "tokenizer_source: union\n", tokenized("a"), broken)
+
+
+def test_rows_that_cannot_stand_in_for_others(tmp_path) -> None:
+    def head(*shape: int, dtype: Dtype = Dtype.F32) -> dict[str, TensorSpec]:
+        return {"lm_head.weight": TensorSpec(name="lm_head.weight", dtype=dtype, shape=shape)}
+
+    rows = json.loads(tokenized("a").source.file("config.json"))["vocab_size"]
+    text = LINEAR + "tokenizer_source: union\n"
+    for tensors in (head(rows - 1, 16), head(rows, 8), head(rows, 16, dtype=Dtype.I8)):
+        with pytest.raises(PlanError, match=r"lm_head\.weight of org/b is"):
+            plan_of(tmp_path, text, tokenized("a"), tokenized("b", tensors=tensors))
 
 
 def test_padding_of_the_vocabulary(tmp_path) -> None:
