@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from leaderboard.render.export import FORMATS, export_board
-from leaderboard.render.table import board_table
 
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.runner.board import load_board
 from bot.runner.workspace import Workspace
-from leaderboard.ranking import Board, build_board
+from leaderboard.board import Board
+from leaderboard.ranking import build_board
+from leaderboard.render.export import board_csv, board_json, board_parquet, board_records
+from leaderboard.render.terminal import board_text
+
+FORMATS = ("csv", "json", "parquet")
 
 
 @click.group()
@@ -33,7 +36,7 @@ Examples:
 def show(out: Output, workspace: Path, suite: str | None) -> None:
     """Print the ranked table."""
     board = open_board(out, workspace, suite)
-    out.result([row_data(board, row.key) for row in board.rows], board_table(board))
+    out.result(board_records(board), board_text(board))
 
 
 @leaderboard.command(
@@ -50,14 +53,18 @@ Examples:
 @click.pass_obj
 def export(out: Output, workspace: Path, suite: str | None, form: str, output: Path | None) -> None:
     """Write the table as CSV, JSON or parquet."""
-    data = export_board(open_board(out, workspace, suite), form)
-    if output is not None:
+    board = open_board(out, workspace, suite)
+    if form == "parquet" and output is None:
+        raise click.UsageError("Parquet is binary: give --output.")
+    if form == "parquet":
+        data = board_parquet(board)
+    else:
+        data = (board_json if form == "json" else board_csv)(board).encode()
+    if output is None:
+        click.echo(data.decode(), nl=False)
+    else:
         output.write_bytes(data)
         out.result({"written": str(output), "bytes": len(data)}, f"wrote {output}")
-    elif form == "parquet":
-        raise click.UsageError("Parquet is binary: give --output.")
-    else:
-        click.echo(data.decode(), nl=False)
 
 
 def open_board(out: Output, workspace: Path, suite: str | None) -> Board:
@@ -68,26 +75,3 @@ def open_board(out: Output, workspace: Path, suite: str | None) -> Board:
     if not loaded.records:
         out.note(f"no runs in {workspace} yet; try: mergebot demo")
     return build_board(loaded.records, suite=suite)
-
-
-def row_data(board: Board, key: str) -> dict[str, object]:
-    """A row for programs."""
-    row = board.row(key)
-    judgement = row.judgement
-    return {
-        "key": row.key,
-        "name": row.name,
-        "kind": row.kind,
-        "rank": [row.rank_low, row.rank_high],
-        "score": row.headline.value if row.headline else None,
-        "low": row.headline.low if row.headline else None,
-        "high": row.headline.high if row.headline else None,
-        "verdict": judgement.verdict.value if judgement else None,
-        "delta": judgement.delta if judgement else None,
-        "p": judgement.p if judgement else None,
-        "holds_after_correction": row.holds,
-        "method": row.method,
-        "parents": list(row.parents),
-        "parameters": row.parameters,
-        "licence": row.licence,
-    }
