@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from bot.methods import (
     averages,
     copying,
+    masks,
     near,
     random_drop,
     select,
+    spectral,
     spherical,
     stock,
     task_vectors,
@@ -18,7 +20,18 @@ from bot.methods.describe import Page, page
 from bot.methods.registry import Method, registered
 from bot.recipe.signature import dump_signatures
 
-FAMILIES = (averages, spherical, task_vectors, random_drop, stock, select, near, copying)
+FAMILIES = (
+    averages,
+    spherical,
+    task_vectors,
+    random_drop,
+    stock,
+    select,
+    near,
+    masks,
+    spectral,
+    copying,
+)
 """The modules that hold methods, in the order the documentation lists them."""
 
 

@@ -92,4 +92,4 @@ def _used(knob: Parameter) -> bool:
 
 
 def _value(knob: Parameter, models: int) -> float:
-    return TELLING.get(knob.name, 1 / models)
+    return 1 if knob.kind == "int" else TELLING.get(knob.name, 1 / models)

@@ -9,7 +9,7 @@ from bot.methods.catalogue import catalogue
 from tests.methods.cases import SHAPES, bf16, family, run
 
 NAMES = sorted(catalogue())
-SPECIAL = {"t": 0.3}
+SPECIAL = {"t": 0.3, "task": 1}
 
 
 def parameters(name, models, **changed):

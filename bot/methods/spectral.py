@@ -1,0 +1,223 @@
+"""Methods that work on the singular vectors of whole task matrices.
+
+Only projections are matrices here: two axes, not an embedding or output head, and not so thin that
+the tasks could not each have a direction. Every other tensor gets the mean of the task vectors.
+Linear algebra is in float64; a call holds about ``8 + 4 * models`` float64 copies of one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+
+from bot.methods.apply import Inputs, apply
+from bot.methods.block import Array, Block, Unit
+from bot.methods.knobs import Lambda
+from bot.methods.reductions.gram import Matrix
+from bot.methods.registry import Doc, PerModel, Range, each, merge_method, registered
+
+SIGNIFICANT = 1e-6
+"""A singular value below this share of the largest is noise; its vectors are arbitrary."""
+VOCABULARY = ("embed", "lm_head", "wte", "output.weight")
+
+Share = Annotated[PerModel[float], Doc("share of each task vector")]
+ONE = each(1.0)
+
+
+class Factors(NamedTuple):
+    """A matrix as ``left * values @ right``, largest values first, noise left out."""
+
+    left: Matrix
+    values: Matrix
+    right: Matrix
+
+
+def factors(matrix: Matrix) -> Factors:
+    """The singular value decomposition, without the null space."""
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    rank = int(np.count_nonzero(values > SIGNIFICANT * values[0])) if values.size else 0
+    return Factors(left[:, :rank], values[:rank], right[:rank])
+
+
+def is_projection(x: Block) -> bool:
+    """Whether the tensor is a matrix that maps features to features."""
+    if len(x.shape) != 2 or min(x.shape) < len(x.models):
+        return False
+    return not any(name in x.tensor for name in VOCABULARY)
+
+
+def merged(
+    x: Block, weight: Sequence[float], lambda_: float, rule: Callable[[list[Matrix]], Matrix]
+) -> Array:
+    """``base + lambda * rule(weighted deltas)`` for a projection, else with their mean."""
+    tasks = [w * delta.astype(np.float64) for w, delta in zip(weight, x.deltas, strict=True)]
+    task: Matrix = rule(tasks) if is_projection(x) else reduce(add, tasks) / len(tasks)
+    return plus(x, lambda_ * task)
+
+
+def plus(x: Block, task: Matrix) -> Array:
+    """The base with a task added, in float32."""
+    out: Array = x.origin + task.astype(np.float32)
+    return out
+
+
+def orthonormal(vectors: Matrix) -> Matrix:
+    """The orthonormal columns closest to these (whitening)."""
+    left, _, right = np.linalg.svd(vectors, full_matrices=False)
+    closest: Matrix = left @ right
+    return closest
+
+
+def share_of_triplets(spectra: Sequence[Matrix], slots: int) -> list[int]:
+    """How many leading triplets each task keeps: equal shares of the slots.
+
+    What a task of lower rank leaves over goes to the largest values of the others.
+    """
+    equal = slots // len(spectra)
+    kept = [min(equal, len(values)) for values in spectra]
+    waiting = sorted(
+        ((float(s), task) for task, values in enumerate(spectra) for s in values[kept[task] :]),
+        key=lambda pair: -pair[0],
+    )
+    for _, task in waiting[: equal * len(spectra) - sum(kept)]:
+        kept[task] += 1
+    return kept
+
+
+def separated(tasks: list[Matrix]) -> Matrix:
+    """The sum of the tasks' leading parts, their singular vectors made orthogonal to each other."""
+    parts = [factors(task) for task in tasks]
+    kept = share_of_triplets([part.values for part in parts], min(tasks[0].shape))
+    if not any(kept):
+        return np.zeros_like(tasks[0])
+    chosen = list(zip(parts, kept, strict=True))
+    left = np.concatenate([part.left[:, :count] for part, count in chosen], axis=1)
+    right = np.concatenate([part.right[:count] for part, count in chosen], axis=0)
+    values = np.concatenate([part.values[:count] for part, count in chosen])
+    task: Matrix = (orthonormal(left) * values) @ orthonormal(right.T).T
+    return task
+
+
+@merge_method(
+    "tsv_m",
+    title="TSV-Merge",
+    paper="https://arxiv.org/abs/2412.00081",
+    unit=Unit.TENSOR,
+    base="required",
+    space="deltas",
+    exact="host class",
+    symmetric=True,
+)
+def tsv_m(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
+    """Keeps each task's leading singular vectors and makes them orthogonal (Gargiulo et al. 2024).
+
+    For a projection of shape (m, n): ``w_i * d_i = U_i S_i V_i^T`` with the ``min(m, n) // tasks``
+    leading triplets (values below 1e-6 of the largest are never kept); all U side by side, and all
+    V, are replaced by the closest orthonormal columns; ``out = base + lambda * U S V^T``. Other
+    tensors: ``out = base + lambda * mean_i(w_i * d_i)``. Equal tasks do not merge to themselves.
+    """
+    return merged(x, weight, lambda_, separated)
+
+
+def isotropic(tasks: list[Matrix]) -> Matrix:
+    """The sum of the tasks with all its singular values replaced by their mean."""
+    total = factors(reduce(add, tasks))
+    if not total.values.size:
+        return np.zeros_like(tasks[0])
+    task: Matrix = total.values.mean() * (total.left @ total.right)
+    return task
+
+
+@merge_method(
+    "iso_c",
+    title="Iso-C",
+    paper="https://arxiv.org/abs/2502.04959",
+    unit=Unit.TENSOR,
+    base="required",
+    space="deltas",
+    exact="host class",
+    symmetric=True,
+)
+def iso_c(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
+    """Gives every direction of the summed task the same strength (Marczak et al. 2025).
+
+    For a projection: ``sum_i(w_i * d_i) = U S V^T`` and ``out = base + lambda * mean(S) * U V^T``,
+    over singular values above 1e-6 of the largest. Other tensors: ``out = base + lambda *
+    mean_i(w_i * d_i)``. Even a single task is changed.
+    """
+    return merged(x, weight, lambda_, isotropic)
+
+
+@merge_method(
+    "wudi",
+    title="WUDI (closed form)",
+    paper="https://arxiv.org/abs/2503.08099",
+    unit=Unit.TENSOR,
+    base="required",
+    space="deltas",
+    exact="host class",
+    symmetric=True,
+)
+def wudi(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
+    """Interferes least with the inputs each task reacts to (the exact minimum, not 300 steps).
+
+    For a projection: ``G_i = d_i^T d_i / |d_i|^2`` and ``out = base + lambda * (sum_i d_i G_i)
+    (sum_i G_i)^+``, the minimum over D of ``sum_i |(D - d_i) d_i^T|^2 / |d_i|^2``, d_i being
+    weighted by w_i. Other tensors: ``out = base + lambda * mean_i(w_i * d_i)``.
+    """
+    return merged(x, weight, lambda_, least_interference)
+
+
+def least_interference(tasks: list[Matrix]) -> Matrix:
+    """``(sum_i d_i G_i) (sum_i G_i)^+``; zero tasks take no part."""
+    moved = [task for task in tasks if task.any()]
+    if not moved:
+        return np.zeros_like(tasks[0])
+    grams = [task.T @ task / np.square(task).sum() for task in moved]
+    pulled = reduce(add, (task @ gram for task, gram in zip(moved, grams, strict=True)))
+    inverse = np.linalg.pinv(reduce(add, grams), rcond=SIGNIFICANT**2, hermitian=True)
+    task: Matrix = pulled @ inverse
+    return task
+
+
+@merge_method(
+    "knots",
+    title="KnOTS",
+    paper="https://arxiv.org/abs/2410.19735",
+    unit=Unit.TENSOR,
+    base="required",
+    space="deltas",
+    exact="host class",
+)
+def knots(
+    x: Block,
+    *,
+    weight: Share = ONE,
+    inner: Annotated[
+        Literal["ties", "task_arithmetic"], Doc("the method used on aligned tasks")
+    ] = "ties",
+    density: Annotated[
+        PerModel[float], Range(0, 1), Doc("share of each aligned task that is kept")
+    ] = ONE,
+    lambda_: Lambda = 1.0,
+) -> Array:
+    """Merges tasks in the directions they share, for LoRA siblings (Stoica et al. 2024).
+
+    For a projection: ``[d_1 | .. | d_N] = U S [V_1 | .. | V_N]^T``, values above 1e-6 of the
+    largest; the aligned tasks ``C_i = S V_i^T`` are merged by the inner method with its defaults;
+    ``out = base + lambda * U merge(C)``. Other tensors: the inner method on the tasks themselves.
+    """
+    if is_projection(x):
+        joint = factors(np.concatenate([d.astype(np.float64) for d in x.deltas], axis=1))
+        aligned = (joint.values[:, None] * joint.right).astype(np.float32)
+        left, tasks = joint.left, np.split(aligned, len(x.models), axis=1)
+    else:
+        left, tasks = None, list(x.deltas)
+    inputs = Inputs(models=tasks, base=np.zeros_like(tasks[0]), tensor=x.tensor)
+    merged_tasks = apply(registered()[inner], inputs, {"weight": weight, "density": density})
+    task = merged_tasks if left is None else left @ merged_tasks.astype(np.float64)
+    return plus(x, lambda_ * task)

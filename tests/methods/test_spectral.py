@@ -1,0 +1,101 @@
+"""TSV-Merge, Iso-C, WUDI and KnOTS against linear algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.methods.cases import family, run
+from tests.methods.oracles import elected, trim
+
+SPECTRAL = ["tsv_m", "iso_c", "wudi", "knots"]
+RNG = np.random.default_rng(0)
+
+
+def tasks(*matrices, name, tensor="model.layers.0.mlp.up_proj.weight", **parameters):
+    """Merge task matrices from a base of zeros; float64."""
+    models = [np.asarray(matrix, np.float32) for matrix in matrices]
+    return run(name, 0 * models[0], models, parameters, tensor=tensor).astype(float)
+
+
+def orthogonal_tasks(rank, size=32, count=2):
+    """Tasks of some rank whose row and column spaces do not meet."""
+    left, right = (np.linalg.qr(RNG.normal(size=(size, size)))[0] for _ in range(2))
+    spans = [slice(rank * number, rank * (number + 1)) for number in range(count)]
+    return [left[:, span] * RNG.uniform(1, 2, rank) @ right[:, span].T for span in spans]
+
+
+@pytest.mark.parametrize("name", ["tsv_m", "wudi", "knots"])
+def test_a_single_task_is_kept(name):
+    (task,) = [RNG.normal(size=(12, 20))]
+    assert np.allclose(tasks(task, name=name), task, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [8, 16])
+@pytest.mark.parametrize("name", ["tsv_m", "wudi"])
+def test_tasks_that_do_not_meet_are_added(name, rank):
+    pair = orthogonal_tasks(rank)
+    assert np.allclose(tasks(*pair, name=name), sum(pair), atol=1e-5)
+
+
+def test_tsv_gives_slots_that_a_low_rank_task_leaves_to_the_others():
+    low, high = orthogonal_tasks(4)[0], RNG.normal(size=(32, 32))
+    left, values, right = np.linalg.svd(high)
+    out = tasks(low, high, name="tsv_m")
+    assert np.linalg.matrix_rank(out, tol=1e-4) == 32
+    kept = (left[:, :28] * values[:28]) @ right[:28]
+    assert np.linalg.norm(out - kept - low) < 0.5 * np.linalg.norm(kept)
+
+
+def test_iso_c_makes_all_directions_equally_strong():
+    pair = RNG.normal(size=(2, 10, 16))
+    out = tasks(*pair, name="iso_c")
+    values = np.linalg.svd(sum(pair), compute_uv=False)
+    assert np.allclose(np.linalg.svd(out, compute_uv=False), values.mean(), rtol=1e-5)
+    low = orthogonal_tasks(4)
+    assert np.linalg.matrix_rank(tasks(*low, name="iso_c"), tol=1e-4) == 8
+
+
+def test_wudi_is_where_the_gradient_of_its_loss_is_zero():
+    three = RNG.normal(size=(3, 6, 9))
+    out = tasks(*three, name="wudi")
+    gradient = sum(2 * (out - t) @ t.T @ t / np.square(t).sum() for t in three)
+    scale = sum(np.linalg.norm(t) for t in three)
+    assert np.linalg.norm(gradient) < 1e-5 * scale
+
+
+def test_knots_with_plain_sums_is_task_arithmetic():
+    base, models = family(1, (10, 14), 3)
+    given = {"weight": (0.3, 1.0, -0.5), "lambda": 0.7}
+    plain = run("task_arithmetic", base, models, given)
+    aligned = run("knots", base, models, given | {"inner": "task_arithmetic"})
+    assert np.allclose(aligned, plain, atol=1e-5)
+
+
+def test_knots_is_ties_in_shared_directions():
+    pair = RNG.normal(size=(2, 6, 10)).astype(np.float32).astype(float)
+    left, values, right = np.linalg.svd(np.concatenate(pair, axis=1), full_matrices=False)
+    aligned = [trim(part, 0.5) for part in np.split(values[:, None] * right, 2, axis=1)]
+    expected = elected(np.zeros((6, 10)), aligned, (1.0, 1.0), normalize=True, lambda_=1.0)
+    out = tasks(*pair, name="knots", density=0.5)
+    assert np.allclose(out, left @ expected.value, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["tsv_m", "iso_c", "wudi"])
+@pytest.mark.parametrize(
+    ("shape", "tensor"),
+    [((30,), "norm"), ((1, 9), "thin"), ((9, 12), "model.embed_tokens.weight"), ((2, 3, 4), "w")],
+)
+def test_what_is_no_projection_gets_the_mean(name, shape, tensor):
+    pair = [RNG.normal(size=shape) for _ in range(2)]
+    assert np.allclose(tasks(*pair, name=name, tensor=tensor), np.mean(pair, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_lambda_scales_and_zero_tasks_are_harmless(name):
+    pair = RNG.normal(size=(2, 8, 8))
+    assert np.allclose(tasks(*pair, name=name, **{"lambda": 0.0}), 0)
+    half = tasks(*pair, name=name, **{"lambda": 0.5})
+    assert np.allclose(half, 0.5 * tasks(*pair, name=name), atol=1e-6)
+    assert np.allclose(tasks(0 * pair[0], 0 * pair[1], name=name), 0)
+    assert np.isfinite(tasks(0 * pair[0], pair[1], name=name)).all()
