@@ -1,0 +1,75 @@
+"""``mergebot demo``: the whole journey on models that come with the project, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.options import load_suites
+from bot.cli.output import Output, output_options
+from bot.cli.run import outcome_data
+from bot.errors import EnvironmentMissingError
+from bot.evaluation.catalogue import SEARCH_PATH
+from bot.recipe.load import load_recipe
+from bot.runner.board import load_board
+from bot.runner.merging import EngineOptions
+from bot.runner.pipeline import RunOptions
+from bot.runner.pipeline import run as run_recipe
+from bot.runner.workspace import Workspace
+from leaderboard.ranking import build_board
+from leaderboard.render.terminal import board_text
+from leaderboard.verdict import judge, sentence
+
+RECIPE = Path("skills/task-arithmetic.yaml")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot demo
+  mergebot demo --workspace /tmp/demo
+
+Takes a few minutes the first time and seconds after that."""
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the merge, the scores and the board.",
+)
+@output_options
+@click.pass_obj
+def demo(out: Output, workspace: Path) -> None:
+    """Merge tiny fine-tunes, test the merge against every parent, show the board."""
+    recipe = load_recipe(demo_recipe())
+    out.note(f"recipe    {recipe.file}")
+    options = RunOptions(suites=load_suites(recipe.about.suites), engine=EngineOptions())
+    place = Workspace(workspace)
+    outcome = run_recipe(recipe, workspace=place, options=options, report=out.report)
+    out.close()
+    board = build_board(load_board(place).records)
+    verdict = sentence(judge(outcome.record), outcome.record.name)
+    lines = [
+        board_text(board),
+        verdict,
+        "",
+        f"the card   {outcome.card}",
+        f"next       mergebot verify {outcome.model}",
+    ]
+    out.result(outcome_data(outcome), "\n".join(lines))
+
+
+def demo_recipe() -> Path:
+    """The recipe of the skills family, in a clone or in an installed package.
+
+    Raises:
+        EnvironmentMissingError: the family was not installed with the package.
+    """
+    for folder in SEARCH_PATH:
+        if (folder / RECIPE).is_file():
+            return folder / RECIPE
+    raise EnvironmentMissingError(
+        "the skills family is not here", hint="reinstall mergebot, or run inside a clone"
+    )
