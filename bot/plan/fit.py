@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.plan.findings import Findings
 from bot.plan.parent import Body
-from bot.tokens.config import text_section
+from bot.tokens.config import layer_count, text_section
 
 _MUST_AGREE: tuple[tuple[str, ...], ...] = (("hidden_size", "n_embd", "d_model"),)
 _SHOULD_AGREE: tuple[tuple[str, ...], ...] = (
@@ -23,6 +23,7 @@ _SHOULD_AGREE: tuple[tuple[str, ...], ...] = (
 def check_fit(bodies: Sequence[Body], donor: Body, findings: Findings) -> None:
     """Compare every model's config with the donor's."""
     for body in bodies:
+        _depth(body, findings)
         if body is donor:
             continue
         _architecture(body, donor, findings)
@@ -40,6 +41,15 @@ def check_fit(bodies: Sequence[Body], donor: Body, findings: Findings) -> None:
                     f"{keys[0]} differs: {body.label} has {mine}, {donor.label} has {theirs}; "
                     f"the merge runs with {donor.label}'s"
                 )
+
+
+def _depth(body: Body, findings: Findings) -> None:
+    """Some architectures share layers, so fewer layers than promised are a warning only."""
+    promised, found = layer_count(body.config), body.anatomy.depth
+    if promised is not None and found < promised:
+        findings.warn(
+            f"config.json of {body.label} promises {promised} layers, its tensors make up {found}"
+        )
 
 
 def _architecture(body: Body, donor: Body, findings: Findings) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from bot.checkpoint.tensor import TensorSpec
 
 _EMBEDDINGS = frozenset(
-    {"embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "shared"}
-)
+    {
+        "embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "embeddings",
+        "shared",
+    }
+)  # fmt: skip
 _HEADS = frozenset({"lm_head", "embed_out"})
 _OTHER_TOWERS = frozenset(
     {"vision_tower", "vision_model", "visual", "vision", "audio_tower", "audio_model", "audio"}
