@@ -7,6 +7,8 @@ import threading
 import numpy as np
 
 PAGE = 4096
+INPUTS, WIDENED, MERGED, ROUNDED = range(4)
+"""Slots: what was read, as float32 where kernels cannot read it, and the result likewise."""
 
 
 class Scratch(threading.local):

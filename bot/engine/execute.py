@@ -19,6 +19,7 @@ from bot.methods.reduction import Stat
 from bot.plan.model import Plan, TensorJob
 
 CHUNK_GRAINS = 4
+FUSE_FROM = 1 << 23
 
 
 def execute(
@@ -30,8 +31,9 @@ def execute(
     threads: int | None = None,
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
+    fuse_from: int = FUSE_FROM,
 ) -> str:
-    """Make the model that ``plan`` describes; the result does not depend on the last four.
+    """Make the model that ``plan`` describes; the result does not depend on the last five.
 
     Args:
         plan: what to make.
@@ -41,6 +43,7 @@ def execute(
         threads: how many compute at once; None means one per processor.
         report: told the bytes that are done.
         chunk_grains: grains that are read and written at once.
+        fuse_from: models of so many elements use compiled kernels, which take time to load.
 
     Returns:
         The digest of the model.
@@ -56,7 +59,8 @@ def execute(
     finished = sink.begin(plan.layout, plan.digest)
     todo = [job for job in plan.jobs if job.output.name not in finished]
     progress = Progress(plan.jobs, todo, report)
-    shop = Workshop(sources, sink, chunk_grains, progress.advance, Scratch())
+    fused = sum(job.output.elements for job in todo) >= fuse_from
+    shop = Workshop(sources, sink, chunk_grains, progress.advance, Scratch(), fused)
     try:
         _merge(plan.jobs, todo, shop, workers)
         digest = sink.commit(plan.files)

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from bot.checkpoint.decode import all_finite, decode
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import Dtype
-from bot.engine.buffers import Scratch
+from bot.engine.buffers import INPUTS, WIDENED, Scratch
 from bot.engine.chunks import Chunk, Grain
+from bot.engine.kernels.stored import NATIVE, Bits, StoredGrain
 from bot.engine.masks import PhiloxDraws
 from bot.errors import CheckpointError, NonFiniteError
 from bot.methods.block import Array, Block
 from bot.plan.model import Slot, TensorJob
-
-_FIRST_INPUT_SLOT = 1
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Inputs:
 
     def load(self, chunk: Chunk) -> Loaded:
         """Read a chunk of every input into this thread's buffers; the chunk before it ends."""
+        sizes = [chunk.elements * dtype.itemsize for dtype in self.dtypes]
+        whole = buffer = self.scratch.take(INPUTS, sum(sizes))
         stored = []
-        for number, (slot, dtype) in enumerate(zip(self.job.inputs, self.dtypes, strict=True)):
-            buffer = self.scratch.take(_FIRST_INPUT_SLOT + number, chunk.elements * dtype.itemsize)
-            self.sources[slot.source].read_into(slot.tensor, chunk.start * dtype.itemsize, buffer)
-            stored.append(buffer)
-        return Loaded(self, chunk, tuple(stored))
+        for slot, dtype, size in zip(self.job.inputs, self.dtypes, sizes, strict=True):
+            part, buffer = buffer[:size], buffer[size:]
+            self.sources[slot.source].read_into(slot.tensor, chunk.start * dtype.itemsize, part)
+            stored.append(part)
+        return Loaded(self, chunk, whole, tuple(stored))
 
     def _dtype(self, slot: Slot) -> Dtype:
         spec = self.sources[slot.source].tensors().get(slot.tensor)
@@ -63,26 +66,56 @@ class Loaded:
 
     inputs: Inputs
     chunk: Chunk
+    whole: memoryview
     stored: tuple[memoryview, ...]
 
-    def blocks(self) -> Iterator[Block]:
-        """The chunk's grains in float32.
+    @cached_property
+    def draws(self) -> PhiloxDraws:
+        """The random words of this tensor."""
+        return PhiloxDraws(seed=self.inputs.job.seed, tensor=self.inputs.job.output.name)
+
+    def views(self) -> Iterator[GrainView]:
+        """The chunk's grains, first to last; a view ends where the next one begins."""
+        return (GrainView(self, grain) for grain in self.chunk.grains)
+
+    def block(self, grain: Grain) -> Block:
+        """A grain in float32.
 
         Raises:
             NonFiniteError: an input holds a NaN or an infinity; names the source and the tensor.
         """
-        job = self.inputs.job
-        draws = PhiloxDraws(seed=job.seed, tensor=job.output.name)
-        for grain in self.chunk.grains:
-            arrays = self._arrays(grain)
-            yield Block(
-                base=arrays[0] if job.base else None,
-                models=arrays[1:] if job.base else arrays,
-                span=grain.span,
-                shape=job.output.shape,
-                tensor=job.output.name,
-                draws=draws,
-            )
+        job, arrays = self.inputs.job, self._arrays(grain)
+        return Block(
+            base=arrays[0] if job.base else None,
+            models=arrays[1:] if job.base else arrays,
+            span=grain.span,
+            shape=job.output.shape,
+            tensor=job.output.name,
+            draws=self.draws,
+        )
+
+    def as_stored(self, grain: Grain) -> StoredGrain:
+        """A grain for the kernels: stored bits, or float32 bits where the dtypes differ."""
+        return StoredGrain(
+            bits=self._bits(grain),
+            has_base=self.inputs.job.base is not None,
+            span=grain.span,
+            tensor=self.inputs.job.output.name,
+            draws=self.draws,
+        )
+
+    def _bits(self, grain: Grain) -> Bits:
+        dtypes = self.inputs.dtypes
+        first, elements = grain.span.start - self.chunk.start, grain.span.stop - grain.span.start
+        native = NATIVE.get(dtypes[0]) if len(set(dtypes)) == 1 else None
+        if native is not None:
+            rows = np.frombuffer(self.whole, native).reshape(len(dtypes), -1)
+            return rows[:, first : first + elements]
+        wide = self.inputs.scratch.take(WIDENED, len(dtypes) * elements * 4)
+        values = np.frombuffer(wide, np.float32).reshape(len(dtypes), elements)
+        for row, array in zip(values, self._arrays(grain), strict=True):
+            row[:] = array.reshape(-1)
+        return values.view(np.uint32)
 
     def _arrays(self, grain: Grain) -> tuple[Array, ...]:
         arrays = []
@@ -93,6 +126,24 @@ class Loaded:
             check_finite(stored, dtype, slot, grain.span.start)
             arrays.append(decode(stored, dtype).reshape(grain.shape))
         return tuple(arrays)
+
+
+@dataclass(frozen=True)
+class GrainView:
+    """One grain in the two forms that arithmetic may want, each made when it is asked for."""
+
+    loaded: Loaded
+    grain: Grain
+
+    @cached_property
+    def block(self) -> Block:
+        """In float32, checked to be finite."""
+        return self.loaded.block(self.grain)
+
+    @cached_property
+    def stored(self) -> StoredGrain:
+        """As stored."""
+        return self.loaded.as_stored(self.grain)
 
 
 def check_finite(stored: memoryview, dtype: Dtype, slot: Slot, start: int) -> None:

@@ -27,6 +27,12 @@ _BLOCK_BITS = 256
 _EDGE = 1 / 64
 
 
+def even_threshold(probability: float) -> tuple[int, int]:
+    """How wide the words are for one probability, and below what a word means "keep"."""
+    bits = 16 if _EDGE <= probability <= 1 - _EDGE else 32
+    return bits, round(probability * (1 << bits))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhiloxDraws:
     """The draws of one output tensor."""
@@ -44,8 +50,7 @@ class PhiloxDraws:
         """
         if isinstance(probability, np.ndarray):
             return self._keep_each(model, probability, span)
-        bits = 16 if _EDGE <= probability <= 1 - _EDGE else 32
-        threshold = round(probability * (1 << bits))
+        bits, threshold = even_threshold(probability)
         realised = threshold / (1 << bits)
         words = self.words(model, bits, span.start, span.stop)
         if threshold == 1 << bits:

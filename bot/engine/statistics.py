@@ -6,12 +6,12 @@ the states are merged one after the other from the first grain to the last.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import Block
+from bot.engine.inputs import GrainView, Loaded
 from bot.methods.reduction import Reduction, Stat
 
 States = dict[Hashable, Any]
@@ -43,14 +43,16 @@ class Folding:
         """Whether another pass over the grains is needed."""
         return bool(self._active)
 
-    def scan(self, blocks: Iterable[Block], spec: TensorSpec) -> list[States]:
-        """The states of these grains, one by one; changes nothing, so any thread may do it."""
+    def scan(self, loaded: Loaded, *, fused: bool) -> list[States]:
+        """The states of a chunk's grains, one by one; changes nothing, so any thread may do it."""
+        folds = {key: _fold_of(reduction, fused=fused) for key, reduction in self._active.items()}
+        spec = loaded.inputs.job.output
         return [
             {
-                key: reduction.update(reduction.empty(spec, self.models), block)
-                for key, reduction in self._active.items()
+                key: fold(self._active[key].empty(spec, self.models), view)
+                for key, fold in folds.items()
             }
-            for block in blocks
+            for view in loaded.views()
         ]
 
     def fold(self, grains: list[States]) -> None:
@@ -72,3 +74,13 @@ class Folding:
             self._states[key] = answer.empty(self.spec, self.models)
         else:
             self.answers[key] = answer
+
+
+def _fold_of(reduction: Reduction[Any], *, fused: bool) -> Callable[[Any, GrainView], Any]:
+    if fused:
+        from bot.engine.kernels.fold import folder
+
+        kernel = folder(reduction)
+        if kernel is not None:
+            return lambda state, view: kernel(state, view.stored)
+    return lambda state, view: reduction.update(state, view.block)

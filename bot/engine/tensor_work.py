@@ -15,9 +15,10 @@ from bot.checkpoint.digest import Hashed, TensorDigest, hash_blocks
 from bot.checkpoint.encode import encode
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.engine.buffers import Scratch
+from bot.engine.buffers import MERGED, ROUNDED, Scratch
 from bot.engine.chunks import Chunk, chunks
-from bot.engine.inputs import Inputs, Loaded, check_finite
+from bot.engine.inputs import GrainView, Inputs, check_finite
+from bot.engine.kernels.stored import NATIVE, Combine
 from bot.engine.pool import Wave
 from bot.engine.statistics import Folding, States
 from bot.errors import NonFiniteError
@@ -27,7 +28,8 @@ from bot.methods.reduction import Reduction, Stat
 from bot.methods.registry import Method
 from bot.plan.model import TensorJob
 
-_OUTPUT_SLOT = 0
+Combiner = Callable[[GrainView, memoryview], None]
+"""Merges a grain into stored bytes."""
 Done = Callable[[str, int], None]
 """Told the tensor and how many more of its bytes are written."""
 
@@ -41,6 +43,7 @@ class Workshop:
     chunk_grains: int
     done: Done
     scratch: Scratch
+    fused: bool
 
     def inputs(self, job: TensorJob) -> Inputs:
         """The job's tensors."""
@@ -132,7 +135,7 @@ class Merged:
 
     def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
         """The states of a chunk's grains."""
-        return folding.scan(self.inputs.load(chunk).blocks(), self.job.output)
+        return folding.scan(self.inputs.load(chunk), fused=self.shop.fused)
 
     def waves(self) -> Iterator[Wave]:
         """Statistics in as many passes as they need, then the arithmetic."""
@@ -145,29 +148,51 @@ class Merged:
             folding.end_pass()
         output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
         stats = {**self.known, **folding.answers}
-        tasks = (partial(self._combine, output, stats, chunk) for chunk in self.chunks())
+        combine = self._combiner(stats)
+        tasks = (partial(self._write, output, combine, chunk) for chunk in self.chunks())
         yield from output.waves(tasks)
 
-    def _combine(
-        self, output: Output, stats: Mapping[str, Stat], chunk: Chunk
-    ) -> tuple[Hashed, int]:
+    def _write(self, output: Output, combine: Combiner, chunk: Chunk) -> tuple[Hashed, int]:
         loaded = self.inputs.load(chunk)
-        size = chunk.elements * self.job.output.dtype.itemsize
-        merged = self.shop.scratch.take(_OUTPUT_SLOT, size)
-        self._compute(loaded, stats, merged)
+        dtype = self.job.output.dtype
+        merged = self.shop.scratch.take(MERGED, chunk.elements * dtype.itemsize)
+        for view in loaded.views():
+            first = (view.grain.span.start - chunk.start) * dtype.itemsize
+            last = (view.grain.span.stop - chunk.start) * dtype.itemsize
+            combine(view, merged[first:last])
         return output.put(chunk.start, merged)
 
-    def _compute(self, loaded: Loaded, stats: Mapping[str, Stat], merged: memoryview) -> None:
+    def _combiner(self, stats: Mapping[str, Stat]) -> Combiner:
+        """The method's kernel where it has one, with the plain definition for what it refuses."""
+        plain = partial(self._combine, stats)
+        if not self.shop.fused:
+            return plain
+        from bot.engine.kernels.combine import combiner
+
+        kernel = combiner(self.method.name, self.arguments, stats)
+        return plain if kernel is None else partial(self._fuse, kernel, plain)
+
+    def _fuse(self, kernel: Combine, plain: Combiner, view: GrainView, merged: memoryview) -> None:
         dtype = self.job.output.dtype
-        for block in loaded.blocks():
-            values = np.asarray(
-                self.method.function(block, **vars(self.arguments), **stats), np.float32
-            )
-            first = (block.span.start - loaded.chunk.start) * dtype.itemsize
-            piece = merged[first : first + values.size * dtype.itemsize]
-            encode(values.reshape(-1), dtype, piece)
-            if not all_finite(piece, dtype):
-                raise self._not_finite(block)
+        native = NATIVE.get(dtype)
+        if native is not None:
+            finite = kernel(view.stored, np.frombuffer(merged, native))
+        else:
+            elements = view.grain.span.stop - view.grain.span.start
+            single = self.shop.scratch.take(ROUNDED, elements * 4)
+            finite = kernel(view.stored, np.frombuffer(single, "<u4"))
+            encode(np.frombuffer(single, np.float32), dtype, merged)
+            finite = finite and all_finite(merged, dtype)
+        if not finite:
+            plain(view, merged)
+
+    def _combine(self, stats: Mapping[str, Stat], view: GrainView, merged: memoryview) -> None:
+        values = np.asarray(
+            self.method.function(view.block, **vars(self.arguments), **stats), np.float32
+        )
+        encode(values.reshape(-1), self.job.output.dtype, merged)
+        if not all_finite(merged, self.job.output.dtype):
+            raise self._not_finite(view.block)
 
     def _not_finite(self, block: Block) -> NonFiniteError:
         output = self.job.output

@@ -1,0 +1,133 @@
+"""Which methods have a kernel, and how their arguments become the kernel's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, task_vectors
+from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
+from bot.engine.kernels.thinning import thinner
+from bot.engine.kernels.weighted import toward_mean, weighted_sum
+from bot.methods.block import Block
+from bot.methods.drop import Drop
+from bot.methods.reduction import Stat
+from bot.methods.sparsify import Band, Trim
+from bot.methods.sphere import arcs
+from bot.methods.spherical import SLERP_COLLINEAR
+from bot.methods.stock import mean_cosine, ratio
+from bot.methods.weights import cancels, total
+
+Stats = Mapping[str, Stat]
+Maker = Callable[[SimpleNamespace, Stats], Combine | None]
+
+
+def combiner(method: str, arguments: SimpleNamespace, stats: Stats) -> Combine | None:
+    """The kernel for a call of the method; None when the plain definition must do."""
+    maker = _MAKERS.get(method)
+    return maker(arguments, stats) if maker else None
+
+
+def _combination(coefficients: tuple[float, ...], divisor: float = 1.0) -> Combine:
+    shares, by = np.array(coefficients, np.float32), np.float32(divisor)
+
+    def combine(grain: StoredGrain, out: Bits) -> bool:
+        return bool(weighted_sum(grain.bits, grain.shift, shares, by, out, shift_of(out)))
+
+    return combine
+
+
+def _linear(p: SimpleNamespace, _stats: Stats) -> Combine:
+    return _combination(p.weight, total(p.weight) if p.normalize else 1.0)
+
+
+def _slerp(p: SimpleNamespace, stats: Stats) -> Combine:
+    first, second = arcs(stats["products"], p.t, straight=SLERP_COLLINEAR)
+    return _combination((float(first), float(second)))
+
+
+def _passthrough(p: SimpleNamespace, _stats: Stats) -> Combine:
+    return _combination((p.scale[0],))
+
+
+def _model_stock(_p: SimpleNamespace, stats: Stats) -> Combine | None:
+    products = stats["products"]
+    if products is None:
+        return None
+    share = float(ratio(mean_cosine(products), len(products)))
+    toward, stay = np.float32(share), np.float32(1 - share)
+
+    def combine(grain: StoredGrain, out: Bits) -> bool:
+        return bool(toward_mean(grain.bits, grain.shift, toward, stay, out, shift_of(out)))
+
+    return combine
+
+
+def _task(
+    p: SimpleNamespace, thin: Callable[[Block], Any] | None, scale: Any, *, elect: bool
+) -> Combine | None:
+    thinned = thinner(thin)
+    if thinned is None:
+        return None
+    weight = np.array(p.weight, np.float32)
+    scales = np.array(() if scale is None else scale, np.float32)
+    mode = (ELECT_MEAN if p.normalize else ELECT) if elect else SUM
+    divided = p.normalize and not elect and not cancels(p.weight)
+    divisor = np.float32(math.fsum(p.weight) if divided else 1.0)
+    lambda_ = np.float32(p.lambda_)
+
+    def combine(grain: StoredGrain, out: Bits) -> bool:
+        return bool(
+            task_vectors(
+                grain.bits, grain.shift, *thinned(grain), scales, weight, mode, divisor, lambda_,
+                out, shift_of(out),
+            )
+        )  # fmt: skip
+
+    return combine
+
+
+def _task_arithmetic(p: SimpleNamespace, _stats: Stats) -> Combine | None:
+    return _task(p, None, None, elect=False)
+
+
+def _ties(p: SimpleNamespace, stats: Stats) -> Combine | None:
+    kth = stats["kth"]
+    return _task(p, None if kth is None else Trim(kth), stats["scale"], elect=True)
+
+
+def _breadcrumbs(*, elect: bool) -> Maker:
+    def make(p: SimpleNamespace, stats: Stats) -> Combine | None:
+        band = stats["band"]
+        return _task(p, None if band is None else Band(band), stats["scale"], elect=elect)
+
+    return make
+
+
+def _dare(*, elect: bool) -> Maker:
+    def make(p: SimpleNamespace, stats: Stats) -> Combine | None:
+        if p.rescale == "expectation":
+            return None
+        return _task(p, Drop(p.density), stats["scale"], elect=elect)
+
+    return make
+
+
+_MAKERS: Mapping[str, Maker] = MappingProxyType(
+    {
+        "linear": _linear,
+        "slerp": _slerp,
+        "passthrough": _passthrough,
+        "model_stock": _model_stock,
+        "task_arithmetic": _task_arithmetic,
+        "ties": _ties,
+        "breadcrumbs": _breadcrumbs(elect=False),
+        "breadcrumbs_ties": _breadcrumbs(elect=True),
+        "dare_linear": _dare(elect=False),
+        "dare_ties": _dare(elect=True),
+    }
+)

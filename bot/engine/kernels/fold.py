@@ -1,0 +1,93 @@
+"""Which reductions have a kernel that reads a grain as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bot.engine.kernels.consensus import magnitude_sums
+from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
+from bot.engine.kernels.stored import StoredGrain
+from bot.engine.kernels.sums import gram
+from bot.engine.kernels.thinning import thinner
+from bot.methods.reduction import Reduction
+from bot.methods.reductions.chain import Then
+from bot.methods.reductions.gram import Gram
+from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
+from bot.methods.reductions.l1_ratio import L1Ratio
+
+Fold = Callable[[Any, StoredGrain], Any]
+"""Folds one grain into a fresh state, as ``Reduction.update`` does with a block."""
+
+
+def folder(reduction: Reduction[Any]) -> Fold | None:
+    """The kernel for a reduction; None when its plain definition must do."""
+    match reduction:
+        case Then():
+            return folder(reduction.first)
+        case KthMagnitude() if reduction.values is deltas:
+            return _high
+        case LowBits() if reduction.values is deltas:
+            return _low(reduction)
+        case TiesBefore() if reduction.values is deltas:
+            return _equal(reduction)
+        case L1Ratio():
+            return _magnitudes(reduction)
+        case Gram():
+            return _gram(reduction)
+        case _:
+            return None
+
+
+def _high(state: Any, grain: StoredGrain) -> Any:
+    for model in range(len(state)):
+        count_high(grain.bits[0], grain.bits[model + 1], grain.shift, state[model])
+    return state
+
+
+def _low(reduction: LowBits) -> Fold:
+    def fold(state: Any, grain: StoredGrain) -> Any:
+        for row, (model, place) in enumerate(zip(reduction.models, reduction.places, strict=True)):
+            if isinstance(place, Place):
+                high = np.uint32(place.bin)
+                count_low(grain.bits[0], grain.bits[model + 1], grain.shift, high, state[row])
+        return state
+
+    return fold
+
+
+def _equal(reduction: TiesBefore) -> Fold:
+    def fold(state: Any, grain: StoredGrain) -> Any:
+        counts = []
+        for model, cut in zip(reduction.models, reduction.cuts, strict=True):
+            wanted = np.float32(cut.threshold).view(np.uint32)
+            row = grain.bits[model + 1]
+            some = cut.spare is not None
+            counts.append(int(count_equal(grain.bits[0], row, grain.shift, wanted)) if some else 0)
+        return (*state, ((grain.tensor, grain.span.start), tuple(counts)))
+
+    return fold
+
+
+def _magnitudes(reduction: L1Ratio) -> Fold | None:
+    thinned = thinner(reduction.thin)
+    if thinned is None:
+        return None
+
+    def fold(state: Any, grain: StoredGrain) -> Any:
+        magnitude_sums(grain.bits, grain.shift, *thinned(grain), state)
+        return state
+
+    return fold
+
+
+def _gram(reduction: Gram) -> Fold:
+    def fold(state: Any, grain: StoredGrain) -> Any:
+        minus = reduction.of == "deltas" or (reduction.of == "moved" and grain.has_base)
+        skip = int(grain.has_base and reduction.of in {"models", "moved"} and not minus)
+        gram(grain.bits[skip:], grain.shift, minus, state)
+        return state
+
+    return fold

@@ -1,0 +1,51 @@
+"""A grain as it is stored, for kernels that decode it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.checkpoint.tensor import Dtype
+from bot.engine.masks import PhiloxDraws
+from bot.methods.block import Span
+
+Bits = npt.NDArray[np.unsignedinteger[Any]]
+NATIVE: dict[Dtype, np.dtype[np.unsignedinteger[Any]]] = {
+    Dtype.BF16: np.dtype("<u2"),
+    Dtype.F32: np.dtype("<u4"),
+}
+"""Dtypes that kernels read and write, as the integers they see them as."""
+
+
+def shift_of(bits: Bits) -> np.uint32:
+    """How far left the stored bits stand in a float32."""
+    return np.uint32(32 - 8 * bits.itemsize)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredGrain:
+    """All inputs of a grain: ``bits`` is uint16 or uint32 (inputs, elements), a base first."""
+
+    bits: Bits
+    has_base: bool
+    span: Span
+    tensor: str
+    draws: PhiloxDraws
+
+    @property
+    def shift(self) -> np.uint32:
+        """How far left the stored bits stand in a float32."""
+        return shift_of(self.bits)
+
+    @property
+    def models(self) -> int:
+        """How many inputs are not the base."""
+        return len(self.bits) - self.has_base
+
+
+Combine = Callable[[StoredGrain, Bits], bool]
+"""Merges a grain into ``uint16`` or ``uint32`` bits; False where anything is not finite."""

@@ -1,0 +1,89 @@
+"""What the kernels of task vectors need to know to thin out one grain as the methods do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.engine.kernels.stored import StoredGrain
+from bot.engine.masks import even_threshold
+from bot.methods.block import Block
+from bot.methods.drop import Drop
+from bot.methods.reductions.kth_magnitude import Cut
+from bot.methods.sparsify import Band, Trim
+
+_UNLIMITED = np.iinfo(np.int64).max
+
+
+class Thin(NamedTuple):
+    """Arguments of the kernels; empty arrays where there is nothing to do."""
+
+    cuts: npt.NDArray[np.float32]
+    room: npt.NDArray[np.int64]
+    words: npt.NDArray[np.unsignedinteger[Any]]
+    limits: npt.NDArray[np.uint64]
+
+
+NO_CUTS = np.empty((0, 2), np.float32)
+NO_ROOM = np.empty((0, 2), np.int64)
+NO_WORDS = np.empty((0, 0), np.uint16)
+NO_LIMITS = np.empty(0, np.uint64)
+Thinner = Callable[[StoredGrain], Thin]
+
+
+def thinner(thin: Callable[[Block], Any] | None) -> Thinner | None:
+    """The kernels' form of a thinning, or None when they do not know it."""
+    if thin is None:
+        return lambda _: Thin(NO_CUTS, NO_ROOM, NO_WORDS, NO_LIMITS)
+    if isinstance(thin, Trim):
+        return _by_cuts(thin.cuts, [None] * len(thin.cuts))
+    if isinstance(thin, Band):
+        return _by_cuts(thin.cuts[::2], thin.cuts[1::2])
+    if type(thin) is Drop:
+        return _by_chance(thin.density)
+    return None
+
+
+def _by_cuts(outer: Sequence[Cut], inner: Sequence[Cut | None]) -> Thinner:
+    pairs = list(zip(outer, inner, strict=True))
+    cuts = np.array([[low.threshold, _threshold(high)] for low, high in pairs], np.float32)
+
+    def thin(grain: StoredGrain) -> Thin:
+        room = [[_room(low, grain), _room(high, grain)] for low, high in pairs]
+        return Thin(cuts, np.array(room, np.int64), NO_WORDS, NO_LIMITS)
+
+    return thin
+
+
+def _threshold(cut: Cut | None) -> float:
+    return float("inf") if cut is None else cut.threshold
+
+
+def _room(cut: Cut | None, grain: StoredGrain) -> int:
+    if cut is None or cut.spare is None:
+        return _UNLIMITED
+    return cut.spare - cut.earlier[grain.tensor, grain.span.start]
+
+
+def _by_chance(density: Sequence[float]) -> Thinner | None:
+    """Even random drops; a density of nothing is left to the plain definition."""
+    thresholds = [even_threshold(share) for share in density if share < 1]
+    widths = {bits for bits, _ in thresholds}
+    if min(density) <= 0 or len(widths) > 1:
+        return None
+    (bits,) = widths or {16}
+    limits = np.array([even_threshold(min(share, 1.0))[1] for share in density], np.uint64)
+    limits[[share >= 1 for share in density]] = 1 << bits
+
+    def thin(grain: StoredGrain) -> Thin:
+        start, stop, _ = grain.span
+        words = np.zeros((len(density), stop - start), f"<u{bits // 8}")
+        for model, share in enumerate(density):
+            if share < 1:
+                words[model] = grain.draws.words(model, bits, start, stop)
+        return Thin(NO_CUTS, NO_ROOM, words, limits)
+
+    return thin

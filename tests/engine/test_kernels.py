@@ -1,0 +1,99 @@
+"""Kernels equal the plain definitions bit for bit, on bf16 parents full of ties and zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.checkpoint.encode import encode
+from bot.checkpoint.memory import MemorySink, MemorySource
+from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.engine.execute import execute
+from bot.engine.kernels.sums import pairwise
+from tests.engine.plans import plan_for
+
+NEVER = 1 << 60
+SHAPES = {"matrix": (700, 1601), "vector": (2049,), "number": (), "one": (1,), "none": (0, 8)}
+PAIR = {"weight": (0.7, -0.4)}
+CASES: list[tuple[str, dict[str, Any], str | None]] = [
+    ("linear", {"weight": (0.2, 0.3, 0.6)}, None),
+    ("linear", {"weight": (0.2, 0.3, 0.6), "normalize": False}, None),
+    ("task_arithmetic", PAIR, "base"),
+    ("task_arithmetic", PAIR | {"normalize": True, "lambda": 0.6}, "base"),
+    ("ties", {"weight": (0.7, 0.6), "density": (0.31, 0.52)}, "base"),
+    ("ties", PAIR | {"density": (0.31, 1.0), "scope": "model", "normalize": False}, "base"),
+    ("ties", {"weight": (0.7, 0.6), "density": (0.31, 0.52), "rescale": "l1"}, "base"),
+    ("breadcrumbs", {"weight": (0.7, 0.6), "density": (0.31, 0.52)}, "base"),
+    ("breadcrumbs_ties", PAIR | {"density": (0.3, 0.6), "gamma": (0.2, 0.01)}, "base"),
+    ("dare_linear", PAIR | {"density": (0.3, 1.0)}, "base"),
+    ("dare_ties", {"weight": (0.7, 0.6), "density": (0.3, 0.5)}, "base"),
+    ("dare_ties", {"weight": (0.7, 0.6), "density": (0.3, 0.001)}, "base"),
+    ("dare_ties", PAIR | {"density": (0.3, 0.5), "rescale": "none"}, "base"),
+    ("model_stock", {}, "base"),
+]  # fmt: skip
+
+
+def parents(dtype: Dtype, count: int = 3) -> dict[str, MemorySource]:
+    """A base and fine-tunes whose deltas repeat few magnitudes, with a share of exact zeros."""
+    rng = np.random.default_rng(7)
+    tensors: list[dict[TensorSpec, memoryview]] = [{} for _ in range(count)]
+    for name, shape in SHAPES.items():
+        spec = TensorSpec(name=name, dtype=dtype, shape=shape)
+        base = (rng.standard_normal(spec.elements) * 0.02).astype(np.float32)
+        for number, model in enumerate(tensors):
+            delta = rng.standard_normal(spec.elements).astype(np.float32) * 1e-3
+            delta[rng.random(spec.elements) < 0.2] = 0
+            data = memoryview(bytearray(spec.nbytes))
+            encode(base + delta * (number > 0), dtype, data)
+            model[spec] = data
+    names = ("base", "one", "two", "three")
+    return {name: MemorySource(model) for name, model in zip(names, tensors, strict=False)}
+
+
+def merged(
+    sources: dict[str, MemorySource], method: str, parameters: dict[str, Any], base: str | None,
+    *, dtype: Dtype, fuse_from: int,
+) -> dict[str, bytes]:  # fmt: skip
+    plan = plan_for(sources, method, parameters, base=base, dtype=dtype, seed=11)
+    sink = MemorySink()
+    execute(plan, sources, sink, threads=1, fuse_from=fuse_from)
+    return {name: bytes(data) for name, data in sink.tensors.items()}
+
+
+@pytest.mark.parametrize(("method", "parameters", "base"), CASES)
+def test_a_kernel_equals_the_plain_definition(
+    method: str, parameters: dict[str, Any], base: str | None
+) -> None:
+    sources = parents(Dtype.BF16)
+    call = (sources, method, parameters, base)
+    fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
+    assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
+
+
+@pytest.mark.parametrize(
+    ("stored", "output"),
+    [
+        (Dtype.F32, Dtype.F32),
+        (Dtype.F16, Dtype.BF16),
+        (Dtype.BF16, Dtype.F16),
+        (Dtype.F64, Dtype.F32),
+    ],
+)
+def test_in_every_dtype(stored: Dtype, output: Dtype) -> None:
+    call = (parents(stored), "ties", {"weight": (0.7, 0.6), "density": (0.3, 0.5)}, "base")
+    fused = merged(*call, dtype=output, fuse_from=0)
+    assert fused == merged(*call, dtype=output, fuse_from=NEVER)
+
+
+def test_slerp_equals_its_plain_definition() -> None:
+    call = (parents(Dtype.BF16, count=2), "slerp", {"t": 0.3}, "base")
+    fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
+    assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 127, 128, 129, 1000, 8192, 8193, 100_003])
+def test_pairwise_adds_in_numpys_order(count: int) -> None:
+    values = np.random.default_rng(count).standard_normal(count) * 10.0 ** (np.arange(count) % 7)
+    assert pairwise(values, count) == values.sum()
