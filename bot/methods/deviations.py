@@ -40,6 +40,12 @@ DEVIATIONS = (
         "infinities or NaN.",
     ),
     Deviation(
+        name="a base that is not listed",
+        methods=("linear", "karcher"),
+        text="A `base_model` that is not among the models only gives config and tokenizer. "
+        "mergekit averages it in as one more model.",
+    ),
+    Deviation(
         name="ties at the threshold",
         methods=(*TRIMMED, "sce"),
         text="Of equal magnitudes at the threshold the ones of lowest index are kept, exactly k. "

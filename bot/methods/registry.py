@@ -1,4 +1,10 @@
-"""The one door for merge methods: a decorator that reads the function and leaves it as it is."""
+"""The one door for merge methods: a decorator that reads the function and leaves it as it is.
+
+A method takes a ``Block`` and keyword-only parameters, whose annotations are its schema: ``float``
+is global, ``PerModel[float]`` one value per model, ``Literal[...]`` a choice, ``Annotated[...,
+Range(...), Doc(...)]`` adds bounds and a line of help. A name in ``stats`` receives the finished
+statistic. A trailing underscore is dropped in recipes (``lambda_``).
+"""
 
 from __future__ import annotations
 
@@ -111,11 +117,6 @@ def merge_method(
     into: dict[str, Method] = _METHODS,
 ) -> Callable[[F], F]:
     """Register a function as a merge method and return it unchanged.
-
-    The function takes a ``Block`` and keyword-only parameters. Their annotations are the schema:
-    ``float`` is global, ``PerModel[float]`` one per model, ``Literal[...]`` a choice,
-    ``Annotated[..., Range(...), Doc(...)]`` adds bounds and a line of help; a name in ``stats``
-    receives the finished statistic. A trailing underscore is dropped in recipes (``lambda_``).
 
     Args:
         name: what recipes write.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mergekit.merge_methods.api import merge_tensors
+from safetensors.numpy import load_file
 
 from bot.errors import PlanError
 from bot.methods.catalogue import catalogue, describe
 from bot.methods.deviations import DEVIATIONS, EVERYWHERE
 from tests.methods.cases import bf16, family, run
+from tests.parity.checkpoints import merge_both, write_siblings
 from tests.parity.peer import theirs
 
 
@@ -52,6 +57,29 @@ def no_sum():
         assert not np.isfinite(theirs(method, None, models, given)).any()
         with pytest.raises(PlanError, match="add up to zero"):
             run(method, None, models, given)
+
+
+@shows("a base that is not listed")
+def unlisted_base():
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_siblings(root, coarse=False)
+        for method in ("linear", "karcher"):
+            recipe = {
+                "merge_method": method,
+                "base_model": str(root / "base"),
+                "models": [{"model": str(root / name)} for name in "ab"],
+                "parameters": {"weight": 1.0} if method == "linear" else {},
+                "dtype": "float32",
+            }
+            both = merge_both(recipe, root)
+            name = "model.layers.0.mlp.up_proj.weight"
+            models = both.inputs[name][1]
+            extra = load_file(root / "base" / "model.safetensors")[name]
+            given = {"weight": (1.0,) * 3} if method == "linear" else {}
+            assert len(models) == 2
+            assert np.allclose(both.peer[name], run(method, None, [*models, extra], given))
+            assert not np.allclose(both.peer[name], both.ours[name], atol=1e-3)
 
 
 @shows("ties at the threshold")
