@@ -15,9 +15,10 @@ from bot.plan.jobs import JobMaker
 from bot.plan.model import Budget, Plan, TensorJob
 from bot.plan.outline import outline
 from bot.plan.parent import Body, Parent, examine
+from bot.plan.rehearsal import rehearse
 from bot.plan.serialize import with_digest
 from bot.plan.slices import stretches
-from bot.plan.tied import settle_heads
+from bot.plan.tied import TiedDrafts, settle_heads
 from bot.plan.tokenization import (
     Tokenization,
     check_rows,
@@ -54,22 +55,12 @@ def make_plan(
     findings.raise_if_any(file=recipe.file)
     donor = bodies[recipe.base_model or _inputs(recipe)[0]]
     check_fit(list(bodies.values()), donor, findings)
-    method = methods[recipe.merge_method]
-    parts = stretches(recipe, method.signature, bodies, findings)
-    findings.raise_if_any(file=recipe.file)
+    parts = stretches(recipe, methods[recipe.merge_method].signature, bodies, findings)
     tokens = _tokens(recipe, bodies, donor, findings)
     findings.raise_if_any(file=recipe.file)
     views = Views(bodies=bodies, choice=recipe.tokenizer, tokens=tokens, findings=findings)
     heads = settle_heads(outline(parts, donor, sliced=bool(recipe.slices)), findings)
-    maker = JobMaker(
-        recipe=recipe,
-        method=method,
-        methods=methods,
-        dtype=_dtype(recipe),
-        view=views.view,
-        findings=findings,
-    )
-    jobs = tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
+    jobs = _jobs(recipe, heads, views, methods, findings)
     if tokens is None:
         check_rows(jobs, donor, findings)
     facts = Facts(
@@ -85,6 +76,27 @@ def make_plan(
     files = side_files(facts, findings)
     findings.raise_if_any(file=recipe.file)
     return _assemble(facts, views, files, findings, _budget(facts, views, methods, throughput))
+
+
+def _jobs(
+    recipe: Recipe,
+    heads: TiedDrafts,
+    views: Views,
+    methods: Mapping[str, Method],
+    findings: Findings,
+) -> tuple[TensorJob, ...]:
+    method = methods[recipe.merge_method]
+    maker = JobMaker(
+        recipe=recipe,
+        method=method,
+        methods=methods,
+        dtype=_dtype(recipe),
+        view=views.view,
+        findings=findings,
+    )
+    jobs = tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
+    rehearse(jobs, method, findings)
+    return jobs
 
 
 def _tokens(

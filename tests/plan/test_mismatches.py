@@ -131,6 +131,15 @@ def test_a_parameter_that_no_row_sets(tmp_path) -> None:
     assert "more" in error.message
 
 
+def test_weights_that_cancel_somewhere_along_a_gradient(tmp_path) -> None:
+    text = LINEAR.replace("{weight: 1}", "{weight: [2, 1, -1, 3]}", 1)
+    error = failure(tmp_path, text, llama("org/a"), llama("org/b"))
+    (problem,) = error.problems()
+    assert problem.message.startswith("model.layers.2.")
+    assert "normalize: false" in (problem.hint or "")
+    plan_of(tmp_path, text + "parameters: {normalize: false}\n", llama("org/a"), llama("org/b"))
+
+
 SLICES = """
 merge_method: {method}
 slices:
