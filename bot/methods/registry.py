@@ -120,17 +120,14 @@ def merge_method(
 
     Args:
         name: what recipes write.
-        title: what people read.
-        paper: where the method comes from.
+        title, paper: what people read, and where the method comes from.
         unit: what the function must see at once.
         space: whether it works on weights or on task vectors.
         base: whether a base model is required, allowed, or takes no part.
         models: least and greatest number of models that are not the base.
-        stats: statistic name -> maker of its reduction, given all resolved parameters; a maker
-            returns None where these parameters need no statistic.
-        stochastic: whether it draws random masks.
+        stats: statistic name -> maker of its reduction (see ``StatMaker``).
+        stochastic, symmetric: whether it draws masks; whether the order of models is irrelevant.
         exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
-        symmetric: whether the order of models is irrelevant.
         into: the registry; the project's own unless said otherwise.
 
     Raises:
