@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from bot.cli.output import Output, output_options
+from bot.engine.diagnose import Group
 from bot.plan.describe import describe_plan
 from bot.plan.model import Plan
 from bot.recipe.load import load_recipe
-from bot.runner.forecast import quick_plan
+from bot.recipe.model import Recipe
+from bot.runner.forecast import diagnose_recipe, quick_plan
 from bot.sizes import format_bytes, format_seconds
 
 
@@ -19,17 +22,23 @@ from bot.sizes import format_bytes, format_seconds
 Examples:
   mergebot plan recipe.yaml
   mergebot plan recipe.yaml --json | jq .budget
+  mergebot plan recipe.yaml --diagnose
 
 \b
 Exit codes: 0 fits, 3 recipe problems, 4 the parents do not fit (every
 mismatch at once), 5 a parent's files are broken."""
 )
 @click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--diagnose", is_flag=True, help="Sample the weights: do these models fit?")
 @output_options
 @click.pass_obj
-def plan(out: Output, recipe: Path) -> None:
+def plan(out: Output, recipe: Path, diagnose: bool) -> None:
     """Show every output tensor, its sources, the memory and the time needed."""
-    made = quick_plan(load_recipe(recipe))
+    loaded = load_recipe(recipe)
+    if diagnose:
+        show_diagnosis(out, loaded)
+        return
+    made = quick_plan(loaded)
     described = describe_plan(made)
     rows = [
         [
@@ -46,6 +55,28 @@ def plan(out: Output, recipe: Path) -> None:
     out.result(dict(described), [table, "", _summary(made)])
     for warning in made.warnings:
         out.note(f"note: {warning}")
+
+
+def show_diagnosis(out: Output, recipe: Recipe) -> None:
+    """Per layer and module: how far and in which directions the models moved."""
+    found = diagnose_recipe(recipe, out.report)
+    out.close()
+    header = ["layer", "module", "tensors", "moved", "cosine", "sign conflict", "slerp is lerp"]
+    rows = [_group_cells(group, "—") for group in found.groups]
+    rows += [_group_cells(group, "all") for group in found.modules]
+    table = out.table(rows, header, right=[0, 2, 3, 4, 5, 6])
+    out.result(asdict(found), [table, "", *found.reading])
+
+
+def _group_cells(group: Group, outside: str) -> list[str]:
+    layer = outside if group.layer is None else str(group.layer)
+    cosine = "—" if group.cosine is None else f"{group.cosine:.3f}"
+    shares = [_percent(value) for value in (group.delta, group.conflict, group.lerp)]
+    return [layer, group.module, str(group.tensors), shares[0], cosine, *shares[1:]]
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:.1f} %"
 
 
 def _short(source: str, name: str) -> str:

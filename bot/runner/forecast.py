@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.engine.diagnose import Diagnosis, diagnose
+from bot.events import Report
 from bot.methods.catalogue import catalogue
 from bot.plan.model import Budget, Plan
 from bot.plan.planner import make_plan
+from bot.plan.sources import open_sources
 from bot.recipe.model import ModelRef, Recipe
 from bot.runner.resolve import open_unpinned, require_local
 from bot.sizes import format_bytes
@@ -75,3 +78,10 @@ def forecast(recipe: Recipe) -> Forecast:
 def quick_plan(recipe: Recipe) -> Plan:
     """A plan whose sources are known by size and header instead of by a digest of their bytes."""
     return make_plan(recipe, open_unpinned(recipe).parents(), catalogue())
+
+
+def diagnose_recipe(recipe: Recipe, report: Report) -> Diagnosis:
+    """What samples of the parents' weights say about merging them."""
+    family = open_unpinned(recipe)
+    plan = make_plan(recipe, family.parents(), catalogue())
+    return diagnose(plan, open_sources(plan, family.parents().values()), report)
