@@ -66,6 +66,13 @@ class Row:
         return tuple(parent.name for parent in self.record.parents) if self.record else ()
 
     @property
+    def base(self) -> str | None:
+        """The short name of the base model: its own where it is one."""
+        if self.record is None:
+            return self.name if self.kind == "base" else None
+        return next((found.name for found in self.record.parents if found.role == "base"), None)
+
+    @property
     def parameters(self) -> int | None:
         """How many parameters it has, where known."""
         if self.record:

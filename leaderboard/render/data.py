@@ -1,7 +1,7 @@
 """The board as the browser gets it: lean columns at once, parents and tasks on demand.
 
-Columns are lists of one length, one entry a row. Scores are whole hundredths of a point, words
-that repeat are indices into a list of their own; so ten thousand models stay small.
+Columns are lists of one length, one entry a row. Scores are whole tenths of a point, words that
+repeat are indices into a list of their own; so ten thousand models stay small.
 """
 
 from __future__ import annotations
@@ -41,23 +41,21 @@ def board_data(board: Board) -> dict[str, Any]:
             "kind": _coded(row.kind for row in rows),
             "low": [row.rank_low for row in rows],
             "high": [row.rank_high for row in rows],
-            "score": [_hundredths(row.headline.value if row.headline else None) for row in rows],
+            "score": [_tenths(row.headline.value if row.headline else None) for row in rows],
             "half": [_half(row) for row in rows],
             "verdict": [
                 VERDICTS.index(row.judgement.verdict) if row.judgement else None for row in rows
             ],
-            "delta": [_hundredths(row.judgement.delta if row.judgement else None) for row in rows],
-            "deltaLow": [_hundredths(row.judgement.low if row.judgement else None) for row in rows],
-            "deltaHigh": [
-                _hundredths(row.judgement.high if row.judgement else None) for row in rows
-            ],
+            "delta": [_tenths(row.judgement.delta if row.judgement else None) for row in rows],
+            "deltaLow": [_tenths(row.judgement.low if row.judgement else None) for row in rows],
+            "deltaHigh": [_tenths(row.judgement.high if row.judgement else None) for row in rows],
             "holds": [int(row.holds) for row in rows],
             "flags": [len(row.flags) for row in rows],
             "method": _coded(row.method for row in rows),
             "params": [row.parameters for row in rows],
             "memory": [_megabytes(row.memory_bytes) for row in rows],
             "licence": _coded(row.licence for row in rows),
-            "base": _coded(_base(row) for row in rows),
+            "base": _coded(row.base for row in rows),
             "created": _coded(row.created[:10] for row in rows),
         },
     }
@@ -74,7 +72,7 @@ def extra_data(board: Board) -> dict[str, Any]:
             if row.flags
         },
         "tasks": {
-            task.task: [_hundredths(_task_value(row, task.task)) for row in rows]
+            task.task: [_tenths(_task_value(row, task.task)) for row in rows]
             for task in board.tasks
         },
     }
@@ -94,24 +92,19 @@ def _coded(values: Iterable[str | None]) -> dict[str, Sequence[Any]]:
     return {"words": words, "rows": [None if value is None else places[value] for value in column]}
 
 
-def _hundredths(fraction: float | None) -> int | None:
-    return None if fraction is None else round(fraction * 10_000)
+def _tenths(fraction: float | None) -> int | None:
+    """Tenths of a point, rounded as `leaderboard.wording.points` does."""
+    return None if fraction is None else round(10 * float(f"{100 * fraction:.1f}"))
 
 
 def _half(row: Row) -> int | None:
     if row.headline is None or row.headline.low is None or row.headline.high is None:
         return None
-    return round((row.headline.high - row.headline.low) * 5_000)
+    return _tenths((row.headline.high - row.headline.low) / 2)
 
 
 def _megabytes(count: int | None) -> float | None:
     return None if count is None else round(count / 1e6, 1)
-
-
-def _base(row: Row) -> str | None:
-    if row.record is None:
-        return row.name if row.kind == "base" else None
-    return next((parent.name for parent in row.record.parents if parent.role == "base"), None)
 
 
 def _task_value(row: Row, task: str) -> float | None:

@@ -48,13 +48,20 @@ def table_html(
     head = "".join(_heading(key, name, numeric=numeric) for key, name, numeric in COLUMNS)
     if selectable:
         head = '<th scope="col"><span class="mb-hidden">Compare</span></th>' + head
-    body = "".join(row_html(row, page_of(row), selectable=selectable) for row in board.rows[:limit])
+    body = "".join(
+        row_html(row, page_of(row), selectable=selectable) for row in visible_rows(board)[:limit]
+    )
     caption = f"Models ranked by {html(board.title or 'score')}, best first"
     return (
         '<div class="mb-scroll" tabindex="0" role="region" aria-label="Ranking">'
         f'<table class="mb-table" id="mb-table"><caption class="mb-hidden">{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def visible_rows(board: Board) -> list[Row]:
+    """The rows shown before anyone asks for more: those without a warning."""
+    return [row for row in board.rows if not row.flags]
 
 
 def row_html(row: Row, page: str, *, selectable: bool = False) -> str:
@@ -89,7 +96,8 @@ def delta_html(row: Row) -> str:
 
 def count_line(board: Board) -> str:
     """What a screen reader hears after every change of filters."""
-    return f"Showing {len(board.rows):,} of {count_of(len(board.rows), 'model')}, sorted by score"
+    everything = count_of(len(board.rows) + len(board.unranked), "model")
+    return f"Showing {len(visible_rows(board)):,} of {everything}, sorted by Score"
 
 
 def empty_html() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -115,13 +116,14 @@ def record_of(
     **changes: object,
 ) -> Record:
     """A record whose numbers come from nested scores of these shares right."""
-    key = f"digest-{name}"
+    plain = re.sub(r"\W+", "-", name).strip("-")
+    key = f"digest-{plain}"
     suite = suite_of(
         scores_of(shares), {parent: scores_of(found) for parent, found in parents.items()}, key=key
     )
     fields: dict[str, object] = {
-        "run_key": f"run-{name}",
-        "merge_key": f"merge-{name}",
+        "run_key": f"run-{plain}",
+        "merge_key": f"merge-{plain}",
         "model_digest": key,
         "name": name,
         "title": f"The {name} merge",

@@ -1,0 +1,118 @@
+/* Columns of the board: how each is written, sorted and exported. Numbers come as tenths of a
+   point; a missing value is null, written as a dash and sorted last in both directions. */
+"use strict";
+window.mergebot = window.mergebot || {};
+(function (mergebot) {
+  const MISSING = "—", MINUS = "−";
+
+  function points(tenths) {
+    return tenths === null ? MISSING : (tenths / 10).toFixed(1).replace("-", MINUS);
+  }
+  function signed(tenths) {
+    return tenths > 0 ? "+" + points(tenths) : points(tenths);
+  }
+  function parameters(count) {
+    if (count === null) return MISSING;
+    for (const [size, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]])
+      if (count >= 0.9995 * size) return (count / size).toFixed(1) + letter;
+    return String(count);
+  }
+  function element(tag, className, text) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+  function word(column, row) {
+    const place = column.rows[row];
+    return place === null ? null : column.words[place];
+  }
+
+  /* One object per column: heading, whether numeric, the sort key, the cell's content, the CSV. */
+  mergebot.columns = function (data, extra, pageOf) {
+    const c = data.columns;
+    const plain = (key, name, value, shown) => ({
+      key, name, numeric: typeof shown === "function", value,
+      cell: (td, row) => { td.textContent = shown ? shown(value(row)) : value(row) ?? MISSING; },
+      csv: value,
+    });
+    const list = [
+      { key: "rank", name: "Rank", numeric: true, up: true, value: (row) => c.low[row],
+        cell: (td, row) => { td.textContent = rank(c.low[row], c.high[row]); },
+        csv: (row) => rank(c.low[row], c.high[row]) },
+      { key: "name", name: "Model", value: (row) => c.name[row], csv: (row) => c.name[row],
+        cell: (th, row) => nameCell(th, row) },
+      { key: "score", name: "Score", numeric: true, value: (row) => c.score[row],
+        cell: (td, row) => scoreCell(td, row), csv: (row) => decimal(c.score[row]) },
+      { key: "delta", name: "vs best parent", numeric: true, value: (row) => c.delta[row],
+        cell: (td, row) => deltaCell(td, row), csv: (row) => decimal(c.delta[row]) },
+      plain("method", "Method", (row) => word(c.method, row)),
+      { ...plain("params", "Size", (row) => c.params[row], parameters), up: true },
+      plain("licence", "Licence", (row) => word(c.licence, row)),
+      plain("parents", "Parents", (row) => (extra() ? extra().parents[row].join(", ") || null : null)),
+      { ...plain("memory", "Memory", (row) => c.memory[row],
+          (mb) => (mb === null ? MISSING : mb >= 1000 ? (mb / 1000).toFixed(1) + " GB" : mb.toFixed(1) + " MB")),
+        up: true },
+      plain("created", "Date", (row) => word(c.created, row)),
+      ...data.tasks.map((task) => ({
+        ...plain("task:" + task.task, task.title,
+          (row) => (extra() ? extra().tasks[task.task][row] : null), points),
+        csv: (row) => decimal(extra() ? extra().tasks[task.task][row] : null),
+        task: true,
+      })),
+    ];
+    return new Map(list.map((column) => [column.key, column]));
+
+    function rank(low, high) {
+      return low === null ? MISSING : low === high ? String(low) : low + "–" + high;
+    }
+    function decimal(tenths) {
+      return tenths === null ? null : (tenths / 10).toFixed(1);
+    }
+    function nameCell(th, row) {
+      const link = element("a", "", c.name[row]);
+      link.href = pageOf(c.id[row]);
+      th.append(link);
+      const kind = word(c.kind, row);
+      if (kind !== "merge") th.append(" ", element("span", "mb-badge", kind === "base" ? "base" : "parent"));
+      if (c.flags[row]) {
+        const flag = element("span", "mb-flag", "⚑ flagged");
+        const reasons = extra() && extra().flagged[c.id[row]];
+        if (reasons) flag.title = reasons.join("; ");
+        th.append(" ", flag);
+      }
+    }
+    function scoreCell(td, row) {
+      td.textContent = points(c.score[row]);
+      if (c.half[row] !== null)
+        td.append(" ", element("span", "mb-interval", "±" + points(c.half[row])));
+    }
+    function deltaCell(td, row) {
+      if (c.verdict[row] === null) {
+        td.append(element("span", "mb-muted", word(c.kind, row) === "base" ? "base" : "parent"));
+        return;
+      }
+      const [words, symbol, slug] = data.verdicts[c.verdict[row]];
+      const whole = element("span", "mb-" + slug);
+      const sign = element("span", "", symbol);
+      sign.title = words;
+      sign.setAttribute("aria-hidden", "true");
+      whole.append(sign, element("span", "mb-hidden", words));
+      if (c.delta[row] !== null) {
+        const span = "[" + points(c.deltaLow[row]) + ", " + points(c.deltaHigh[row]) + "]";
+        whole.append(" " + signed(c.delta[row]) + " ", element("span", "mb-interval", span));
+      }
+      td.append(whole);
+      if (c.holds[row]) {
+        const told = "holds after correction for all headline claims";
+        const mark = element("span", "mb-holds", "✓");
+        mark.title = told;
+        mark.append(element("span", "mb-hidden", " " + told));
+        td.append(" ", mark);
+      }
+    }
+  };
+
+  mergebot.element = element;
+  mergebot.word = word;
+})(window.mergebot);
