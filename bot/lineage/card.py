@@ -15,7 +15,7 @@ from bot.lineage.licence import DUTIES
 from leaderboard import wording
 from leaderboard.render.escape import markdown as escape
 from leaderboard.render.escape import markdown_block
-from leaderboard.render.lineage import lineage_markdown
+from leaderboard.render.family import lineage_markdown
 from leaderboard.results import SuiteResult
 from leaderboard.schema import Record
 from leaderboard.verdict import judge, sentence
