@@ -32,7 +32,7 @@ def decode(stored: memoryview, dtype: Dtype) -> npt.NDArray[np.float32]:
         bits = raw.astype(np.uint32)
         bits <<= 16
         return bits.view(np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return raw.astype(np.float32, copy=False)
 
 

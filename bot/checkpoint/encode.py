@@ -20,7 +20,7 @@ def encode(values: npt.NDArray[np.float32], dtype: Dtype, out: memoryview) -> No
         np.frombuffer(out, "<u2")[:] = _bfloat16_bits(values)
         return
     kind = {Dtype.F64: "<f8", Dtype.F32: "<f4", Dtype.F16: "<f2"}[dtype]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         np.frombuffer(out, kind)[:] = values
 
 
