@@ -118,17 +118,19 @@ def _budget(facts: Facts, views: Views, methods: Mapping[str, Method], throughpu
 def _assemble(
     facts: Facts, views: Views, files: Mapping[str, bytes], findings: Findings, cost: Budget
 ) -> Plan:
-    used = {slot.source for job in facts.jobs for slot in job.inputs}
+    read = {slot.source for job in facts.jobs for slot in job.inputs}
+    sources = {key: view for key, view in views.sources.items() if key in read}
+    used = {view.alignment for view in sources.values()}
     return with_digest(
         Plan(
             jobs=tuple(facts.jobs),
             parents={body.parent.key: body.parent.source.id for body in facts.bodies.values()},
-            sources={key: view for key, view in views.sources.items() if key in used},
+            sources=sources,
             files=files,
             budget=cost,
             dtype=facts.dtype,
             donor=facts.donor.parent.key,
-            alignments=views.alignments,
+            alignments={name: rows for name, rows in views.alignments.items() if name in used},
             warnings=tuple(findings.warnings),
         )
     )

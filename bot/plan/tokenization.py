@@ -53,14 +53,27 @@ def tokenization(
     else:
         others = ()
         ids = dict(mine.ids)
+    ids = extended(ids, asked)
+    _say_what_is_dropped(choice, ids, bodies[donor], findings)
     return Tokenization(
-        ids=extended(ids, asked),
+        ids=ids,
         donor=bodies[donor],
         vocabulary=mine,
         others=others,
         vocabularies=vocabularies,
         base=base,
     )
+
+
+def _say_what_is_dropped(
+    choice: TokenizerChoice, ids: Mapping[str, int], donor: Body, findings: Findings
+) -> None:
+    rows = max(ids.values(), default=-1) + 1
+    if choice.pad_to_multiple_of is None and rows < (donor.vocabulary_rows or 0):
+        findings.warn(
+            f"the embedding of {donor.label} has {donor.vocabulary_rows} rows for {rows} tokens; "
+            "the rows without a token are dropped (tokenizer: pad_to_multiple_of adds such rows)"
+        )
 
 
 def _vocabularies(

@@ -40,8 +40,7 @@ class Views:
         if self.tokens and has_token_rows(spec) and spec.dtype.mergeable:
             slot, seen = self._aligned(body, spec, draft, self.tokens)
         else:
-            slot, seen = Slot(source=body.parent.key, tensor=spec.name), spec
-            self.sources[slot.source] = View(parent=body.parent.key)
+            slot, seen = self._as_it_is(body, spec)
         self.specs[slot.source, slot.tensor] = seen
         return slot, seen
 
@@ -56,10 +55,16 @@ class Views:
         for other, theirs in donors:
             self._check(other, theirs, spec, draft)
         dtype = aligned_dtype(theirs.dtype for _, theirs in donors)
+        if dtype == spec.dtype and alignment.leaves(body.parent.key, spec.shape[0]):
+            return self._as_it_is(body, spec)
         slot = Slot(source=f"{body.parent.key}+{name}", tensor=draft.name)
         self.sources[slot.source] = View(parent=body.parent.key, alignment=name)
         shape = (alignment.rows, *spec.shape[1:])
         return slot, TensorSpec(name=draft.name, dtype=dtype, shape=shape)
+
+    def _as_it_is(self, body: Body, spec: TensorSpec) -> tuple[Slot, TensorSpec]:
+        self.sources[body.parent.key] = View(parent=body.parent.key)
+        return Slot(source=body.parent.key, tensor=spec.name), spec
 
     def _check(self, body: Body, theirs: TensorSpec, mine: TensorSpec, draft: Draft) -> None:
         """Whether rows of one model's tensor can stand in another's."""

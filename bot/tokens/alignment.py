@@ -48,6 +48,10 @@ class Alignment:
     fills: Mapping[int, tuple[Row, ...]]
     tensors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    def leaves(self, parent: str, rows: int) -> bool:
+        """Whether a tensor of ``rows`` rows of that parent comes out exactly as it is."""
+        return self.rows == self.tokens == rows and self.own[parent] == tuple(range(rows))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Member:

@@ -22,7 +22,7 @@ models:
 """
 
 
-def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, **more: bytes):
+def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, padding=0, **more):
     tokenizer = bpe(CORPUS, 48, special=special, added=added)
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": f"{{{name}}}"}
     files = {
@@ -33,7 +33,7 @@ def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, **m
     }
     return llama(
         f"org/{name}",
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=tokenizer.get_vocab_size() + padding,
         files=files,
         tensors=tensors,
         eos_token_id=tokenizer.token_to_id("</s>"),
@@ -137,3 +137,19 @@ def test_padding_of_the_vocabulary(tmp_path) -> None:
     plan = plan_of(tmp_path, text, tokenized("a", "<end>"), tokenized("b", "<turn>"))
     assert plan.jobs[0].output.shape[0] == 64
     assert json.loads(plan.files["config.json"])["vocab_size"] == 64
+
+
+def test_rows_without_tokens_are_dropped_with_a_word(tmp_path) -> None:
+    text = LINEAR + "tokenizer_source: base\n"
+    padded = [tokenized(name, padding=3) for name in "ab"]
+    plan = plan_of(tmp_path, text, *padded)
+    rows = plan.jobs[0].output.shape[0]
+    assert f"has {rows + 3} rows for {rows} tokens" in plan.warnings[0]
+
+
+def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path) -> None:
+    text = LINEAR + "tokenizer_source: base\n"
+    plan = plan_of(tmp_path, text, tokenized("a"), tokenized("b"))
+    assert set(plan.sources) == {"a", "b"}
+    plan = plan_of(tmp_path, text, tokenized("a"), tokenized("b", special=("</s>", "<s>")))
+    assert set(plan.sources) == {"a", "b", "b+vocabulary"}
