@@ -120,14 +120,16 @@ def merge_method(
 
     Args:
         name: what recipes write.
-        title, paper: what people read, and where the method comes from.
+        title: what people read.
+        paper: where the method comes from.
         unit: what the function must see at once.
         space: whether it works on weights or on task vectors.
         base: whether a base model is required, allowed, or takes no part.
         models: least and greatest number of models that are not the base.
         stats: statistic name -> maker of its reduction (see ``StatMaker``).
-        stochastic, symmetric: whether it draws masks; whether the order of models is irrelevant.
+        stochastic: whether it draws random masks.
         exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
+        symmetric: whether the order of models is irrelevant.
         into: the registry; the project's own unless said otherwise.
 
     Raises:
@@ -138,19 +140,13 @@ def merge_method(
         if name in into:
             raise ValueError(f"two merge methods are called {name!r}")
         makers = dict(stats or {})
-        signature = Signature(
-            name=name,
-            title=title,
-            base=base,
-            minimum_models=models[0],
-            maximum_models=models[1],
-            parameters=tuple(_parameters(function, makers)),
-            paper=paper,
-            summary=(inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " "),
-            stochastic=stochastic,
-        )
+        known = Signature(
+            name=name, title=title, base=base, paper=paper, stochastic=stochastic,
+            minimum_models=models[0], maximum_models=models[1],
+            parameters=tuple(_parameters(function, makers)), summary=_summary(function),
+        )  # fmt: skip
         into[name] = Method(
-            signature=signature,
+            signature=known,
             function=function,
             unit=unit,
             stats=MappingProxyType(makers),
@@ -166,6 +162,10 @@ def merge_method(
 def registered() -> Mapping[str, Method]:
     """What has been registered so far; ``bot.methods.catalogue`` imports every family first."""
     return MappingProxyType(_METHODS)
+
+
+def _summary(function: MethodFunction) -> str:
+    return (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def _parameters(function: MethodFunction, stats: Mapping[str, Any]) -> typing.Iterator[Parameter]:
