@@ -25,9 +25,7 @@ HUB_TAGS = ("merge", "mergebot")
 
 def render_card(record: Record) -> str:
     """The text of ``README.md`` for a record."""
-    front = yaml.safe_dump(
-        front_matter(record), sort_keys=False, allow_unicode=True, default_flow_style=False
-    )
+    front = yaml.safe_dump(front_matter(record), sort_keys=False, allow_unicode=True, width=10_000)
     body = (
         _environment()
         .get_template("card.md.jinja")
@@ -60,7 +58,14 @@ def front_matter(record: Record) -> dict[str, Any]:
         "license_link": licence.link if known and licence and licence.id == "other" else None,
         "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
     }
-    return {key: value for key, value in data.items() if value is not None}
+    return {key: _one_line(value) for key, value in data.items() if value is not None}
+
+
+def _one_line(value: Any) -> Any:
+    """A line break in a value could end the front matter early."""
+    if isinstance(value, list):
+        return [_one_line(item) for item in value]
+    return " ".join(value.split())
 
 
 def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:

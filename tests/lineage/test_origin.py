@@ -1,0 +1,54 @@
+"""Model cards from strangers: what they say is taken over, what they are is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.lineage.origin import read_card
+from bot.recipe.lock import LockedCard
+
+
+def test_a_card_says_licence_and_parents() -> None:
+    card = read_card(
+        "---\nlicense: other\nlicense_name: qwen\nlicense_link: https://example.com\n"
+        "base_model:\n- a/b\n- c/d\nbase_model_relation: merge\ntags: [merge]\nlanguage: en\n"
+        "---\n# x"
+    )
+    assert card == LockedCard(
+        license="other",
+        license_name="qwen",
+        license_link="https://example.com",
+        base_model=("a/b", "c/d"),
+        base_model_relation="merge",
+        tags=("merge",),
+        language=("en",),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# no front matter\nlicense: mit",
+        "---\nlicense: mit\nnever closed",
+        "---\n[not, a, mapping]\n---\n",
+        "---\nlicense: {nested: mit}\n---\n",
+        "---\nlicense: !!python/object/apply:os.system [true]\n---\n",
+        "---\n{unclosed\n---\n",
+        "---\n" + "[" * 5000 + "\n---\n",
+    ],
+)
+def test_a_card_that_says_nothing_usable_says_nothing(text: str) -> None:
+    assert read_card(text) == LockedCard()
+
+
+def test_a_list_of_one_licence_is_a_licence() -> None:
+    assert read_card("---\nlicense: [mit]\n---\n").license == "mit"
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    read_card(text)
+    read_card(f"---\n{text}\n---\n")
