@@ -40,7 +40,10 @@ def methods(out: Output, name: str | None) -> None:
         "",
         page.documentation,
         "",
-        "example:",
+        "parameters:" if page.parameters else "no parameters",
+        *(f"  {line}" for line in page.parameters),
+        "",
+        "example, to be saved in recipes/skills/:",
         "",
         page.example,
     ]

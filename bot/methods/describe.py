@@ -34,12 +34,9 @@ def page(method: Method) -> Page:
     notes = [inspect.getdoc(method.function) or ""]
     if signature.paper:
         notes.append(f"Source: {signature.paper}")
-    lines = tuple(map(parameter_line, signature.parameters))
-    if lines:
-        notes.append("\n".join(["Parameters:", *(f"  {line}" for line in lines)]))
     return Page(
         documentation="\n\n".join(notes),
-        parameters=lines,
+        parameters=tuple(map(parameter_line, signature.parameters)),
         example=example(signature),
         deviations=deviations_of(signature.name),
     )
