@@ -50,8 +50,7 @@ class Findings:
                 Problem(message=problem.message, hint=problem.hint, file=file or None)
                 for problem in found
             ]
-            hints = dict.fromkeys(problem.hint for problem in found if problem.hint)
-            raise PlanError(located, hint="; ".join(hints) or None)
+            raise PlanError(located)
 
 
 def _enumerate(names: list[str]) -> str:

@@ -44,7 +44,7 @@ def load_plan(text: str) -> Plan:
             raise _unreadable(f"it has the format {content['format']!r}, not {FORMAT!r}")
         plan = with_digest(_read(content))
         stated = content["digest"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(f"it is not what mergebot writes ({error!r})") from error
     if plan.digest != stated:
         raise _unreadable("its digest is not that of its content")
@@ -53,7 +53,7 @@ def load_plan(text: str) -> Plan:
 
 def _unreadable(reason: str) -> PlanError:
     hint = "delete plan.json and make the plan again"
-    return PlanError([Problem(message=f"the plan cannot be used: {reason}", hint=hint)], hint=hint)
+    return PlanError([Problem(message=f"the plan cannot be used: {reason}", hint=hint)])
 
 
 def _read(content: Mapping[str, Any]) -> Plan:

@@ -28,7 +28,7 @@ def open_sources(plan: Plan, parents: Iterable[Parent]) -> Mapping[str, Source]:
         if key not in by_key or by_key[key].id != wanted
     ]
     if stale:
-        raise PlanError(stale, hint=stale[0].hint)
+        raise PlanError(stale)
     return {key: _open(view, plan, by_key) for key, view in plan.sources.items()}
 
 
