@@ -55,6 +55,15 @@ class Disk:
         with _explained("close", self._paths.pop(fd)):
             os.close(fd)
 
+    @contextmanager
+    def opened(self, path: Path, flags: int) -> Iterator[int]:
+        """An open file that is closed whatever happens."""
+        fd = self.open(path, flags)
+        try:
+            yield fd
+        finally:
+            self.close(fd)
+
     def pwrite(self, fd: int, data: memoryview, offset: int) -> None:
         """Write all of ``data`` at ``offset``, continuing after short writes."""
         while data.nbytes:
@@ -143,12 +152,9 @@ class Disk:
 
     def write_file(self, path: Path, data: bytes) -> None:
         """Make a small file durable under this very name."""
-        fd = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
+        with self.opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
             self.pwrite(fd, memoryview(data), 0)
             self.sync(fd)
-        finally:
-            self.close(fd)
 
 
 def write_atomic(path: Path, data: bytes, *, disk: Disk | None = None) -> None:

@@ -132,10 +132,12 @@ class FolderSink:
 
     def abort(self) -> None:
         """Keep what is finished and close."""
-        with self._group:
-            if self._files:
-                self._make_durable()
-        self._close()
+        try:
+            with self._group:
+                if self._files:
+                    self._make_durable()
+        finally:
+            self._close()
 
     def _make_durable(self) -> None:
         """Sync the data files, then journal what was complete before the sync began."""
@@ -211,11 +213,10 @@ class FolderSink:
         self._disk.remove_folder(self.partial)
         self._disk.make_folder(self.partial)
         for shard in self._shards:
-            fd = self._disk.open(self.partial / shard.file, os.O_RDWR | os.O_CREAT)
-            self._disk.allocate(fd, shard.size)
-            self._disk.pwrite(fd, memoryview(shard.header), 0)
-            self._disk.sync(fd)
-            self._disk.close(fd)
+            with self._disk.opened(self.partial / shard.file, os.O_RDWR | os.O_CREAT) as fd:
+                self._disk.allocate(fd, shard.size)
+                self._disk.pwrite(fd, memoryview(shard.header), 0)
+                self._disk.sync(fd)
         self._journal.start(heading)
         self._disk.sync_folder(self.path.parent)
 

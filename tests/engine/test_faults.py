@@ -1,0 +1,170 @@
+"""Disks that are full, short or forbidden: a clear error, no final name, and a resume."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.checkpoint.disk import Disk, write_atomic
+from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.folder_sink import FolderSink
+from bot.checkpoint.memory import MemorySink
+from bot.engine.execute import execute
+from bot.errors import StorageError
+from tests.checkpoint.models import random_tensors, write_model
+from tests.engine.disks import ShortDisk
+from tests.engine.plans import plan_for
+
+SHAPES = {"a": (900, 500), "b": (77,), "c": (800, 400)}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FolderSource]:
+    home = tmp_path_factory.mktemp("parents")
+    return {
+        name: write_model(home / name, random_tensors(i, SHAPES)) for i, name in enumerate("xy")
+    }
+
+
+def merge(sources: dict[str, FolderSource], out: Path, disk: Disk | None = None) -> str:
+    plan = plan_for(sources, "linear", {"weight": (0.3, 0.7)})
+    return execute(plan, sources, FolderSink(out, disk=disk))
+
+
+@pytest.mark.parametrize("most", [1 << 16, 4096, 100_001])
+def test_short_writes_are_continued(
+    sources: dict[str, FolderSource], tmp_path: Path, most: int
+) -> None:
+    digest = merge(sources, tmp_path / "out", ShortDisk(most))
+    assert FolderSource(tmp_path / "out").id == digest
+    assert merge(sources, tmp_path / "plain") == digest
+
+
+class NoFallocate(Disk):
+    """A system that cannot reserve space, so that a full disk shows only while writing."""
+
+    def allocate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, 0)
+
+
+def test_a_size_limit_first_shortens_a_write_then_forbids_it(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(StorageError, match=r"cannot write to .*model\.safetensors") as caught:
+            merge(sources, tmp_path / "out", NoFallocate())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert "bytes" in caught.value.message
+    assert not (tmp_path / "out").exists()
+    assert merge(sources, tmp_path / "out") == merge(sources, tmp_path / "plain")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+if os.geteuid() == 0:  # only root may mount; RLIMIT_FSIZE above needs no rights
+
+    @pytest.mark.parametrize("disk", [Disk, NoFallocate])
+    def test_a_full_disk_is_named(
+        sources: dict[str, FolderSource], small_disk: Path, disk: type[Disk]
+    ) -> None:
+        with pytest.raises(StorageError, match=r"No space left") as caught:
+            merge(sources, small_disk / "out", disk())
+        assert "free some space" in (caught.value.hint or "")
+        assert not (small_disk / "out").exists()
+
+
+def test_someone_elses_folder_is_never_touched(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(StorageError, match="is not the result of this merge"):
+        merge(sources, out)
+    assert (out / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_an_empty_folder_is_taken_and_a_finished_merge_is_left_alone(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    digest = merge(sources, out)
+    made = (out / "model.safetensors").stat().st_mtime_ns
+    assert merge(sources, out) == digest
+    assert (out / "model.safetensors").stat().st_mtime_ns == made
+
+
+def test_a_finished_merge_of_another_plan_is_refused(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    merge(sources, tmp_path / "out")
+    other = plan_for(sources, "linear", {"weight": (0.5, 0.5)}, digest="other")
+    with pytest.raises(StorageError, match="is not the result of this merge"):
+        execute(other, sources, FolderSink(tmp_path / "out"))
+
+
+def test_side_files_may_not_leave_the_folder(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    plan = plan_for(sources, "linear", {"weight": 1.0}, files={"../x": b"1"})
+    with pytest.raises(StorageError, match="not a file name inside"):
+        execute(plan, sources, FolderSink(tmp_path / "out"))
+
+
+def test_folder_and_memory_make_one_model(sources: dict[str, FolderSource], tmp_path: Path) -> None:
+    plan = plan_for(sources, "linear", {"weight": (0.3, 0.7)})
+    assert execute(plan, sources, MemorySink()) == merge(sources, tmp_path / "out")
+
+
+class FailingRename(Disk):
+    """Cannot rename."""
+
+    def rename(self, old: Path, new: Path) -> None:
+        raise StorageError(f"cannot rename to {new}: no")
+
+
+def test_an_atomic_write_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "record.json"
+    write_atomic(path, b"one")
+    with pytest.raises(StorageError):
+        write_atomic(path, b"two", disk=FailingRename())
+    assert path.read_bytes() == b"one"
+    write_atomic(path, b"three", disk=ShortDisk(2))
+    assert path.read_bytes() == b"three"
+    assert [entry.name for entry in path.parent.iterdir()] == ["record.json"]
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="file"):
+        write_atomic(tmp_path / "file" / "below", b"")
+
+
+def test_large_aligned_tensors_take_the_direct_path(tmp_path: Path) -> None:
+    tensors = {"x": np.arange(1 << 20, dtype=np.float32), "y": np.ones(3, np.float32),
+               "z": np.arange(300_001, dtype=np.float32)}  # fmt: skip
+    source = {"a": write_model(tmp_path / "a", tensors)}
+    execute(plan_for(source, None), source, FolderSink(tmp_path / "out"))
+    assert FolderSource(tmp_path / "out").id == source["a"].id
