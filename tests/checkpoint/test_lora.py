@@ -1,0 +1,155 @@
+"""A base with an adapter, against the update worked out in float64."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.lora import LoraSource
+from bot.errors import CheckpointError
+from tests.checkpoint.models import random_tensors, write_model
+
+BASE = {"q.weight": (40, 24), "q.bias": (40,), "k.weight": (16, 24), "emb.weight": (50, 8)}
+RANK = 4
+PREFIX = "base_model.model."
+CONFIG = {"peft_type": "LORA", "r": RANK, "lora_alpha": 6, "bias": "none"}
+
+
+def factors(rank: int = RANK) -> dict[str, np.ndarray]:
+    return {
+        PREFIX + name: values
+        for name, values in random_tensors(
+            2, {"q.lora_A.weight": (rank, 24), "q.lora_B.weight": (40, rank)}
+        ).items()
+    }
+
+
+def adapted(
+    folder: Path, tensors: dict[str, np.ndarray] | None = None, **config: Any
+) -> LoraSource:
+    base = write_model(
+        folder / "base", random_tensors(1, BASE), {"config.json": b"{}", "tokenizer.json": b"1"}
+    )
+    adapter = folder / "adapter"
+    adapter.mkdir()
+    save_file(factors() if tensors is None else tensors, adapter / "adapter_model.safetensors")
+    (adapter / "adapter_config.json").write_text(json.dumps(CONFIG | config))
+    return LoraSource(base, adapter)
+
+
+def read(source: LoraSource | FolderSource, name: str) -> np.ndarray:
+    spec = source.tensors()[name]
+    buffer = bytearray(spec.nbytes)
+    source.read_into(name, 0, memoryview(buffer))
+    return np.frombuffer(buffer, np.float32).reshape(spec.shape)
+
+
+def expected(scale: float) -> np.ndarray:
+    base, update = random_tensors(1, BASE)["q.weight"], factors()
+    a, b = update[PREFIX + "q.lora_A.weight"], update[PREFIX + "q.lora_B.weight"]
+    return base.astype(np.float64) + scale * b.astype(np.float64) @ a.astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("config", "scale"),
+    [
+        ({}, 6 / RANK),
+        ({"use_rslora": True}, 6 / np.sqrt(RANK)),
+        ({"alpha_pattern": {"q": 2}}, 2 / RANK),
+        ({"alpha_pattern": {"other": 2}}, 6 / RANK),
+        ({"rank_pattern": {"q": RANK}, "r": 64}, 6 / RANK),
+    ],
+)
+def test_the_update_is_added_at_its_scale(
+    tmp_path: Path, config: dict[str, Any], scale: float
+) -> None:
+    source = adapted(tmp_path, **config)
+    np.testing.assert_allclose(read(source, "q.weight"), expected(scale), rtol=0, atol=2e-5)
+    for name in ("q.bias", "k.weight", "emb.weight"):
+        np.testing.assert_array_equal(read(source, name), random_tensors(1, BASE)[name])
+
+
+def test_a_read_may_be_cut_anywhere(tmp_path: Path) -> None:
+    source = adapted(tmp_path)
+    whole = read(source, "q.weight").tobytes()
+    for offset, size in ((0, 1), (7, 90), (95, 3), (96, 96), (3000, 840)):
+        part = bytearray(size)
+        source.read_into("q.weight", offset, memoryview(part))
+        assert bytes(part) == whole[offset : offset + size]
+
+
+def test_an_embedding_is_adapted_the_other_way_round(tmp_path: Path) -> None:
+    tensors = random_tensors(3, {"emb.lora_embedding_A": (2, 50), "emb.lora_embedding_B": (8, 2)})
+    source = adapted(tmp_path, {PREFIX + name: value for name, value in tensors.items()}, r=2)
+    a, b = (value.astype(np.float64) for value in tensors.values())
+    wide = random_tensors(1, BASE)["emb.weight"] + 3.0 * (b @ a).T
+    np.testing.assert_allclose(read(source, "emb.weight"), wide, rtol=0, atol=2e-5)
+
+
+def test_a_fully_trained_tensor_replaces_the_bases(tmp_path: Path) -> None:
+    own = random_tensors(4, {"k.weight": (16, 24)})
+    tensors = factors() | {PREFIX + "k.weight": own["k.weight"]}
+    np.testing.assert_array_equal(read(adapted(tmp_path, tensors), "k.weight"), own["k.weight"])
+
+
+def test_side_files_are_the_bases_unless_the_adapter_has_a_tokenizer(tmp_path: Path) -> None:
+    source = adapted(tmp_path)
+    assert source.file("config.json") == b"{}"
+    assert source.file("tokenizer.json") == b"1"
+    (tmp_path / "adapter" / "tokenizer.json").write_bytes(b"2")
+    assert source.file("tokenizer.json") == b"2"
+
+
+def test_the_id_tells_adapters_apart(tmp_path: Path) -> None:
+    ids = {
+        adapted(tmp_path / str(number), **config).id
+        for number, config in enumerate(({}, {"lora_alpha": 7}, {"use_rslora": True}))
+    }
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"peft_type": "IA3"}, "LoRA"),
+        ({"use_dora": True}, "use_dora is not supported"),
+        ({"bias": "all"}, "bias is not supported"),
+        ({"r": 0}, "no scale"),
+        ({"lora_alpha": "x"}, "no scale"),
+    ],
+)
+def test_other_adapters_are_refused(tmp_path: Path, config: dict[str, Any], says: str) -> None:
+    with pytest.raises(CheckpointError, match=says):
+        adapted(tmp_path, **config)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "says"),
+    [
+        ({"z.lora_A.weight": (4, 24), "z.lora_B.weight": (40, 4)}, "'z'.*no such weight"),
+        ({"q.lora_A.weight": (4, 23), "q.lora_B.weight": (40, 4)}, "'q'.*shape"),
+        ({"q.lora_A.weight": (4, 24), "q.lora_B.weight": (40, 3)}, "'q'"),
+        ({"q.lora_A.weight": (4, 24)}, "only one of its two factors"),
+        ({"q.lora_A.weight": (4,), "q.lora_B.weight": (40, 4)}, "not a matrix"),
+        ({"q.something": (4,)}, "replaces no tensor"),
+    ],
+)
+def test_an_adapter_that_does_not_fit(
+    tmp_path: Path, shapes: dict[str, tuple[int, ...]], says: str
+) -> None:
+    tensors = {PREFIX + name: value for name, value in random_tensors(5, shapes).items()}
+    with pytest.raises(CheckpointError, match=says):
+        adapted(tmp_path, tensors)
+
+
+def test_an_adapter_without_its_config(tmp_path: Path) -> None:
+    adapted(tmp_path)
+    (tmp_path / "adapter" / "adapter_config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"adapter_config\.json"):
+        LoraSource(FolderSource(tmp_path / "base"), tmp_path / "adapter")
