@@ -28,6 +28,8 @@ _ORDER = ("tokenizer", "loads", "no unused tensors", "vocabulary", "special toke
           "finite logits", "generation")  # fmt: skip
 _BASE_MEMORY = 12 << 30
 _BASE_CPU_SECONDS = 300
+_SMALL_MODEL = 64 << 20
+"""Below so many bytes one thread is faster than several."""
 _CPU_SECONDS_PER_GIB = 120
 
 
@@ -126,6 +128,7 @@ def _loaded(
         "parent_rows": [rows for parent in parents if (rows := _vocab_size(parent))],
         "prompts": list(prompts),
         "device": device,
+        "threads": 1 if nbytes < _SMALL_MODEL else None,
         # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
         "memory_bytes": _BASE_MEMORY + 4 * nbytes if device == "cpu" else None,
         "cpu_seconds": cpu_seconds,

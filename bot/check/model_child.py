@@ -51,7 +51,7 @@ def checks(request: dict[str, Any]) -> Iterator[Check]:
         parents = [Path(parent) for parent in request["parents"]]
         yield judge_round_trip(tokenizer, [partial(_tokenizer, parent) for parent in parents])
     try:
-        model, info = _model(folder, request["device"])
+        model, info = _model(folder, request["device"], request["threads"])
     except Exception as error:  # noqa: BLE001 (any failure to load is the answer)
         yield Check(name="loads", hard=True, passed=False, detail=_said(error))
         return
@@ -75,9 +75,12 @@ def _tokenizer(folder: Path) -> Any:
     )
 
 
-def _model(folder: Path, device: str) -> tuple[Any, dict[str, Any]]:
+def _model(folder: Path, device: str, threads: int | None) -> tuple[Any, dict[str, Any]]:
+    import torch
     from transformers import AutoModelForCausalLM
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     model, info = AutoModelForCausalLM.from_pretrained(
         str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
         dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True,

@@ -66,6 +66,8 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
     """
 
     def __init__(self, path: Path, settings: Settings, progress: Progress) -> None:
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
         try:
             super().__init__(
                 pretrained=str(path), backend="causal", dtype=settings.dtype,

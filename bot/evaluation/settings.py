@@ -29,6 +29,7 @@ class Settings:
         apply_chat_template: whether prompts are put into the model's chat template.
         few_shot_as_multiturn: whether examples become turns of the conversation.
         device: "cpu", "cuda" or "cuda:1".
+        threads: torch's threads on a CPU, None for its own choice.
         limit: only the first items of each task, None for all; such scores are not for a board.
         seeds: of Python, NumPy, torch and the few-shot draw, set anew before every task.
     """
@@ -40,6 +41,7 @@ class Settings:
     few_shot_as_multiturn: bool = False
     device: str = "cpu"
     limit: int | None = None
+    threads: int | None = None
     backend: str = "hf"
     seeds: Mapping[str, int] = field(default_factory=lambda: dict(SEEDS))
 
@@ -62,6 +64,7 @@ class Settings:
             few_shot_as_multiturn=suite.data.few_shot_as_multiturn,
             device=device,
             limit=limit,
+            threads=suite.data.threads,
         )
 
     def halved(self) -> Settings:

@@ -70,7 +70,11 @@ class TaskSpec(_Strict):
 
 
 class SuiteData(_Strict):
-    """What a suite's YAML file says."""
+    """What a suite's YAML file says.
+
+    ``threads`` fixes torch's threads on a CPU: one is fastest for tiny models, by far where other
+    processes want the same cores. None leaves the choice to torch.
+    """
 
     name: Name
     version: str
@@ -81,6 +85,7 @@ class SuiteData(_Strict):
     dtype: Literal["float32", "bfloat16", "float16"]
     batch_size: Annotated[int, Field(ge=1)]
     max_length: Annotated[int, Field(ge=2)]
+    threads: Annotated[int, Field(ge=1)] | None = None
     apply_chat_template: bool = False
     few_shot_as_multiturn: bool = False
     normalised: bool = False

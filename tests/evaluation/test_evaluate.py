@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +223,35 @@ def _children() -> list[int]:
     """The processes this one has started and not yet waited for."""
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
     return [int(pid) for pid in listed.split()]
+
+
+@pytest.mark.slow
+def test_a_child_does_not_outlive_a_killed_parent(ran: Ran, tmp_path: Path) -> None:
+    """The parent is killed at the first word; the child finds its pipe broken and ends."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from bot.evaluation import Model, Settings, evaluate_all, load_suite_file
+folder = Path({str(ran.models["plain"].path.parent)!r}) / "mini"
+suite = load_suite_file(folder / "mini.yaml", search=[folder])
+def die(event):
+    if event.kind == "advance":
+        listed = Path(f"/proc/{{os.getpid()}}/task/{{os.getpid()}}/children").read_text()
+        Path({str(tmp_path / "pid")!r}).write_text(listed)
+        os.kill(os.getpid(), signal.SIGKILL)
+models = [Model(name=n, path=Path({str(ran.models["plain"].path)!r}), digest=n) for n in "abcdef"]
+evaluate_all(models, suite, Settings.of(suite), store=Path({str(tmp_path / "s")!r}), report=die)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=dict(CHILD.environ))
+    assert done.returncode == -signal.SIGKILL
+    child = Path("/proc") / (tmp_path / "pid").read_text().strip()
+    deadline = time.monotonic() + 20
+    while child.exists() and _state(child) != "Z" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not child.exists() or _state(child) == "Z"
+    assert len(list((tmp_path / "s").rglob("mini_*.json"))) < 6 * 2, "it went on to the end"
+
+
+def _state(process: Path) -> str:
+    return process.joinpath("stat").read_text().rpartition(")")[2].split()[0]

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bot.errors import EvaluationError
-from bot.evaluation import Settings, Suite, TaskSpec
+from bot.evaluation import Settings, Suite, TaskSpec, suite
 from bot.evaluation.harness import run_task
 from bot.evaluation.language_model import CheckedLM
 from bot.evaluation.suite_data import Part
@@ -21,6 +21,8 @@ from bot.evaluation.tasks import chosen_items, load_task
 from leaderboard.scores import TaskScores
 from tests.evaluation.conftest import ITEMS, load_mini, rows
 from tests.evaluation.models import VOCABULARY, weights, write_model
+
+FAMILY = Path(__file__).parents[2] / "recipes/skills/models"
 
 
 def score(model: Path, suite: Suite, name: str, *, settings: Settings | None = None) -> TaskScores:
@@ -44,7 +46,7 @@ def oracle_answers(folder: Path, prompts: list[str], new_tokens: int) -> list[st
 
 def test_greedy_answers_are_those_of_transformers_alone(plain: Path, tmp_path: Path) -> None:
     """The data expect exactly what the model says on even items, so those and only those score."""
-    suite = load_mini(tmp_path)
+    small = load_mini(tmp_path)
     asked = [f"d0=y\n\nq{n}=" for n in range(ITEMS)]
     said = oracle_answers(plain, asked, new_tokens=6)
     content = rows("q")
@@ -52,7 +54,7 @@ def test_greedy_answers_are_those_of_transformers_alone(plain: Path, tmp_path: P
         row["answer"] = said[n] if n % 2 == 0 else said[n] + "x"
     text = "".join(json.dumps(row) + "\n" for row in content)
     (tmp_path / "data/test.jsonl").write_text(text)
-    assert score(plain, suite, "mini_say").scores.tolist() == [1.0, 0.0] * (ITEMS // 2)
+    assert score(plain, small, "mini_say").scores.tolist() == [1.0, 0.0] * (ITEMS // 2)
 
 
 def test_choices_are_those_of_the_larger_likelihood(plain: Path, mini: Suite) -> None:
@@ -123,7 +125,7 @@ def test_a_models_own_decoding_settings_do_not_count(
 
 
 def test_the_share_of_capped_answers_is_counted(plain: Path, tmp_path: Path) -> None:
-    suite = load_mini(tmp_path)
+    small = load_mini(tmp_path)
     asked = [f"d0=y\n\nq{n}=" for n in range(ITEMS)]
     model = AutoModelForCausalLM.from_pretrained(plain, dtype="float32")
     tokenizer = AutoTokenizer.from_pretrained(plain)
@@ -132,7 +134,7 @@ def test_the_share_of_capped_answers_is_counted(plain: Path, tmp_path: Path) -> 
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
         made = model.generate(ids, max_new_tokens=6, do_sample=False)[0, ids.shape[1] :].tolist()
         capped += not {VOCABULARY["\n"], VOCABULARY["</s>"]} & set(made)
-    assert score(plain, suite, "mini_say").capped == pytest.approx(capped / ITEMS)
+    assert score(plain, small, "mini_say").capped == pytest.approx(capped / ITEMS)
 
 
 def test_batch_size_changes_nothing_in_float32(plain: Path, mini: Suite) -> None:
@@ -193,13 +195,26 @@ def test_a_suite_that_does_not_fit_its_task_is_explained(
 
 
 def test_rows_of_another_form_are_explained(plain: Path, tmp_path: Path) -> None:
-    suite = load_mini(tmp_path)
+    small = load_mini(tmp_path)
     (tmp_path / "data/test.jsonl").write_text('{"something": "else"}\n')
     with pytest.raises(EvaluationError, match="mini_say of suite mini does not load"):
-        score(plain, suite, "mini_say")
+        score(plain, small, "mini_say")
 
 
 def test_a_folder_that_is_no_model_is_explained(mini: Suite, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(EvaluationError, match="empty does not load"):
         score(tmp_path / "empty", mini, "mini_say")
+
+
+@pytest.mark.parametrize("turns", [0, 1], ids=["first turn", "second turn"])
+def test_a_model_that_learned_turns_answers_in_its_template(turns: int) -> None:
+    """``skills-double`` has the template; a few-shot example becomes an earlier turn."""
+    skills = suite("skills-search")
+    spec = next(task for task in skills.tasks if task.name == "skills_double_search")
+    spec = spec.model_copy(update={"few_shot": turns, "few_shot_first": True})
+    spoken = replace(skills, data=skills.data.model_copy(update={"tasks": (spec,)}))
+    settings = replace(
+        Settings.of(spoken, limit=100), apply_chat_template=True, few_shot_as_multiturn=True
+    )
+    assert score(FAMILY / "skills-double", spoken, spec.name, settings=settings).mean > 0.4
