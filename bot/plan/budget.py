@@ -11,7 +11,9 @@ from bot.plan.model import Budget, TensorJob
 
 THROUGHPUT = 400e6
 """Bytes read and written per second by a two-core machine with a plain disk; a rough figure."""
-PROCESS_BYTES = 160 << 20
+STARTUP_SECONDS = 2.0
+"""Loading the interpreter, NumPy and compiled kernels."""
+PROCESS_BYTES = 128 << 20
 """Anonymous memory of the process itself: interpreter, NumPy and compiled kernels."""
 WORKERS = 4
 """Threads assumed to work at once."""
@@ -46,7 +48,7 @@ def budget(
         download_bytes=sum(specs[key].nbytes for key in fetched),
         peak_memory_bytes=PROCESS_BYTES
         + max((_working_bytes(job, methods) for job in jobs), default=0),
-        seconds=(input_bytes + output_bytes) / throughput,
+        seconds=STARTUP_SECONDS + (input_bytes + output_bytes) / throughput,
     )
 
 
@@ -59,4 +61,4 @@ def _working_bytes(job: TensorJob, methods: Mapping[str, Method]) -> int:
     unit = elements if whole else min(elements, max(GRAIN, *job.output.shape[-1:]))
     chunk = elements if whole else min(elements, CHUNK_GRAINS * unit)
     stored = chunk * job.output.dtype.itemsize * (inputs + 1)
-    return (stored + unit * 4 * (2 * inputs + 3)) * (1 if whole else WORKERS)
+    return (stored + unit * 4 * (inputs + 2)) * (1 if whole else WORKERS)

@@ -1,0 +1,65 @@
+"""What a merge will cost, counted again from the tensors themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.checkpoint.tensor import Dtype
+from bot.methods.catalogue import catalogue
+from bot.plan.planner import make_plan
+from bot.recipe.load import load_recipe
+from tests.plan.parents import by_ref, llama
+from tests.plan.recipes import plan_of
+
+LINEAR = """
+merge_method: linear
+dtype: float16
+models:
+  - {model: org/a, parameters: {weight: 1}}
+  - {model: org/b, parameters: {weight: 1}}
+"""
+
+
+def size(parent) -> int:
+    return sum(spec.nbytes for spec in parent.source.tensors().values())
+
+
+def test_bytes(tmp_path) -> None:
+    parents = llama("org/a"), llama("org/b", dtype=Dtype.BF16)
+    cost = plan_of(tmp_path, LINEAR, *parents).budget
+    assert cost.input_bytes == cost.download_bytes == sum(map(size, parents))
+    assert cost.output_bytes == size(parents[1])
+    assert cost.peak_memory_bytes < 1 << 28
+
+
+def test_a_layer_used_twice_is_fetched_once_and_local_models_never(tmp_path) -> None:
+    def stack(model: str) -> str:
+        parts = [f"  - sources: [{{model: {model}, layer_range: [0, 4]}}]" for _ in range(2)]
+        return "\n".join(["merge_method: passthrough", "slices:", *parts])
+
+    parent = llama("org/a")
+    cost = plan_of(tmp_path, stack("org/a"), parent).budget
+    assert cost.download_bytes == size(parent)
+    assert cost.input_bytes == cost.output_bytes > cost.download_bytes
+    assert plan_of(tmp_path, stack("/models/a"), llama("/models/a")).budget.download_bytes == 0
+
+
+def test_time_follows_the_stated_throughput(tmp_path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(LINEAR)
+    parents = by_ref(llama("org/a", vocab_size=4096), llama("org/b", vocab_size=4096))
+    slow, fast = (
+        make_plan(load_recipe(file), parents, catalogue(), throughput=rate).budget
+        for rate in (1e4, 1e5)
+    )
+    moved = slow.input_bytes + slow.output_bytes
+    assert slow.seconds - fast.seconds == pytest.approx(moved / 1e4 - moved / 1e5)
+
+
+def test_memory_grows_with_models_and_not_with_their_size(tmp_path) -> None:
+    def peak(**config) -> int:
+        pair = llama("org/a", **config), llama("org/b", **config)
+        return plan_of(tmp_path, LINEAR, *pair).budget.peak_memory_bytes
+
+    large = {"hidden_size": 4096, "intermediate_size": 16384}
+    assert peak(**large) == peak(**large, vocab_size=1 << 20) < 1 << 30
