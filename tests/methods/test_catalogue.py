@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 
 import bot.recipe
+from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.memory import MemorySink
+from bot.engine.execute import execute
 from bot.methods import catalogue as module
 from bot.methods.block import Array, Block
 from bot.methods.catalogue import catalogue, describe, signatures
+from bot.methods.describe import BASE, MODELS
 from bot.methods.registry import PerModel, Range, merge_method
+from bot.plan.parent import Parent
 from bot.plan.planner import make_plan
+from bot.plan.sources import open_sources
 from bot.recipe.load import load_recipe
 from bot.recipe.signature import load_signatures
 from tests.plan.parents import by_ref, llama
+from tests.tokens.made import CORPUS, bpe, write_llama
 
 NAMES = sorted(catalogue())
 
@@ -32,15 +39,31 @@ def test_every_method_stands_in_a_listed_family():
     assert found == {family.__name__ for family in module.FAMILIES}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with tiny models of the names that examples use."""
+    root = tmp_path_factory.mktemp("skills")
+    (root / "models").mkdir()
+    for seed, name in enumerate((BASE, *MODELS)):
+        write_llama(root / "models" / name, bpe(CORPUS, 40), seed=seed)
+    return root
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_is_a_recipe_that_plans(name, tmp_path):
-    file = tmp_path / "example.yaml"
+def test_the_example_is_a_recipe_that_runs(name, folder):
+    file = folder / "example.yaml"
     file.write_text(describe(name).example)
     recipe = load_recipe(file)
     assert recipe.merge_method == name
-    parents = by_ref(*(llama(str(ref)) for ref in recipe.references()))
+    parents = {
+        ref: Parent(key=ref.name, ref=ref, source=FolderSource(folder / ref.path))
+        for ref in recipe.references()
+    }
     plan = make_plan(recipe, parents, catalogue())
-    assert plan.jobs
+    assert {job.method for job in plan.jobs} <= {name, None}
+    sink = MemorySink()
+    assert execute(plan, open_sources(plan, parents.values()), sink, threads=1)
+    assert set(sink.tensors) == {job.output.name for job in plan.jobs}
 
 
 @pytest.mark.parametrize("name", NAMES)

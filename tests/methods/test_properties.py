@@ -85,6 +85,18 @@ def test_p4_block_borders_leave_no_trace(name, grain):
     assert np.allclose(whole, pieces, rtol=3e-7, atol=3e-7)
 
 
+DECIDING = {"kth", "band", "cuts", "quartiles"}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if not DECIDING & set(catalogue()[n].stats)])
+def test_p5_float32_is_enough(name):
+    count = models_for(name)
+    base, models = family(6, (14, 15), count)
+    given = parameters(name, count, density=0.5)
+    wide = run(name, base.astype(float), [model.astype(float) for model in models], given)
+    assert np.allclose(run(name, base, models, given), wide, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_p6_inputs_are_left_alone_and_bytes_repeat(name):
     count = models_for(name)

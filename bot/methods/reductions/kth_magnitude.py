@@ -204,7 +204,7 @@ def _resolve(place: Place | Cut, counts: Counts) -> Cut:
     return Cut(threshold=value_of(bits), spare=low.wanted)
 
 
-Ledger = tuple[tuple[tuple[str, int], tuple[int, ...]], ...]
+Ledger = list[tuple[tuple[str, int], tuple[int, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +221,7 @@ class TiesBefore:
 
     def empty(self, _spec: TensorSpec, _models: int, /) -> Ledger:
         """No block counted."""
-        return ()
+        return []
 
     def update(self, state: Ledger, block: Block) -> Ledger:
         """Count a block."""
@@ -230,11 +230,12 @@ class TiesBefore:
             0 if cut.spare is None else int((abs(values[model]) == cut.threshold).sum())
             for model, cut in zip(self.models, self.cuts, strict=True)
         )
-        return (*state, ((block.tensor, block.span.start), counts))
+        return [*state, ((block.tensor, block.span.start), counts)]
 
     def merge(self, left: Ledger, right: Ledger) -> Ledger:
-        """Left's blocks, then right's."""
-        return left + right
+        """Left's blocks, then right's; left grows, so that long models stay cheap."""
+        left += right
+        return left
 
     def finish(self, state: Ledger) -> tuple[Cut, ...]:
         """The cuts with the number of equal elements before each block."""
