@@ -13,7 +13,7 @@ from pydantic import Field
 from leaderboard.strict import Count, Delta, Fraction, Key, Many, Short, Strict
 
 Positive = Annotated[float, Field(gt=0)]
-PairedTest = Literal["mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-sign-flip"]
+PairedTest = Literal["mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-bootstrap"]
 NonNegative = Annotated[float, Field(ge=0)]
 
 

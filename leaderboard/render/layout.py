@@ -13,9 +13,13 @@ SWEEPS = 4
 
 
 def layered(nodes: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """The nodes in layers, ancestors first, each layer in drawing order."""
+    """The nodes in layers, ancestors first, each layer in drawing order.
+
+    An edge that skips layers passes a `joint` in each of them, so that it goes around boxes.
+    """
     parents = _acyclic_parents(nodes, edges)
     depth = _depths(parents)
+    parents = _with_joints(parents, depth)
     layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for node in sorted(depth):
         layers[depth[node]].append(node)
@@ -61,6 +65,28 @@ def _depths(parents: Mapping[str, Sequence[str]]) -> dict[str, int]:
             if node not in depth and all(parent in depth for parent in above):
                 depth[node] = 1 + max((depth[parent] for parent in above), default=-1)
     return depth
+
+
+def joint(source: str, target: str, layer: int) -> str:
+    """The name of the place where a long edge passes a layer; no model has such a name."""
+    return f"\0{source}\0{target}\0{layer}"
+
+
+def _with_joints(
+    parents: Mapping[str, Sequence[str]], depth: dict[str, int]
+) -> dict[str, list[str]]:
+    """The same graph with every edge cut into steps of one layer; joints get their depths."""
+    cut: dict[str, list[str]] = {node: [] for node in parents}
+    for target, above in parents.items():
+        for source in above:
+            last = source
+            for layer in range(depth[source] + 1, depth[target]):
+                passing = joint(source, target, layer)
+                depth[passing] = layer
+                cut[passing] = [last]
+                last = passing
+            cut[target].append(last)
+    return cut
 
 
 def _places(layers: Sequence[Sequence[str]]) -> dict[str, float]:

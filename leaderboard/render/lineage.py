@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from leaderboard.provenance import Lineage, LineageNode
 from leaderboard.render.family import PageOf, no_page, roots
-from leaderboard.render.layout import layered
+from leaderboard.render.layout import joint, layered
 from leaderboard.render.svg import colour, drawing, element, link, shortened, text
 
 BOX_WIDTH, BOX_HEIGHT = 168, 44
 GAP_X, GAP_Y, EDGE = 84, 18, 14
 MAX_NODES = 60
+Place = tuple[float, float]
+"""The upper left corner of a box."""
 
 PERMISSIVE = ("apache", "mit", "bsd", "cc0", "cc-by-4", "unlicense", "isc")
 RESTRICTED = ("cc-by-nc", "non-commercial", "noncommercial", "-nc")
@@ -45,14 +47,14 @@ def lineage_svg(
     width = 2 * EDGE + len(layers) * (BOX_WIDTH + GAP_X) - GAP_X
     height = 2 * EDGE + tallest * (BOX_HEIGHT + GAP_Y) - GAP_Y + (22 if hidden else 0)
     body = "".join(
-        _edge(places[edge.source], places[edge.target], edge.label)
+        _edge(_way(edge.source, edge.target, places), edge.label)
         for edge in sorted(lineage.edges, key=lambda edge: (edge.source, edge.target))
-        if edge.source in places
-        and edge.target in places
+        if edge.source in nodes
+        and edge.target in nodes
         and places[edge.source][0] < places[edge.target][0]
     )
-    for node_id, (x, y) in places.items():
-        body += _box(nodes[node_id], x, y, is_self=nodes[node_id].name == name, page_of=page_of)
+    for node_id, node in nodes.items():
+        body += _box(node, *places[node_id], is_self=node.name == name, page_of=page_of)
     if hidden:
         body += text(f"+{hidden} more", EDGE, height - 10, fill=colour("muted"), font_size="12")
     return drawing(
@@ -69,22 +71,18 @@ def _nearest(lineage: Lineage, name: str) -> tuple[dict[str, LineageNode], int]:
     """The nodes to draw, those nearest to the model first, and how many are left out."""
     nodes = {node.id: node for node in lineage.nodes}
     reached = [node.id for node in roots(lineage, name)]
+    around: dict[str, list[str]] = {node_id: [] for node_id in nodes}
+    for edge in lineage.edges:
+        if edge.source in nodes and edge.target in nodes:
+            around[edge.source].append(edge.target)
+            around[edge.target].append(edge.source)
     for node_id in reached:
-        for edge in lineage.edges:
-            other = (
-                edge.source
-                if edge.target == node_id
-                else edge.target
-                if edge.source == node_id
-                else None
-            )
-            if other in nodes and other not in reached:
-                reached.append(other)
+        reached += [other for other in dict.fromkeys(around[node_id]) if other not in reached]
     reached += [node_id for node_id in nodes if node_id not in reached]
     return {node_id: nodes[node_id] for node_id in reached[:MAX_NODES]}, len(reached[MAX_NODES:])
 
 
-def _places(layers: list[list[str]]) -> dict[str, tuple[float, float]]:
+def _places(layers: list[list[str]]) -> dict[str, Place]:
     tallest = max((len(layer) for layer in layers), default=1)
     return {
         node: (
@@ -96,17 +94,32 @@ def _places(layers: list[list[str]]) -> dict[str, tuple[float, float]]:
     }
 
 
-def _edge(source: tuple[float, float], target: tuple[float, float], label: str) -> str:
-    x1, y1 = source[0] + BOX_WIDTH, source[1] + BOX_HEIGHT / 2
-    x2, y2 = target[0], target[1] + BOX_HEIGHT / 2
-    bend = (x2 - x1) / 2
-    path = f"M{x1:.2f} {y1:.2f}C{x1 + bend:.2f} {y1:.2f} {x2 - bend:.2f} {y2:.2f} {x2:.2f} {y2:.2f}"
+def _way(source: str, target: str, places: Mapping[str, Place]) -> list[Place]:
+    """The boxes and joints an edge runs through."""
+    first = round((places[source][0] - EDGE) / (BOX_WIDTH + GAP_X))
+    last = round((places[target][0] - EDGE) / (BOX_WIDTH + GAP_X))
+    joints = [joint(source, target, layer) for layer in range(first + 1, last)]
+    return [places[name] for name in (source, *joints, target)]
+
+
+def _edge(way: list[Place], label: str) -> str:
+    """A curve from box to box; at a joint it runs straight where a box would be."""
+    middle = BOX_HEIGHT / 2
+    x, y = way[0][0] + BOX_WIDTH, way[0][1] + middle
+    path = f"M{x:.2f} {y:.2f}"
+    for place in way[1:]:
+        x2, y2 = place[0], place[1] + middle
+        bend = (x2 - x) / 2
+        path += f"C{x + bend:.2f} {y:.2f} {x2 - bend:.2f} {y2:.2f} {x2:.2f} {y2:.2f}"
+        if place is not way[-1]:
+            path += f"H{x2 + BOX_WIDTH:.2f}"
+            x, y = x2 + BOX_WIDTH, y2
     body = element("path", d=path, fill="none", stroke=colour("muted"), stroke_width=1.5)
     if label:
         body += text(
             shortened(label, 12),
             x2 - GAP_X / 2,
-            y1 + (y2 - y1) * 0.5 - 4,
+            (y + y2) / 2 - 4,
             text_anchor="middle",
             font_size="11",
             fill=colour("muted"),
@@ -140,7 +153,7 @@ def _box(node: LineageNode, x: float, y: float, *, is_self: bool, page_of: PageO
     body += text(shortened(node.name, 22), x + 10, y + 18, font_size="12.5", font_weight=weight)
     body += element("circle", cx=x + 14, cy=y + 31.5, r=4, fill=tones[licence_class(node.licence)])
     body += text(
-        shortened(f"{node.licence or 'licence unknown'} · {node.relation}", 26),
+        shortened(f"{node.licence or 'licence unknown'} · {node.relation}", 23),
         x + 23,
         y + 35.5,
         font_size="11",

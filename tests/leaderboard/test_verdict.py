@@ -20,7 +20,7 @@ def comparison(parent: str, *, delta=0.0, greater=0.5, less=0.5, kept=0.5, cap=N
         p_two_sided=min(1.0, 2 * min(greater, less)),
         n=600,
         mde=0.012,
-        test="stratified-sign-flip",
+        test="stratified-bootstrap",
     )
     return Comparison(
         parent=parent,

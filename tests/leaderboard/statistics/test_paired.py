@@ -7,6 +7,7 @@ from scipy import stats
 from leaderboard.statistics.paired import (
     Stratum,
     bootstrap,
+    bootstrap_tails,
     macro_difference,
     macro_error,
     percentile_interval,
@@ -96,11 +97,20 @@ def test_the_same_scores_give_the_same_numbers():
     assert (bootstrap([Stratum(GRADED)]) == bootstrap([Stratum(GRADED.copy())])).all()
 
 
+def test_p_agrees_with_the_interval_of_the_same_resamples():
+    for mean in np.linspace(-0.1, 0.1, 21):
+        resamples = bootstrap([Stratum(RANDOM.normal(mean, 0.3, 80))])
+        low, high = percentile_interval(resamples)
+        apart = low > 0 or high < 0
+        assert (bootstrap_tails(resamples).two_sided < 0.0495) <= apart
+        assert apart <= (bootstrap_tails(resamples).two_sided < 0.0505)
+
+
 def trial(random, shift: float) -> list[Stratum]:
-    """Two right-or-wrong tasks and one graded, with a true macro difference of ``shift``."""
+    """One task won, one lost, one graded, with a true macro difference of ``shift``."""
     return [
-        Stratum(binary(random, 100, 0.08 + shift, 0.08), binary=True, weight=1 / 3),
-        Stratum(binary(random, 100, 0.15 + shift, 0.15), binary=True, weight=1 / 3),
+        Stratum(binary(random, 100, 0.23 + shift, 0.08), binary=True, weight=1 / 3),
+        Stratum(binary(random, 100, 0.08 + shift, 0.23), binary=True, weight=1 / 3),
         Stratum(random.normal(shift, 0.3, 80), weight=1 / 3),
     ]
 
@@ -111,8 +121,9 @@ def simulate(shift: float, trials: int, draws: int) -> tuple[float, float]:
     claimed, covered = 0, 0
     for _ in range(trials):
         strata = trial(random, shift)
-        claimed += sign_flip(strata, draws=draws).two_sided < 0.05
-        low, high = percentile_interval(bootstrap(strata, draws=draws))
+        resamples = bootstrap(strata, draws=draws)
+        claimed += bootstrap_tails(resamples).two_sided < 0.05
+        low, high = percentile_interval(resamples)
         covered += low <= shift <= high
     return claimed / trials, covered / trials
 
