@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.errors import EvaluationError
 from bot.evaluation import (
     Child,
     Evaluation,
     Model,
     Settings,
     Suite,
+    eval_key,
     evaluate_all,
     load_suite_file,
 )
@@ -104,7 +107,11 @@ def load_mini(folder: Path, **replaced: Any) -> Suite:
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What the shared run left: two models, and the first again under another digest."""
+    """What the shared run left: two models, and the first again under another digest.
+
+    The first model's child was killed in its second task before; ``interrupted`` is the error of
+    that, ``kept`` the result files there were then with their times.
+    """
 
     suite: Suite
     settings: Settings
@@ -112,6 +119,14 @@ class Ran:
     models: Mapping[str, Model]
     evaluations: Mapping[str, Evaluation]
     events: list[Event]
+    interrupted: EvaluationError
+    kept: Mapping[str, int]
+
+
+def children() -> list[int]:
+    """The processes this one has started and not yet waited for."""
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return [int(pid) for pid in listed.split()]
 
 
 @pytest.fixture(scope="session")
@@ -143,8 +158,21 @@ def ran(folder: Path, plain: Path, chatty: Path, mini: Suite) -> Ran:
     ]
     settings, events = Settings.of(mini), list[Event]()
     store = folder / "store"
+
+    def kill_in_the_second_task(event: Event) -> None:
+        if event.item.endswith("mini_pick"):
+            for pid in children():
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(EvaluationError) as caught:
+        evaluate_all(
+            models[:1], mini, settings, store=store, report=kill_in_the_second_task, child=CHILD
+        )
+    tasks = store / eval_key(models[0].digest, mini, settings) / "tasks"
+    kept = {file.name: file.stat().st_mtime_ns for file in tasks.iterdir()}
     found = evaluate_all(models, mini, settings, store=store, report=events.append, child=CHILD)
     return Ran(
         suite=mini, settings=settings, store=store, events=events, evaluations=found,
+        interrupted=caught.value, kept=kept,
         models={model.name: model for model in models},
     )  # fmt: skip
