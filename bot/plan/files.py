@@ -14,8 +14,13 @@ from bot.plan.slices import Stretch, layer_map
 from bot.plan.tokenization import Tokenization
 from bot.recipe.model import ModelRef, Recipe
 from bot.tokens.chat_template import chosen_template, model_template, with_template
-from bot.tokens.config import read_json_object, write_json
-from bot.tokens.files import SLOW_TOKENIZER_FILES, processor_files, tokenizer_files
+from bot.tokens.config import read_json_object, refusals, write_json
+from bot.tokens.files import (
+    PROCESSOR_FILES,
+    SLOW_TOKENIZER_FILES,
+    processor_files,
+    tokenizer_files,
+)
 from bot.tokens.output_config import Changes, Layer, output_config, renumbered
 from bot.tokens.tensors import embedding_rows
 from bot.tokens.tokenizer_json import rewritten_tokenizer, rewritten_tokenizer_config
@@ -44,6 +49,7 @@ def side_files(facts: Facts, findings: Findings) -> dict[str, bytes]:
     try:
         files = _configs(facts, findings) | _tokenizer(facts)
         files |= processor_files(facts.donor.parent.source)
+        _refuse_code(files, facts, findings)
         return _templated(files, facts)
     except CheckpointError as error:
         findings.problem(error.message, hint=error.hint)
@@ -94,6 +100,16 @@ def _tokenizer(facts: Facts) -> dict[str, bytes]:
             rewritten_tokenizer_config(config, tokens.vocabulary, tokens.ids, tokens.others)
         )
     return files
+
+
+def _refuse_code(files: Mapping[str, bytes], facts: Facts, findings: Findings) -> None:
+    """A tokenizer or processor that needs a repository's code cannot be carried over."""
+    for path in ("tokenizer_config.json", *PROCESSOR_FILES):
+        if path in files:
+            tokens = facts.tokens if path == "tokenizer_config.json" else None
+            body = tokens.donor if tokens else facts.donor
+            config = read_json_object(body.parent.source, path, body.label, cap=_LARGE) or {}
+            findings.problems += refusals(config, body.label, path)
 
 
 def _templated(files: dict[str, bytes], facts: Facts) -> dict[str, bytes]:

@@ -64,18 +64,18 @@ def read_config(source: Source, label: str) -> JsonObject:
     return config
 
 
-def refusals(config: Mapping[str, Any], label: str) -> Iterator[Problem]:
-    """What in a config stands in the way of a merge, wherever it is nested."""
+def refusals(config: Mapping[str, Any], label: str, file: str = "config.json") -> Iterator[Problem]:
+    """What in a config file stands in the way of a merge, wherever it is nested."""
     for path, key in _keys(config):
         if key in _CODE_KEYS:
             yield Problem(
-                message=f"config.json of {label} asks for code from its repository ({path})",
+                message=f"{file} of {label} asks for code from its repository ({path})",
                 hint="remote code is never run; use a copy of the model in a format that "
                 "transformers supports by itself, without that key",
             )
         elif key == "quantization_config":
             yield Problem(
-                message=f"{label} is quantized ({path} in its config.json)",
+                message=f"{label} is quantized ({path} in its {file})",
                 hint="merge the full-precision model and quantize the result",
             )
 

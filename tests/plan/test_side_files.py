@@ -153,3 +153,14 @@ def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path) -> N
     assert set(plan.sources) == {"a", "b"}
     plan = plan_of(tmp_path, text, tokenized("a"), tokenized("b", special=("</s>", "<s>")))
     assert set(plan.sources) == {"a", "b", "b+vocabulary"}
+
+
+def test_tokenizers_and_processors_that_need_code_are_refused(tmp_path) -> None:
+    code = json.dumps({"auto_map": {"AutoTokenizer": ["t.py", None]}}).encode()
+    for file in ("tokenizer_config", "processor_config"):
+        donor = tokenized("a", **{f"{file}__json": code})
+        with pytest.raises(PlanError, match=rf"{file}\.json of org/a asks for code"):
+            plan_of(tmp_path, LINEAR, donor, tokenized("b"))
+    other = tokenized("b", tokenizer_config__json=code)
+    with pytest.raises(PlanError, match=r"tokenizer_config\.json of org/b asks for code"):
+        plan_of(tmp_path, LINEAR + "tokenizer_source: org/b\n", tokenized("a"), other)
