@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.errors import PlanError, Problem
 from bot.methods.block import Array, Block, Draws
+from bot.methods.ranks import row_ranks
 from bot.methods.reductions.l1_ratio import L1Ratio
 from bot.methods.sparsify import Deltas, Scales, rescaled, wants_l1
 
@@ -60,9 +61,8 @@ class MagPrune(Drop):
         width = magnitude.shape[-1]
         if width < 2 or epsilon == 0:
             return density
-        order = x.xp.argsort(magnitude, stable=True)
-        rank = x.xp.argsort(order, stable=True)
-        rising: Array = rank * (2 * epsilon / (width - 1)) + (density - epsilon)
+        slope = 2 * epsilon / (width - 1)
+        rising: Array = row_ranks(magnitude, x.xp) * slope + (density - epsilon)
         return rising
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.errors import PlanError
 from bot.methods.apply import Inputs
 from bot.methods.block import Unit
 from bot.methods.drop import MagPrune
+from bot.methods.ranks import row_ranks
 from tests.methods.cases import family, run
 
 SEEDS = 3000
@@ -96,6 +100,18 @@ def test_della_without_a_window_draws_like_dare():
     given = {"weight": (1.0, 0.5), "density": 0.4}
     flat = run("della_linear", base, models, given | {"epsilon": 0.0})
     assert np.allclose(flat, run("dare_linear", base, models, given), atol=1e-6)
+
+
+@given(
+    st.integers(1, 40), st.integers(1, 5), st.sampled_from([1, 3, 1000]), st.integers(0, 2**32 - 1)
+)
+@settings(max_examples=60, deadline=None)
+def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed):
+    rng = np.random.default_rng(seed)
+    values = np.abs(rng.integers(-levels, levels + 1, (rows, width))).astype(np.float32)
+    expected = np.argsort(np.argsort(values, axis=-1, kind="stable"), axis=-1)
+    assert np.array_equal(row_ranks(values), expected)
+    assert np.array_equal(row_ranks(torch.from_numpy(values), torch).numpy(), expected)
 
 
 def test_della_ranks_equal_magnitudes_by_index():

@@ -11,7 +11,7 @@ from tests.methods.cases import family, run
 from tests.methods.oracles import deltas
 from tests.parity.peer import theirs
 
-DRAWS = 1500
+DRAWS = 800
 METHODS = ["dare_linear", "dare_ties", "della_linear", "della"]
 
 
