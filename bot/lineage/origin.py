@@ -49,8 +49,11 @@ def read_card(text: str) -> LockedCard:
         data = yaml.safe_load(block)
     except (yaml.YAMLError, RecursionError, ValueError):
         return LockedCard()
-    if not isinstance(data, dict):
-        return LockedCard()
+    return card_of_data(data) if isinstance(data, dict) else LockedCard()
+
+
+def card_of_data(data: Mapping[str, Any]) -> LockedCard:
+    """What a card's metadata says, as far as it is plain strings and lists of them."""
     return LockedCard(
         license=_one(data.get("license")),
         license_name=_one(data.get("license_name")),

@@ -13,7 +13,7 @@ from bot.plan.model import Budget, Plan
 from bot.plan.planner import make_plan
 from bot.plan.sources import open_sources
 from bot.recipe.model import ModelRef, Recipe
-from bot.runner.resolve import open_unpinned, require_local
+from bot.runner.resolve import HubResolver, no_hub, open_unpinned, require_local
 from bot.sizes import format_bytes
 
 
@@ -60,8 +60,12 @@ class Forecast:
         }
 
 
-def forecast(recipe: Recipe) -> Forecast:
+def forecast(recipe: Recipe, hub: HubResolver | None = None) -> Forecast:
     """Plan a recipe from headers alone; nothing is hashed and nothing merged.
+
+    Args:
+        recipe: the recipe.
+        hub: opens models on the Hub by their headers; without it such a recipe is not planned.
 
     Raises:
         RecipeError: a local parent is not there.
@@ -70,14 +74,14 @@ def forecast(recipe: Recipe) -> Forecast:
     folder = Path(recipe.file).parent
     require_local(recipe, folder)
     unseen = tuple(ref for ref in recipe.references() if not ref.is_local)
-    if unseen:
+    if unseen and hub is None:
         return Forecast(recipe=recipe, plan=None, unseen=unseen)
-    return Forecast(recipe=recipe, plan=quick_plan(recipe), unseen=())
+    return Forecast(recipe=recipe, plan=quick_plan(recipe, hub or no_hub), unseen=())
 
 
-def quick_plan(recipe: Recipe) -> Plan:
+def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:
     """A plan whose sources are known by size and header instead of by a digest of their bytes."""
-    return make_plan(recipe, open_unpinned(recipe).parents(), catalogue())
+    return make_plan(recipe, open_unpinned(recipe, hub).parents(), catalogue())
 
 
 def diagnose_recipe(recipe: Recipe, report: Report) -> Diagnosis:

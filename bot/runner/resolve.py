@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.lora import LoraSource
 from bot.checkpoint.source import Source
 from bot.checkpoint.unpinned import UnpinnedFolder
-from bot.errors import CheckpointError, HubError, Problem, RecipeError
+from bot.errors import HubError, Problem, RecipeError
 from bot.events import Event, Report, silent
 from bot.lineage.origin import Origin, read_card
 from bot.plan.parent import Parent
@@ -20,6 +20,10 @@ from bot.recipe.model import ModelRef, Recipe
 
 HubResolver = Callable[[ModelRef, Report], Origin]
 """Opens a model of the Hub at a pinned commit; raises a HubError that says what to do."""
+
+ADAPTER_FILE = "adapter_model.safetensors"
+PIN_SEPARATOR = "+"
+"""Between the pins of a model and of its adapter."""
 
 BLOCK = 4 << 20
 
@@ -70,38 +74,71 @@ def resolve(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Family
     report(Event("resolve", "start", "models", 0, len(refs)))
     origins: dict[str, Origin] = {}
     for count, ref in enumerate(refs, start=1):
-        opened = open_local(ref, folder, hub, report) if ref.is_local else hub(ref, report)
-        origins[_unique(ref.name, origins)] = opened
+        opened = open_local if ref.is_local else open_on_hub
+        origins[_unique(ref.name, origins)] = opened(ref, folder, hub, report)
         report(Event("resolve", "advance", "models", count, len(refs), str(ref)))
     report(Event("resolve", "end", "models", len(refs), len(refs), f"{len(refs)} models pinned"))
     return Family(origins=origins)
 
 
-def open_unpinned(recipe: Recipe) -> Family:
-    """Open local parents without hashing them: for a merge that leaves no lock.
+def open_unpinned(recipe: Recipe, hub: HubResolver = no_hub) -> Family:
+    """Open parents without hashing local ones: for plans, and merges that leave no lock.
 
     Raises:
         RecipeError: models that are not there.
-        HubError: a parent is on the Hub.
+        HubError: the Hub refused or is out of reach.
     """
     folder = Path(recipe.file).parent
     require_local(recipe, folder)
     origins: dict[str, Origin] = {}
     for ref in recipe.references():
         if not ref.is_local:
-            return resolve(recipe, silent)
+            origins[_unique(ref.name, origins)] = open_on_hub(ref, folder, hub, silent)
+            continue
         base = UnpinnedFolder(local_path(ref, folder))
         source: Source = base
         if ref.lora is not None:
-            source = LoraSource(base, _adapter(ref.lora, folder, no_hub, None))
+            source = LoraSource(base, _adapter(ref.lora, folder, hub, silent)[0])
         origins[_unique(ref.name, origins)] = Origin(
             ref=ref, kind="local", pin=source.id, digest=source.id, source=source, folder=base.path
         )
     return Family(origins=origins)
 
 
+def open_on_hub(ref: ModelRef, folder: Path, hub: HubResolver, report: Report) -> Origin:
+    """Open a model on the Hub, with its adapter where it has one; the pin names both.
+
+    Raises:
+        HubError: the Hub refused or is out of reach.
+        CheckpointError: what is there is no usable checkpoint.
+    """
+    origin = hub(replace(ref, lora=None), report)
+    if ref.lora is None:
+        return origin
+    adapter, pin = _adapter(ref.lora, folder, hub, report)
+    source = LoraSource(origin.source, adapter)
+    pin = f"{origin.pin}{PIN_SEPARATOR}{pin}"
+    return replace(origin, ref=ref, pin=pin, digest=source.id, source=source, folder=None)
+
+
+def at_pins(hub: HubResolver, pins: Mapping[ModelRef, str]) -> HubResolver:
+    """A resolver that opens models on the Hub at the commits of a lock, wherever branches are."""
+    commits: dict[ModelRef, str] = {}
+    for ref, pin in pins.items():
+        base, _, adapter = pin.partition(PIN_SEPARATOR)
+        commits[replace(ref, lora=None)] = base
+        if ref.lora is not None and adapter:
+            commits[ref.lora] = adapter
+
+    def pinned(ref: ModelRef, report: Report) -> Origin:
+        commit = commits.get(ref, ref.revision)
+        return replace(hub(replace(ref, revision=commit), report), ref=ref)
+
+    return pinned
+
+
 def open_local(
-    ref: ModelRef, folder: Path, hub: HubResolver = no_hub, report: Report | None = None
+    ref: ModelRef, folder: Path, hub: HubResolver = no_hub, report: Report = silent
 ) -> Origin:
     """Open a model in a local folder and pin it by its contents.
 
@@ -112,7 +149,7 @@ def open_local(
     base = FolderSource(path)
     source: Source = base
     if ref.lora is not None:
-        source = LoraSource(base, _adapter(ref.lora, folder, hub, report))
+        source = LoraSource(base, _adapter(ref.lora, folder, hub, report)[0])
     card = path / "README.md"
     return Origin(
         ref=ref,
@@ -132,13 +169,15 @@ def local_path(ref: ModelRef, folder: Path) -> Path:
     return path if path.is_absolute() else folder / path
 
 
-def _adapter(lora: ModelRef, folder: Path, hub: HubResolver, report: Report | None) -> Path:
+def _adapter(
+    lora: ModelRef, folder: Path, hub: HubResolver, report: Report
+) -> tuple[Path | Source, str]:
+    """An adapter, as a folder or opened, and its pin."""
     if lora.is_local:
-        return local_path(lora, folder)
-    origin = hub(lora, report or silent)
-    if origin.folder is None:
-        raise CheckpointError(f"the adapter {lora} could not be fetched")
-    return origin.folder
+        path = local_path(lora, folder)
+        return path, FolderSource(path, ADAPTER_FILE).id
+    origin = hub(lora, report)
+    return origin.folder or origin.source, origin.pin
 
 
 def require_local(recipe: Recipe, folder: Path) -> None:

@@ -21,7 +21,7 @@ from bot.recipe.load import parse_recipe
 from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, read_lock
 from bot.runner.host import host
 from bot.runner.merging import EngineOptions
-from bot.runner.resolve import Family, HubResolver, no_hub, resolve
+from bot.runner.resolve import Family, HubResolver, at_pins, no_hub, resolve
 
 
 class Answer(StrEnum):
@@ -108,7 +108,7 @@ def _family(
     folder = parents or recipe_folder(model) or model
     recipe = parse_recipe(lock.recipe, str(folder / lock.recipe_file))
     try:
-        return resolve(recipe, report, hub)
+        return resolve(recipe, report, at_pins(hub, lock.pins()))
     except MergebotError as missing:
         raise VerificationError(
             f"cannot re-make the merge: {missing.message}",

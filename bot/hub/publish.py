@@ -1,0 +1,244 @@
+"""A finished merge into a repository: shards first, then one commit, public last.
+
+A commit carries the keys of the run that made it, so a second publish of the same run finds it and
+changes nothing, also where the answer to the first commit was lost on its way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from bot.errors import HubError, PublishError
+from bot.events import Event, Report
+from bot.hub.client import Hub
+from bot.hub.failures import AGAIN, explained, is_transient, status_of
+from bot.hub.snapshot import require_hub_id
+
+HEAD_MOVED = (409, 412)
+"""Another commit is in progress, or has happened since the parent was read."""
+
+KEYS = re.compile(r"^(Run-Key|Merge-Key): ([0-9a-f]{8,64})$", re.MULTILINE)
+UNTOUCHED = frozenset({".gitattributes"})
+"""What a repository holds that was made and never filled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """What is published: a run's files by their path in the repository, from disk or memory."""
+
+    name: str
+    run_key: str
+    merge_key: str
+    files: Mapping[str, Path | bytes]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the commit's message; also the title of a pull request."""
+        return f"Publish {self.name} (run {self.run_key[:16]})"
+
+    @property
+    def description(self) -> str:
+        """The rest of it, with the keys a later publish looks for."""
+        return f"Run-Key: {self.run_key}\nMerge-Key: {self.merge_key}"
+
+    def operations(self) -> list[CommitOperationAdd]:
+        """The files as the client takes them, in the order of their paths."""
+        return [
+            CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+            for path, content in sorted(self.files.items())
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where a bundle is. ``fresh`` is False when it was there already."""
+
+    repo: str
+    commit: str
+    url: str
+    fresh: bool
+    pull_request: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """A repository as it is now: its head, its files, and the runs it holds by key."""
+
+    head: str
+    files: frozenset[str]
+    commits: Mapping[str, str]
+    merges: frozenset[str]
+
+
+def publish(
+    hub: Hub, bundle: Bundle, repo: str, report: Report, *, create_pr: bool = False
+) -> Published:
+    """Put a bundle into a repository that is ours, or new; a new one is private at first.
+
+    Args:
+        hub: where to.
+        bundle: what.
+        repo: ``org/name``.
+        report: progress.
+        create_pr: open a pull request in a repository one may not write to.
+
+    Raises:
+        PublishError: the name belongs to something else, or what arrived is not what was sent.
+        AccessError: the token may not write there.
+        HubError: the Hub refused or is out of reach; a second publish goes on.
+    """
+    require_hub_id(repo)
+    if create_pr:
+        return _propose(hub, bundle, repo)
+    state = _look(hub, repo) or _create(hub, repo)
+    _require_ours(hub, bundle, repo, state)
+    report(Event("publish", "start", "files", 0, len(bundle.files), repo))
+    fresh = bundle.run_key not in state.commits
+    if fresh:
+        with explained("publish to", repo, hub.url(repo)):
+            hub.patience.retrying(lambda: _commit(hub, bundle, repo), on=_may_pass)
+    made = _look(hub, repo) if fresh else state
+    if made is None or bundle.run_key not in made.commits:
+        raise PublishError(f"{repo} does not show the commit that was made", hint=AGAIN)
+    commit = made.commits[bundle.run_key]
+    report(Event("publish", "end", "files", len(bundle.files), len(bundle.files), repo))
+    return Published(repo=repo, commit=commit, url=hub.url(repo), fresh=fresh)
+
+
+def make_public(hub: Hub, repo: str) -> None:
+    """Let everybody see a repository; the last step, once its card is there.
+
+    Raises:
+        PublishError: it has no card.
+        HubError: the Hub refused or is out of reach.
+    """
+    with explained("make public", repo, hub.url(repo)):
+        info = hub.patience.retrying(lambda: hub.api.model_info(repo))
+        if "README.md" not in {entry.rfilename for entry in info.siblings or []}:
+            raise PublishError(f"{repo} has no card and stays private", hint="publish it again")
+        if info.private:
+            hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="public"))
+
+
+def make_private(hub: Hub, repo: str) -> None:
+    """Hide a repository; nothing is deleted.
+
+    Raises:
+        AccessError, HubError: the Hub refused or is out of reach.
+    """
+    with explained("make private", repo, hub.url(repo)):
+        hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="private"))
+
+
+def _look(hub: Hub, repo: str) -> _State | None:
+    """The repository as it is, None when there is none."""
+    with explained("look up", repo, hub.url(repo)):
+        try:
+            info = hub.patience.retrying(lambda: hub.api.model_info(repo))
+            history = hub.patience.retrying(lambda: hub.api.list_repo_commits(repo))
+        except RepositoryNotFoundError:
+            return None
+    commits: dict[str, str] = {}
+    merges = set()
+    for commit in reversed(history):
+        keys = dict(KEYS.findall(commit.message))
+        if "Run-Key" in keys:
+            commits.setdefault(keys["Run-Key"], commit.commit_id)
+            merges.add(keys.get("Merge-Key", ""))
+    return _State(
+        head=info.sha or "",
+        files=frozenset(entry.rfilename for entry in info.siblings or []),
+        commits=commits,
+        merges=frozenset(merges),
+    )
+
+
+def _create(hub: Hub, repo: str) -> _State:
+    with explained("create", repo, hub.url(repo)):
+        hub.patience.retrying(
+            lambda: hub.api.create_repo(repo, visibility="private", exist_ok=True)
+        )
+    state = _look(hub, repo)
+    if state is None:
+        raise HubError(f"{repo} was created and cannot be seen", hint=AGAIN)
+    return state
+
+
+def _require_ours(hub: Hub, bundle: Bundle, repo: str, state: _State) -> None:
+    if bundle.merge_key in state.merges or not state.files - UNTOUCHED:
+        return
+    what = "another merge" if state.merges else "something else"
+    raise PublishError(
+        f"{repo} already holds {what}",
+        hint=f"look at {hub.url(repo)}, then publish under another name: --repo org/name",
+    )
+
+
+def _commit(hub: Hub, bundle: Bundle, repo: str) -> None:
+    """Upload what is not there, then commit once, on the head that was looked at before."""
+    state = _look(hub, repo)
+    if state is None or bundle.run_key in state.commits:
+        return
+    _require_ours(hub, bundle, repo, state)
+    operations = bundle.operations()
+    hub.api.preupload_lfs_files(repo, additions=operations)
+    hub.api.create_commit(
+        repo,
+        operations,
+        commit_message=bundle.summary,
+        commit_description=bundle.description,
+        parent_commit=state.head,
+    )
+
+
+def _propose(hub: Hub, bundle: Bundle, repo: str) -> Published:
+    """Open a pull request with the bundle, or find the one that was opened."""
+    with explained("open a pull request at", repo, hub.url(repo)):
+        found = hub.patience.retrying(lambda: _proposed(hub, bundle, repo))
+        if found is None:
+            found = hub.patience.retrying(
+                lambda: _proposed(hub, bundle, repo) or _open(hub, bundle, repo), on=_may_pass
+            )
+            return _as_proposal(hub, repo, found, fresh=True)
+    return _as_proposal(hub, repo, found, fresh=False)
+
+
+def _proposed(hub: Hub, bundle: Bundle, repo: str) -> tuple[str, str] | None:
+    """Revision and address of the open pull request with this bundle."""
+    for thread in hub.api.get_repo_discussions(repo, discussion_type="pull_request"):
+        if thread.title == bundle.summary and thread.status in {"open", "draft"}:
+            return f"refs/pr/{thread.num}", f"{hub.url(repo)}/discussions/{thread.num}"
+    return None
+
+
+def _open(hub: Hub, bundle: Bundle, repo: str) -> tuple[str, str]:
+    made = hub.api.create_commit(
+        repo,
+        bundle.operations(),
+        commit_message=bundle.summary,
+        commit_description=bundle.description,
+        create_pr=True,
+    )
+    return str(made.pr_revision), str(made.pr_url)
+
+
+def _as_proposal(hub: Hub, repo: str, found: tuple[str, str], *, fresh: bool) -> Published:
+    revision, address = found
+    with explained("look up", repo, hub.url(repo)):
+        info = hub.patience.retrying(lambda: hub.api.model_info(repo, revision=revision))
+    return Published(
+        repo=repo, commit=info.sha or revision, url=hub.url(repo), fresh=fresh, pull_request=address
+    )
+
+
+def _may_pass(error: Exception) -> bool:
+    return is_transient(error) or status_of(error) in HEAD_MOVED
+
+
+__all__: Sequence[str] = ["Bundle", "Published", "make_private", "make_public", "publish"]

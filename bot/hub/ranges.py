@@ -1,0 +1,159 @@
+"""A checkpoint on the Hub, read by HTTP ranges: headers for planning, tensors where wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+from huggingface_hub.utils._headers import build_hf_headers
+
+from bot.checkpoint.disk import write_atomic
+from bot.checkpoint.folder import INDEX_FILE, MAX_SIDE_FILE_BYTES, SINGLE_FILE
+from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
+from bot.checkpoint.tensor import TensorSpec
+from bot.errors import CheckpointError
+from bot.events import silent
+from bot.hub.client import Hub
+from bot.hub.failures import BrokenTransferError, explained
+from bot.hub.fetch import fetch, needed
+from bot.hub.snapshot import Snapshot
+
+FIRST_BYTES = 128 << 10
+"""One request brings most headers whole."""
+MOST_SKIPPED = 64 << 20
+
+
+class RangeSource:
+    """A safetensors checkpoint that stays on the Hub; thread-safe.
+
+    Headers are kept in the cache by commit. Tensor bytes come over TLS and are not hashed: enough
+    for planning and for looking at single tensors.
+
+    Raises:
+        CheckpointError: no safetensors, a broken header, an index that does not fit its shards.
+    """
+
+    def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
+        self._hub = hub
+        self._snapshot = snapshot
+        needed(snapshot)
+
+    @property
+    def id(self) -> str:
+        """The commit."""
+        return self._snapshot.commit
+
+    def tensors(self) -> Mapping[str, TensorSpec]:
+        """Every tensor by name, in the order of the files."""
+        return {name: extent.spec for name, (_, extent) in self._places.items()}
+
+    def read_into(self, name: str, offset: int, out: memoryview) -> None:
+        """Fill ``out`` with the tensor's bytes from byte ``offset`` on.
+
+        Raises:
+            CheckpointError: no such tensor or range.
+            HubError: the Hub does not give the bytes.
+        """
+        if name not in self._places:
+            raise CheckpointError(f"{self._snapshot.repo} has no tensor {name!r}")
+        path, extent = self._places[name]
+        view = out.cast("B")
+        if offset < 0 or offset + view.nbytes > extent.spec.nbytes:
+            span = f"bytes {offset} to {offset + view.nbytes}"
+            raise CheckpointError(f"{self._where(path)}: tensor {name!r} has no {span}")
+        view[:] = self._read(path, extent.start + offset, view.nbytes)
+
+    def file(self, path: str) -> bytes | None:
+        """A side file, fetched whole and checked; None when there is none.
+
+        Raises:
+            CheckpointError: it exceeds 64 MiB.
+            HubError: the Hub does not give it.
+        """
+        remote = self._snapshot.files.get(path)
+        if remote is None or "/" in path:
+            return None
+        if remote.size > MAX_SIDE_FILE_BYTES:
+            limit = f"the limit for a side file is {MAX_SIDE_FILE_BYTES}"
+            raise CheckpointError(f"{self._where(path)} has {remote.size} bytes; {limit}")
+        return (fetch(self._hub, self._snapshot, [path], silent) / path).read_bytes()
+
+    @cached_property
+    def _places(self) -> Mapping[str, tuple[str, Extent]]:
+        if SINGLE_FILE in self._snapshot.files:
+            return {name: (SINGLE_FILE, extent) for name, extent in self._extents(SINGLE_FILE)}
+        shard_of = self._weight_map()
+        places = {}
+        for shard in sorted(set(shard_of.values())):
+            if shard not in self._snapshot.files:
+                where = self._where(INDEX_FILE)
+                raise CheckpointError(f"{where} names {shard}, which is not there")
+            here = {name: (shard, extent) for name, extent in self._extents(shard)}
+            places.update({name: place for name, place in here.items() if name in shard_of})
+        if missing := sorted(shard_of.keys() - places.keys()):
+            message = f"{self._where(INDEX_FILE)} lists tensor {missing[0]!r}"
+            raise CheckpointError(f"{message}, which no shard holds")
+        return places
+
+    def _weight_map(self) -> Mapping[str, str]:
+        raw = self.file(INDEX_FILE)
+        try:
+            content: Any = json.loads(raw or b"")
+            pairs = list(content["weight_map"].items())
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            where = self._where(INDEX_FILE)
+            raise CheckpointError(f"{where} is not a safetensors index ({error})") from error
+        return {str(name): str(shard) for name, shard in pairs}
+
+    def _extents(self, path: str) -> list[tuple[str, Extent]]:
+        size = self._snapshot.files[path].size
+        return list(parse_header(self._header(path), size, self._where(path)).items())
+
+    def _header(self, path: str) -> bytes:
+        facts = self._hub.cache.facts(self._snapshot.repo)
+        kept = facts / f"{self._snapshot.commit}.headers" / path
+        if kept.is_file():
+            return kept.read_bytes()
+        size = self._snapshot.files[path].size
+        first = self._read(path, 0, min(FIRST_BYTES, size))
+        length = header_length(first[:PREFIX_BYTES], size, self._where(path))
+        end = PREFIX_BYTES + length
+        if end > len(first):
+            first += self._read(path, len(first), end - len(first))
+        raw = first[PREFIX_BYTES:end]
+        parse_header(raw, size, self._where(path))
+        write_atomic(kept, raw)
+        return raw
+
+    def _read(self, path: str, start: int, count: int) -> bytes:
+        if count == 0:
+            return b""
+        repo = self._snapshot.repo
+        with explained(f"read {path} of", repo, self._hub.url(repo)):
+            return self._hub.patience.retrying(lambda: self._request(path, start, count))
+
+    def _request(self, path: str, start: int, count: int) -> bytes:
+        url = hf_hub_url(
+            self._snapshot.repo, path, revision=self._snapshot.commit, endpoint=self._hub.endpoint
+        )
+        headers = build_hf_headers(token=self._hub.token or False)
+        headers |= {"Range": f"bytes={start}-{start + count - 1}", "Accept-Encoding": "identity"}
+        with get_session().stream("GET", url, headers=headers) as answer:
+            hf_raise_for_status(answer)
+            skip = 0 if answer.status_code == 206 else start
+            if skip > MOST_SKIPPED:
+                raise BrokenTransferError("the Hub ignores byte ranges")
+            data = bytearray()
+            for piece in answer.iter_bytes():
+                data += piece
+                if len(data) >= skip + count:
+                    break
+        if len(data) < skip + count:
+            raise BrokenTransferError(f"{path} ended after {len(data)} of {skip + count} bytes")
+        return bytes(data[skip : skip + count])
+
+    def _where(self, path: str) -> str:
+        return f"{self._snapshot.repo}@{self._snapshot.commit[:12]}/{path}"
