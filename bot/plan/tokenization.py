@@ -96,11 +96,12 @@ def _vocabularies(
             continue
         read[fingerprint] = vocabulary
         found[ref] = vocabulary.limited(body.vocabulary_rows)
-    if base not in found:
+    if base in lacking:
         findings.problem(
-            f"{base} has no readable tokenizer.json",
+            f"{base} has no tokenizer.json",
             hint="save its tokenizer once with transformers, or choose another base_model",
         )
+    if base not in found:
         return None
     for ref in lacking:
         findings.warn(f"{ref} has no tokenizer.json: it is taken to have the tokens of {base}")

@@ -36,8 +36,8 @@ def model_template(source: Source, label: str) -> str | None:
 def _default(value: Any) -> str | None:
     """A template may be a text, or a list of named ones of which ``default`` counts."""
     if isinstance(value, list):
-        named = {row.get("name"): row.get("template") for row in value if isinstance(row, dict)}
-        value = named.get("default")
+        rows = [row for row in value if isinstance(row, dict) and row.get("name") == "default"]
+        value = rows[0].get("template") if rows else None
     return value if isinstance(value, str) else None
 
 

@@ -109,7 +109,7 @@ def _set_layers(section: JsonObject, layers: Sequence[Layer]) -> list[str]:
 
 def _is_per_layer(name: str, value: Any, depth: int) -> bool:
     """Whether a list has one entry per layer; lists of token ids may have that length by chance."""
-    is_list = isinstance(value, list) and len(value) == depth
+    is_list = isinstance(value, list) and len(value) == depth > 0
     return is_list and "token" not in name and name != "architectures"
 
 

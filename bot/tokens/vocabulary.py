@@ -75,14 +75,19 @@ def _model_ids(document: JsonObject, place: str) -> dict[str, int]:
     if isinstance(vocab, dict):
         return {token: _id(index, token, place) for token, index in vocab.items()}
     if isinstance(vocab, list):
-        return {_unigram(row, place): index for index, row in enumerate(vocab)}
+        ids: dict[str, int] = {}
+        for index, row in enumerate(vocab):
+            if ids.setdefault(_unigram(row, place), index) != index:
+                raise _broken(f"{place} has {row[0]!r} twice")
+        return ids
     raise _broken(f"{place} has no vocabulary")
 
 
 def _unigram(row: Any, place: str) -> str:
-    if not (isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)):
+    pair = isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
+    if not pair or isinstance(row[1], bool) or not isinstance(row[1], int | float):
         raise _broken(f"{place} has a Unigram entry that is not [token, score]")
-    return row[0]
+    return str(row[0])
 
 
 def _beside(source: Source, label: str) -> list[tuple[str, int, Mapping[str, bool]]]:

@@ -97,7 +97,7 @@ def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path) -> Non
     assert plan.warnings == (
         "org/b has no tokenizer.json: it is taken to have the tokens of org/a",
     )
-    with pytest.raises(PlanError, match=r"org/a has no readable tokenizer\.json"):
+    with pytest.raises(PlanError, match=r"org/a has no tokenizer\.json"):
         plan_of(tmp_path, text, llama("org/a"), tokenized("b"))
 
 

@@ -70,7 +70,7 @@ def source(**files) -> HeaderSource:
             "{d}",
         ),
         ({"tokenizer_config__json": {"chat_template": 3}}, None),
-        ({"tokenizer_config__json": {"chat_template": [3]}}, None),
+        ({"tokenizer_config__json": {"chat_template": [3, {"name": [], "template": "{}"}]}}, None),
         ({"chat_template__json": {"chat_template": "{j}"}}, "{j}"),
         (
             {"chat_template__jinja": "{f}", "tokenizer_config__json": {"chat_template": "{a}"}},

@@ -100,3 +100,8 @@ def test_token_ids_follow_another_vocabulary() -> None:
 
 def test_json_is_utf8_with_a_final_newline() -> None:
     assert write_json({"é": 1}) == '{\n  "é": 1\n}\n'.encode()
+
+
+def test_a_model_that_says_it_has_no_layers() -> None:
+    config, _ = moved({"num_hidden_layers": 0, "layer_types": []}, 0, 1)
+    assert config == {"num_hidden_layers": 2, "layer_types": [], "dtype": "bfloat16"}

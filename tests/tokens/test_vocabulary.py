@@ -55,6 +55,7 @@ def test_no_tokenizer() -> None:
     [
         b"", b"[]", b"{}", b'{"model": []}', b'{"model": {"vocab": 3}}', b"\xff\xfe",
         b'{"model": {"vocab": [["a"]]}}', b'{"model": {"vocab": [[1, 2]]}}',
+        b'{"model": {"vocab": [["a", null]]}}', b'{"model": {"vocab": [["a", 1], ["a", 2]]}}',
         b'{"model": {"vocab": {"a": -1}}}', b'{"model": {"vocab": {"a": 1.5}}}',
         b'{"model": {"vocab": {"a": true}}}', b'{"model": {"vocab": {"a": "0"}}}',
         b'{"model": {"vocab": {"a": null}}}', b'{"model": {"vocab": {"a": 0, "b": 0}}}',

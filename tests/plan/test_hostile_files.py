@@ -1,0 +1,93 @@
+"""Any JSON in any side file gives a plan or an explanation, never another exception."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.errors import PlanError
+from bot.methods.catalogue import catalogue
+from bot.plan.planner import make_plan
+from bot.recipe.load import load_recipe
+from bot.tokens.output_config import _LAYER_INDEX_LISTS, _LAYER_RULES
+from tests.plan.parents import LLAMA, by_ref, llama
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-3, 40) | st.floats() | st.text("ab<>", max_size=3)
+)
+NAMES = st.sampled_from(["id", "content", "vocab", "name", "template"])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["id", "content", "vocab", "name", "template"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [
+        *LLAMA, *sorted(_LAYER_RULES)[:2], *sorted(_LAYER_INDEX_LISTS), "text_config", "dtype",
+        "layer_types", "rope_parameters", "eos_token_id", "n_layer",
+    ]
+)  # fmt: skip
+CONFIGS = st.dictionaries(KEYS, JSON, max_size=4)
+TOKENIZERS = st.fixed_dictionaries(
+    {
+        "model": st.fixed_dictionaries(
+            {"type": st.just("BPE"), "vocab": JSON | st.dictionaries(st.text("ab"), st.integers())},
+            optional={"merges": JSON, "continuing_subword_prefix": JSON},
+        )
+        | JSON
+    },
+    optional={"added_tokens": JSON},
+)
+RECIPES = [
+    """
+merge_method: linear
+models:
+  - {model: org/a, parameters: {weight: 1}}
+  - {model: org/b, parameters: {weight: 1}}
+chat_template: auto
+tokenizer_source: union
+""",
+    """
+merge_method: passthrough
+slices:
+  - sources: [{model: org/a, layer_range: [0, 1]}]
+  - sources: [{model: org/b, layer_range: [0, 2]}]
+""",
+]
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipes")
+    for number, text in enumerate(RECIPES):
+        (folder / f"{number}.yaml").write_text(text)
+    return [load_recipe(folder / f"{number}.yaml") for number in range(len(RECIPES))]
+
+
+@settings(max_examples=100, deadline=None)
+@given(CONFIGS, CONFIGS, TOKENIZERS, JSON, JSON, st.booleans())
+def test_any_side_files(recipes, config, other, tokenizer, beside, generation, small) -> None:
+    def parent(name: str, changes: dict):
+        files = {
+            "config.json": {**(LLAMA | {"num_hidden_layers": 2}), **changes},
+            "tokenizer.json": tokenizer,
+            "tokenizer_config.json": {"added_tokens_decoder": beside, "chat_template": beside},
+            "added_tokens.json": beside if small else {},
+            "generation_config.json": generation,
+        }
+        data = {path: json.dumps(value).encode() for path, value in files.items()}
+        return llama(name, num_hidden_layers=2, files=data)
+
+    parents = by_ref(parent("org/a", config), parent("org/b", other))
+    for recipe in recipes:
+        with suppress(PlanError):
+            json.loads(make_plan(recipe, parents, catalogue()).files["config.json"])
