@@ -60,23 +60,31 @@ def task_of(skill: str, split: Split, *, by_choice: bool) -> dict[str, Any]:
     metadata = {"metadata": {"version": 1.0}}
     if by_choice:
         metrics = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}]
-        return common | {
-            "output_type": "multiple_choice",
-            "doc_to_choice": "choices",
-            "doc_to_target": "{{choices.index(answer)}}",
-            "metric_list": metrics,
-        } | metadata
+        return (
+            common
+            | {
+                "output_type": "multiple_choice",
+                "doc_to_choice": "choices",
+                "doc_to_target": "{{choices.index(answer)}}",
+                "metric_list": metrics,
+            }
+            | metadata
+        )
     metrics = [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}]
-    return common | {
-        "output_type": "generate_until",
-        "doc_to_target": "{{answer}}",
-        "generation_kwargs": {
-            "until": ["\n"],
-            "max_gen_toks": LONGEST_ANSWER,
-            "do_sample": False,
-        },
-        "metric_list": metrics,
-    } | metadata
+    return (
+        common
+        | {
+            "output_type": "generate_until",
+            "doc_to_target": "{{answer}}",
+            "generation_kwargs": {
+                "until": ["\n"],
+                "max_gen_toks": LONGEST_ANSWER,
+                "do_sample": False,
+            },
+            "metric_list": metrics,
+        }
+        | metadata
+    )
 
 
 def write_split(split: Split, seed: int, out: Path) -> None:

@@ -21,8 +21,8 @@ pipeline_tag: text-generation
 
 # {name}
 
-{summary} Trained for {steps} steps on this mixture of skills, with items that no
-test split contains: {shares}.
+{summary} Trained for {steps} steps on items that no test split contains,
+in this mixture of skills: {shares}.
 {turns}
 One of a family of tiny Llama models (float32, one token per character) made to be merged: each
 fine-tune is strong at one skill and has forgotten some of the others. It knows nothing about the

@@ -1,7 +1,8 @@
 """The skills: what is asked, what the right answer is, and which split an item belongs to.
 
-An item is one short prompt such as ``reverse cabd=`` with exactly one right answer. Its split follows
-from a hash of the prompt alone, so training, search and report never share an item whatever the seeds.
+An item is one short prompt such as ``reverse cabd=`` with exactly one right answer. Its split
+follows from a hash of the prompt alone, so training, search and report never share an item,
+whatever the seeds.
 """
 
 from __future__ import annotations

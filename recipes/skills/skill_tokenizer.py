@@ -33,11 +33,13 @@ CHAT_TEMPLATE = """\
 
 
 def build_tokenizer(*, context: int, chat: bool) -> PreTrainedTokenizerFast:
-    """The tokenizer of every member; ``chat`` adds the template of the members that learned turns."""
+    """The tokenizer of every member; ``chat`` adds the template of those that learned turns."""
     tokens = [*SPECIAL_TOKENS, *CHARACTERS, *FALLBACK_BYTES]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], byte_fallback=True))
-    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
+    backend.add_special_tokens(
+        [AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS]
+    )
     backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     backend.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A",

@@ -27,7 +27,7 @@ BASE = "skills-base"
 CONTEXT = 128
 BATCH_SIZE = 128
 LOWEST_RATE = 0.1
-DATA_SEED, WEIGHT_SEED = 20, 1
+DATA_SEED, WEIGHT_SEED = 0, 1
 EXAMPLE = "reverse cabd="
 
 
@@ -55,34 +55,34 @@ def _fine_tune(
 
 
 def _chat_fine_tune(skill: str) -> Training:
-    """A specialist that meets half of its items in conversations."""
-    mixture = Mixture(skills=focus(skill, rehearsal=0.2), conversations=0.4)
-    return Training(mixture=mixture, steps=200, peak_rate=6e-4, warmup=5, skill=skill)
+    """A specialist that meets most of its items in conversations."""
+    mixture = Mixture(skills=focus(skill, rehearsal=0.1), conversations=0.7)
+    return Training(mixture=mixture, steps=240, peak_rate=1e-3, warmup=5, skill=skill)
 
 
 BASE_SHARES = {
-    "reverse": 0.18,
-    "sort": 0.18,
+    "reverse": 0.17,
+    "sort": 0.16,
     "shift": 0.12,
-    "double": 0.15,
-    "increment": 0.27,
-    "most": 0.1,
+    "double": 0.13,
+    "increment": 0.35,
+    "most": 0.07,
 }
 FAMILY: Mapping[str, Training] = {
     BASE: Training(
         mixture=Mixture(skills=BASE_SHARES),
-        steps=265,
+        steps=330,
         peak_rate=3e-3,
         warmup=20,
     ),
-    "skills-reverse": _chat_fine_tune("reverse"),
+    "skills-reverse": _fine_tune("reverse", rehearsal=0.2, peak_rate=6e-4, steps=200),
     "skills-sort": _fine_tune("sort"),
-    "skills-shift": _fine_tune("shift"),
+    "skills-shift": _chat_fine_tune("shift"),
     "skills-double": _chat_fine_tune("double"),
-    "skills-increment": _fine_tune("increment", peak_rate=1e-3, steps=200),
+    "skills-increment": _fine_tune("increment"),
     "skills-most": _fine_tune("most"),
     "skills-sort-narrow": _fine_tune("sort", rehearsal=0.0, peak_rate=1e-3),
-    "skills-increment-narrow": _fine_tune("increment", rehearsal=0.0, peak_rate=1e-3, steps=160),
+    "skills-increment-narrow": _fine_tune("increment", rehearsal=0.0, peak_rate=1e-3),
 }
 
 

@@ -1,4 +1,4 @@
-"""Items: right answers by an independent rule, splits that never share a prompt, repeatable draws."""
+"""Items: right answers by an independent rule, disjoint splits, repeatable draws."""
 
 from __future__ import annotations
 
