@@ -54,7 +54,7 @@ def task_of(skill: str, split: Split, *, by_choice: bool) -> dict[str, Any]:
         "dataset_kwargs": {"data_files": {"test": f"../data/{skill}.{split}.jsonl"}},
         "test_split": "test",
         "num_fewshot": 0,
-        "doc_to_text": "{{prompt}}",
+        "doc_to_text": "prompt",
         "target_delimiter": "",
     }
     metadata = {"metadata": {"version": 1.0}}
@@ -65,7 +65,7 @@ def task_of(skill: str, split: Split, *, by_choice: bool) -> dict[str, Any]:
             | {
                 "output_type": "multiple_choice",
                 "doc_to_choice": "choices",
-                "doc_to_target": "{{choices.index(answer)}}",
+                "doc_to_target": "answer",
                 "metric_list": metrics,
             }
             | metadata
@@ -75,7 +75,7 @@ def task_of(skill: str, split: Split, *, by_choice: bool) -> dict[str, Any]:
         common
         | {
             "output_type": "generate_until",
-            "doc_to_target": "{{answer}}",
+            "doc_to_target": "answer",
             "generation_kwargs": {
                 "until": ["\n"],
                 "max_gen_toks": LONGEST_ANSWER,
