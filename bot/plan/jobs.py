@@ -14,9 +14,10 @@ from bot.plan.parameters import Settings, resolve_parameters
 from bot.plan.parent import Body
 from bot.plan.slices import Seat
 from bot.recipe.model import Recipe
-from bot.tokens.tensors import has_token_rows
+from bot.tokens.tensors import has_token_rows, is_head
 
 COPY = "passthrough"
+_FLOAT8 = frozenset({Dtype.F8_E4M3, Dtype.F8_E5M2})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,15 +46,12 @@ class JobMaker:
 
     def job(self, draft: Draft) -> TensorJob | None:
         """The draft's job, or None when it has no sound inputs."""
-        if draft.copied:
+        if draft.copied or self._is_buffer(draft):
             return self._copy_of_first(draft)
         inputs = self._inputs(draft)
         if inputs is None or not self._shapes_agree(draft, inputs):
             return None
-        kinds = {entry.spec.dtype.mergeable for entry in inputs}
-        if kinds == {False}:
-            return self._buffer(draft, inputs)
-        if kinds == {True, False}:
+        if not all(entry.spec.dtype.mergeable for entry in inputs):
             self._unmergeable(draft, inputs)
             return None
         if self._is_copy(draft, inputs):
@@ -95,12 +93,12 @@ class JobMaker:
             hint="merge the full-precision model and quantize the result",
         )
 
-    def _buffer(self, draft: Draft, inputs: list[Input]) -> TensorJob | None:
-        """Integers and booleans are the base's (else the first model's), never averaged."""
-        if inputs[0].spec.dtype in {Dtype.F8_E4M3, Dtype.F8_E5M2}:
-            self._unmergeable(draft, inputs)
-            return None
-        return self._bytes_of(draft, inputs[0])
+    def _is_buffer(self, draft: Draft) -> bool:
+        """Whether all models that have it hold integers or booleans: never averaged, the base's
+        (else the first model's) are taken over, and a model may lack them.
+        """
+        dtypes = {seat.body.tensors[name].dtype for seat, name in draft.pairs if name}
+        return not any(dtype.mergeable or dtype in _FLOAT8 for dtype in dtypes)
 
     def _is_copy(self, draft: Draft, inputs: list[Input]) -> bool:
         """Whether nothing is computed: passthrough without a scale, or a lone source."""
@@ -175,5 +173,7 @@ class JobMaker:
             models=tuple((entry.seat.body.label, entry.seat.parameters) for entry in models),
             outer=(draft.stretch.parameters, self.recipe.parameters),
         )
-        names = (draft.name, *(entry.slot.tensor for entry in models))
+        # A tied head is read from the embedding, but it is the head that filters speak of.
+        inner = [draft.name if is_head(draft.name) else entry.slot.tensor for entry in models]
+        names = (draft.name, *inner)
         return resolve_parameters(self.method.signature, names, settings, draft.t, self.findings)

@@ -121,6 +121,9 @@ def test_float8_on_both_sides_is_refused_and_integers_are_copied(tmp_path) -> No
     jobs = {job.output.name: job for job in plan_of(tmp_path, LINEAR, *pair).jobs}
     assert jobs["counts"].method is None
     assert jobs["counts"].models[0].source == "a"
+    pair = [llama("org/a"), llama("org/b", tensors=buffer)]
+    jobs = {job.output.name: job for job in plan_of(tmp_path, LINEAR, *pair).jobs}
+    assert jobs["counts"].models[0].source == "b"
 
 
 def test_a_parameter_that_no_row_sets(tmp_path) -> None:

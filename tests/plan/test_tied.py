@@ -59,6 +59,15 @@ def test_tied_with_untied_reads_the_embedding_and_unties_the_output(tmp_path) ->
     assert not tied(plan)
 
 
+def test_filters_of_a_tied_head_speak_of_the_head(tmp_path) -> None:
+    text = LINEAR.replace("weight: 1", "weight: [{filter: lm_head, value: 5}, {value: 1}]")
+    tied_parent = llama("org/a", head=False, tie_word_embeddings=True)
+    jobs = plan_of(tmp_path, text, tied_parent, llama("org/b")).jobs
+    weights = {job.output.name: job.parameters["weight"] for job in jobs}
+    assert weights["lm_head.weight"] == (5, 5)
+    assert weights["model.embed_tokens.weight"] == (1, 1)
+
+
 def test_a_head_the_config_does_not_speak_of(tmp_path) -> None:
     pair = [llama(f"org/{m}", head=m == "b", tie_word_embeddings=None) for m in "ab"]
     plan = plan_of(tmp_path, LINEAR, *pair)
