@@ -1,25 +1,36 @@
-"""A folder of immutable records: ``records/<run_key>.json`` and ``retractions/<run_key>.json``."""
+"""A folder of immutable records, one file a run.
+
+::
+
+    <root>/records/<run_key>.json         what a run did and found
+    <root>/publications/<run_key>.json    where its weights went, if that came later
+    <root>/retractions/<run_key>.json     that it was taken back
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from leaderboard.errors import RecordError
-from leaderboard.provenance import Retraction
+from leaderboard.provenance import Publication, Retraction
 from leaderboard.schema import Record, dump_record, explain, parse_record
+from leaderboard.strict import Strict
+
+S = TypeVar("S", bound=Strict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
     """What a store holds: every record that could be read, and why the others could not.
 
-    Retractions are joined to their records. Records are ordered by run key.
+    Publications and retractions are joined to their records. Records are ordered by run key.
     """
 
     records: tuple[Record, ...]
@@ -54,6 +65,11 @@ class FolderStore:
         """The folder of retractions."""
         return self.root / "retractions"
 
+    @property
+    def publications(self) -> Path:
+        """The folder of publications."""
+        return self.root / "publications"
+
     def __contains__(self, run_key: str) -> bool:
         return (self.records / f"{run_key}.json").is_file()
 
@@ -70,13 +86,15 @@ class FolderStore:
             )
         return _write_once(self.records / f"{record.run_key}.json", dump_record(record))
 
+    def publish(self, run_key: str, publication: Publication) -> Path:
+        """Keep where a run on the board was published. Raises RecordError when it is not there."""
+        self._require(run_key)
+        text = publication.model_dump_json(indent=2) + "\n"
+        return _write_once(self.publications / f"{run_key}.json", text)
+
     def retract(self, retraction: Retraction) -> Path:
         """Keep a retraction of a run that is on the board. Raises RecordError otherwise."""
-        if not (self.records / f"{retraction.run_key}.json").is_file():
-            raise RecordError(
-                f"there is no run {retraction.run_key} on this board",
-                hint="look the run's key up in the table or on the model's page",
-            )
+        self._require(retraction.run_key)
         text = retraction.model_dump_json(indent=2) + "\n"
         return _write_once(self.retractions / f"{retraction.run_key}.json", text)
 
@@ -85,13 +103,12 @@ class FolderStore:
         found = {path.stem: path for path in self.records.glob("*.json")}
         if run_key not in found:
             raise RecordError(f"there is no run {run_key} on the board in {self.root}")
-        record = _read_record(found[run_key])
-        return record.model_copy(update={"retraction": self._retractions([]).get(run_key)})
+        return _joined(_read_record(found[run_key]), self._publications([]), self._retractions([]))
 
     def load(self) -> Loaded:
         """Every readable record with its retraction, and the problems of the others."""
         problems: list[RecordError] = []
-        retractions = self._retractions(problems)
+        publications, retractions = self._publications(problems), self._retractions(problems)
         records = []
         for path in sorted(self.records.glob("*.json")):
             try:
@@ -99,20 +116,48 @@ class FolderStore:
             except RecordError as error:
                 problems.append(error)
                 continue
-            retraction = retractions.get(record.run_key)
-            records.append(record.model_copy(update={"retraction": retraction}))
+            records.append(_joined(record, publications, retractions))
         return Loaded(records=tuple(records), problems=tuple(problems))
 
+    def _require(self, run_key: str) -> None:
+        if run_key not in self:
+            raise RecordError(
+                f"there is no run {run_key} on this board",
+                hint="look the run's key up in the table or on the model's page",
+            )
+
+    def _publications(self, problems: list[RecordError]) -> dict[str, Publication]:
+        return _read_all(self.publications, Publication, "publication", problems)
+
     def _retractions(self, problems: list[RecordError]) -> dict[str, Retraction]:
-        found = {}
-        for path in sorted(self.retractions.glob("*.json")):
-            try:
-                found[path.stem] = Retraction.model_validate_json(path.read_bytes())
-            except ValidationError as error:
-                problems.append(RecordError(f"{path} is not a retraction:\n{explain(error)}"))
-            except OSError as error:
-                problems.append(RecordError(f"{path} cannot be read: {error.strerror}"))
-        return found
+        return _read_all(self.retractions, Retraction, "retraction", problems)
+
+
+def _joined(
+    record: Record,
+    publications: Mapping[str, Publication],
+    retractions: Mapping[str, Retraction],
+) -> Record:
+    later = publications.get(record.run_key) if record.publication is None else None
+    return record.model_copy(
+        update={
+            "publication": later or record.publication,
+            "retraction": retractions.get(record.run_key),
+        }
+    )
+
+
+def _read_all(folder: Path, kind: type[S], noun: str, problems: list[RecordError]) -> dict[str, S]:
+    """Every readable document of a folder by its run's key."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found[path.stem] = kind.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            problems.append(RecordError(f"{path} is not a {noun}:\n{explain(error)}"))
+        except OSError as error:
+            problems.append(RecordError(f"{path} cannot be read: {error.strerror}"))
+    return found
 
 
 def _read_record(path: Path) -> Record:
