@@ -52,8 +52,9 @@ def markdown(text: str) -> str:
     """One line of Markdown that shows the text: no mark-up, mention, reference or link fires."""
     line = " ".join(clean(text).split())
     line = MARKDOWN.sub(r"\\\1", line).replace("<", "&lt;")
-    for trigger in ("@", "#", "www", "://", "mailto:"):
+    for trigger in ("@", "#", "www", "mailto"):
         line = line.replace(trigger, trigger + JOINER)
+    line = line.replace("://", JOINER + "://")
     return LINE_START.sub(r"\1\\", line)
 
 

@@ -16,7 +16,7 @@ from leaderboard.render.escape import csv_text
 
 def board_records(board: Board) -> list[dict[str, Any]]:
     """One flat dictionary a row, ranked rows first; scores are fractions of 1."""
-    return [_flat(board, row) for row in (*board.rows, *board.unranked)]
+    return [row_record(board, row) for row in (*board.rows, *board.unranked)]
 
 
 def board_csv(board: Board) -> str:
@@ -52,7 +52,9 @@ def board_parquet(board: Board) -> bytes:
     return sink.getvalue()
 
 
-def _flat(board: Board, row: Row) -> dict[str, Any]:
+def row_record(board: Board, row: Row) -> dict[str, Any]:
+    """One row as a flat dictionary; scores are fractions of 1."""
+    """One row as a flat dictionary of plain values."""
     judgement, headline, record = row.judgement, row.headline, row.record
     flat: dict[str, Any] = {
         "rank_low": row.rank_low,

@@ -63,6 +63,9 @@ def drawing(
 ) -> str:
     """The whole drawing, with its name and description for those who cannot see it.
 
+    It is a picture to assistive technology, or a group where it holds links: what is inside a
+    picture cannot be reached.
+
     Args:
         body: the elements, already escaped.
         width: in user units, which are pixels at natural size.
@@ -82,7 +85,7 @@ def drawing(
         viewBox=f"0 0 {number(width)} {number(height)}",
         width=width,
         height=height,
-        role="img",
+        role="group" if "<a " in body else "img",
         aria_label=title,
         style=FONT,
         class_="mb-drawing",

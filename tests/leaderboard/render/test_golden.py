@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.leaderboard.golden import FOLDER, GOLDEN
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_the_look_has_not_changed_unseen(name):
+    assert GOLDEN[name]() == (FOLDER / name).read_text("utf-8")
+
+
+def test_no_example_is_left_over():
+    kept = {
+        path.name
+        for path in FOLDER.iterdir()
+        if path.suffix in {".md", ".svg", ".html", ".txt", ".csv"}
+    }
+    assert kept == set(GOLDEN)
