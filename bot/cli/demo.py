@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -56,9 +59,19 @@ def demo(out: Output, workspace: Path) -> None:
         verdict,
         "",
         f"the card   {outcome.card}",
-        f"next       mergebot verify {outcome.model}",
+        f"next       {program()} verify {outcome.model}",
     ]
     out.result(outcome_data(outcome), "\n".join(lines))
+
+
+def program() -> str:
+    """How to call mergebot from this shell: by name, or by the path it was called with."""
+    if shutil.which("mergebot"):
+        return "mergebot"
+    called = Path(sys.argv[0])
+    if called.name != "mergebot":
+        return "python -m bot"
+    return os.path.relpath(called)
 
 
 def demo_recipe() -> Path:

@@ -41,6 +41,7 @@ def check(merged: Merged, family: Family, suites: Sequence[Suite], report: Repor
 
 
 def compare(
+    name: str,
     merged: Merged,
     family: Family,
     suites: Sequence[Suite],
@@ -56,7 +57,7 @@ def compare(
         EvaluationError: a suite could not be run; finished tasks are kept.
         ComparisonError: the scores are not comparable.
     """
-    models = [Model(name=merged.place.name, path=merged.model, digest=merged.digest)]
+    models = [Model(name=name, path=merged.model, digest=merged.digest)]
     for key, origin in family.origins.items():
         models.append(Model(name=key, path=_folder(key, origin.folder), digest=origin.digest))
     parents = list(dict.fromkeys(origin.digest for origin in family.origins.values()))

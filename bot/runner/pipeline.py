@@ -79,6 +79,7 @@ def run(
     if record is None:
         told = story.with_merge(told, merged, checks)
         results = evidence.compare(
+            told.name,
             merged,
             family,
             options.suites,
