@@ -7,6 +7,7 @@ merge that only stammers is evaluated and shown as worse.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ PROMPTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4,")
 
 _ORDER = ("tokenizer", "loads", "no unused tensors", "vocabulary", "special tokens",
           "finite logits", "generation")  # fmt: skip
-_BASE_MEMORY = 12 << 30
+_BASE_MEMORY = 16 << 30
+_MEMORY_PER_CORE = 256 << 20  # threads reserve far more addresses than they use
 _BASE_CPU_SECONDS = 300
 _SMALL_MODEL = 64 << 20
 """Below so many bytes one thread is faster than several."""
@@ -130,7 +132,7 @@ def _loaded(
         "device": device,
         "threads": 1 if nbytes < _SMALL_MODEL else None,
         # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
-        "memory_bytes": _BASE_MEMORY + 4 * nbytes if device == "cpu" else None,
+        "memory_bytes": _address_space(nbytes) if device == "cpu" else None,
         "cpu_seconds": cpu_seconds,
     }
     ended = run_limited("bot.check.model_child", request, seconds=2.0 * cpu_seconds)
@@ -142,6 +144,10 @@ def _loaded(
         detail = f"the process {ended.reason}"
         checks.append(Check(name=name, hard=True, passed=False, detail=detail))
     return checks
+
+
+def _address_space(nbytes: int) -> int:
+    return _BASE_MEMORY + _MEMORY_PER_CORE * (os.cpu_count() or 1) + 4 * nbytes
 
 
 def _vocab_size(parent: Path) -> int | None:

@@ -100,8 +100,8 @@ def known_from(model: Any) -> dict[str, Any]:
 
 def judge_generation(spoken: Sequence[Spoken]) -> Check:
     """A warning when most answers are empty or go round in a circle."""
-    faults = {answer.prompt: fault for answer in spoken if (fault := _fault(answer))}
-    told = "; ".join(f"{prompt!r}: {fault}" for prompt, fault in faults.items())
+    faults = [(answer.prompt, fault) for answer in spoken if (fault := _fault(answer))]
+    told = "; ".join(f"{prompt!r}: {fault}" for prompt, fault in faults)
     return Check(
         name="generation", hard=False, passed=2 * len(faults) <= len(spoken),
         detail=told[:2000],

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         channel.send(kind="error", message=error.message, hint=error.hint, code=error.exit_code)
         return error.exit_code
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         channel.send(kind="out_of_memory", message=str(error).partition("\n")[0])
         return OUT_OF_MEMORY
@@ -124,7 +124,8 @@ def _unfinished(request: Request, subject: Subject) -> list[str]:
     ]
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory, the device's or the machine's, ran out."""
     text = str(error).lower()
     signs = ("out of memory", "not enough memory", "allocate memory")
     return isinstance(error, MemoryError) or any(sign in text for sign in signs)

@@ -24,7 +24,9 @@ STAGE = "evaluate"
 STALL_SECONDS = 7200.0
 """A child that reports nothing for this long is taken for dead."""
 
-_STDERR_TAIL = 2000
+LOG = "log.txt"
+"""What the child wrote to its error stream, in the first model's folder of results."""
+
 _REPORTED: Mapping[int, type[MergebotError]] = {
     kind.exit_code: kind for kind in (EvaluationError, EnvironmentMissingError, StorageError)
 }
@@ -69,7 +71,9 @@ class Child:
             environment = _environment(
                 self.environ, home=home, cache=cache.resolve(), offline=self.offline
             )
-            with (home / "stderr").open("wb") as errors:
+            log = request.subjects[0].folder / LOG
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("wb") as errors:
                 pipe, theirs = os.pipe()
                 child = subprocess.Popen(
                     [*self.launch, str(home / "request.json")],
@@ -82,7 +86,7 @@ class Child:
                 for last in self._messages(pipe):
                     _report(last, report)
                 code = child.wait()
-            _judge(code, last, _tail(home / "stderr"))
+            _judge(code, last, log)
 
     def _messages(self, pipe: int) -> Iterator[dict[str, Any]]:
         """The JSON lines of a pipe until its other end is closed."""
@@ -123,7 +127,7 @@ def _report(message: Mapping[str, Any], report: Report) -> None:
         report(Event(STAGE, "note", item=message["item"]))
 
 
-def _judge(code: int, last: Mapping[str, Any], tail: str) -> None:
+def _judge(code: int, last: Mapping[str, Any], log: Path) -> None:
     if code == 0:
         return
     if code == OUT_OF_MEMORY:
@@ -137,11 +141,11 @@ def _judge(code: int, last: Mapping[str, Any], tail: str) -> None:
             hint="finished tasks are kept: run again, with a smaller batch if memory ran out",
         )
     raise EvaluationError(
-        f"the evaluation ended with exit code {code}:\n{tail}",
-        hint="finished tasks are kept: run again to go on from there",
+        f"the evaluation ended with exit code {code}: {_last_line(log)}",
+        hint=f"all it said is in {log}; finished tasks are kept",
     )
 
 
-def _tail(path: Path) -> str:
-    text = path.read_text("utf-8", errors="replace")
-    return text[-_STDERR_TAIL:].strip()
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

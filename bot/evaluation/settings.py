@@ -91,6 +91,20 @@ def versions() -> dict[str, str]:
         ) from error
 
 
+def require_pinned(suite: Suite) -> None:
+    """Refuse another lm-eval than the suite's, whose task files its digest stands for.
+
+    Raises:
+        EnvironmentMissingError: another version is installed, or none.
+    """
+    installed = versions()["lm-eval"]
+    if installed != suite.data.lm_eval:
+        raise EnvironmentMissingError(
+            f"suite {suite.name} is made for lm-eval {suite.data.lm_eval}, not {installed}",
+            hint=f"pip install 'lm-eval=={suite.data.lm_eval}'",
+        )
+
+
 @cache
 def device_class(device: str) -> str:
     """What kind of device computes: "cpu", or "cuda" with the GPU's product name where known."""

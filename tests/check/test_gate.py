@@ -26,7 +26,7 @@ def loaded(folder: Path, parents: tuple[Path, ...] = (), **more: Any) -> dict[st
     """The checks of the model child, made in this process to save its start."""
     request = {
         "model": str(folder), "parents": [str(parent) for parent in parents], "parent_rows": [],
-        "prompts": ["reverse abc=", "1, 2, 3,"], "device": "cpu", "threads": None,
+        "prompts": ["reverse abc=", "1, 2, 3,"], "device": "cpu", "threads": 1,
     }  # fmt: skip
     return {check.name: check for check in checks(request | more)}
 

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from bot.errors import EvaluationError
+from bot.errors import EnvironmentMissingError, EvaluationError
 from bot.evaluation import (
     Child,
     Settings,
@@ -22,6 +24,7 @@ from bot.evaluation import (
     evaluate_model,
     load_suite_file,
 )
+from bot.evaluation.child import is_out_of_memory
 from leaderboard.scores import align
 from tests.evaluation.conftest import CHILD, ITEMS, Ran, children, load_mini
 from tests.evaluation.models import write_model
@@ -167,10 +170,28 @@ def test_a_child_that_says_nothing_is_stopped(ran: Ran, tmp_path: Path) -> None:
     assert not children()
 
 
-def test_a_crash_shows_the_end_of_its_error_stream(ran: Ran, tmp_path: Path) -> None:
+def test_a_crash_shows_its_last_words_and_where_the_rest_is(ran: Ran, tmp_path: Path) -> None:
     crash = Child(launch=(sys.executable, "-c", "raise KeyError('the reason')"))
-    with pytest.raises(EvaluationError, match="the reason"):
+    with pytest.raises(EvaluationError, match="KeyError: 'the reason'") as caught:
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=crash)
+    assert "Traceback" not in caught.value.message
+    (log,) = tmp_path.glob("*/log.txt")
+    assert str(log) in (caught.value.hint or "")
+    assert "Traceback" in log.read_text()
+
+
+def test_another_lm_eval_than_the_suites_is_refused(ran: Ran, tmp_path: Path) -> None:
+    other = replace(ran.suite, data=ran.suite.data.model_copy(update={"lm_eval": "0.3.0"}))
+    with pytest.raises(EnvironmentMissingError, match=r"made for lm-eval 0\.3\.0"):
+        evaluate_all([ran.models["plain"]], other, ran.settings, store=tmp_path, child=NO_CHILD)
+
+
+def test_running_out_of_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 55)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
 
 
 def test_the_child_sees_no_token_and_a_home_of_its_own(ran: Ran, tmp_path: Path) -> None:
