@@ -99,6 +99,7 @@ class Loaded:
         return StoredGrain(
             bits=self._bits(grain),
             has_base=self.inputs.job.base is not None,
+            width=grain.shape[-1] if grain.shape else 1,
             span=grain.span,
             tensor=self.inputs.job.output.name,
             draws=self.draws,

@@ -11,6 +11,7 @@ from bot.checkpoint.encode import encode
 from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.engine.execute import execute
+from bot.engine.kernels.ranks import rank_drops
 from bot.engine.kernels.sums import pairwise
 from tests.engine.plans import plan_for
 
@@ -32,6 +33,8 @@ CASES: list[tuple[str, dict[str, Any], str | None]] = [
     ("dare_ties", {"weight": (0.7, 0.6), "density": (0.3, 0.001)}, "base"),
     ("dare_ties", PAIR | {"density": (0.3, 0.5), "rescale": "none"}, "base"),
     ("model_stock", {}, "base"),
+    ("della", {"weight": (0.7, 0.6), "density": (0.3, 0.5), "epsilon": (0.15, 0.0)}, "base"),
+    ("della_linear", PAIR | {"density": (0.4, 1.0), "epsilon": 0.1}, "base"),
 ]  # fmt: skip
 
 
@@ -97,3 +100,19 @@ def test_slerp_equals_its_plain_definition() -> None:
 def test_pairwise_adds_in_numpys_order(count: int) -> None:
     values = np.random.default_rng(count).standard_normal(count) * 10.0 ** (np.arange(count) % 7)
     assert pairwise(values, count) == values.sum()
+
+
+@pytest.mark.parametrize("outlier", [1.0, 1e6])
+def test_ranks_are_those_of_a_stable_sort(outlier: float) -> None:
+    rng = np.random.default_rng(3)
+    width, rows = 500, 4
+    model = np.round(rng.standard_normal((rows, width)), 1).astype(np.float32)
+    model[:, 17] *= outlier
+    words = rng.integers(0, 1 << 32, (rows, width), dtype=np.uint32)
+    table = np.sort(rng.integers(0, 1 << 32, width, dtype=np.uint64))
+    dropped = np.empty(rows * width, np.uint8)
+    stored = model.reshape(-1).view(np.uint32)
+    base = np.zeros_like(stored)
+    rank_drops(base, stored, np.uint32(0), width, table, words.reshape(-1), dropped)
+    ranks = np.argsort(np.argsort(abs(model), axis=1, kind="stable"), axis=1, kind="stable")
+    np.testing.assert_array_equal(dropped.reshape(rows, width), words >= table[ranks])

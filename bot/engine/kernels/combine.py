@@ -14,7 +14,7 @@ from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
 from bot.engine.kernels.thinning import thinner
 from bot.engine.kernels.weighted import toward_mean, weighted_sum
 from bot.methods.block import Block
-from bot.methods.drop import Drop
+from bot.methods.drop import Drop, mag_prune
 from bot.methods.reduction import Stat
 from bot.methods.sparsify import Band, Trim
 from bot.methods.sphere import arcs
@@ -117,6 +117,15 @@ def _dare(*, elect: bool) -> Maker:
     return make
 
 
+def _della(*, elect: bool) -> Maker:
+    def make(p: SimpleNamespace, stats: Stats) -> Combine | None:
+        if p.rescale == "expectation":
+            return None
+        return _task(p, mag_prune(p.density, p.epsilon), stats["scale"], elect=elect)
+
+    return make
+
+
 _MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
         "linear": _linear,
@@ -129,5 +138,7 @@ _MAKERS: Mapping[str, Maker] = MappingProxyType(
         "breadcrumbs_ties": _breadcrumbs(elect=True),
         "dare_linear": _dare(elect=False),
         "dare_ties": _dare(elect=True),
+        "della_linear": _della(elect=False),
+        "della": _della(elect=True),
     }
 )

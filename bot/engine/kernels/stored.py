@@ -28,10 +28,14 @@ def shift_of(bits: Bits) -> np.uint32:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredGrain:
-    """All inputs of a grain: ``bits`` is uint16 or uint32 (inputs, elements), a base first."""
+    """All inputs of a grain: ``bits`` is uint16 or uint32 (inputs, elements), a base first.
+
+    ``width`` is the length of the block's last axis, a row's for methods that work by rows.
+    """
 
     bits: Bits
     has_base: bool
+    width: int
     span: Span
     tensor: str
     draws: PhiloxDraws

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bot.engine.kernels.ranks import rank_drops
 from bot.engine.kernels.stored import StoredGrain
 from bot.engine.masks import even_threshold
 from bot.methods.block import Block
-from bot.methods.drop import Drop
+from bot.methods.drop import Drop, MagPrune
 from bot.methods.reductions.kth_magnitude import Cut
 from bot.methods.sparsify import Band, Trim
 
@@ -42,6 +43,8 @@ def thinner(thin: Callable[[Block], Any] | None) -> Thinner | None:
         return _by_cuts(thin.cuts, [None] * len(thin.cuts))
     if isinstance(thin, Band):
         return _by_cuts(thin.cuts[::2], thin.cuts[1::2])
+    if isinstance(thin, MagPrune):
+        return _by_rank(thin)
     if type(thin) is Drop:
         return _by_chance(thin.density)
     return None
@@ -87,3 +90,38 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
         return Thin(NO_CUTS, NO_ROOM, words, limits)
 
     return thin
+
+
+_DROPPED_BELOW = np.uint64(1)
+
+
+def _by_rank(prune: MagPrune) -> Thinner | None:
+    """DELLA's drops, as words of 0 (kept) and 1 (dropped)."""
+    if min(prune.density) <= 0:
+        return None
+    models = range(len(prune.density))
+
+    def thin(grain: StoredGrain) -> Thin:
+        dropped = np.zeros((len(prune.density), grain.bits.shape[1]), np.uint8)
+        for model in models:
+            if prune.density[model] < 1:
+                _mark(prune, model, grain, dropped[model])
+        return Thin(NO_CUTS, NO_ROOM, dropped, np.full(len(models), _DROPPED_BELOW))
+
+    return thin
+
+
+def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[np.uint8]) -> None:
+    density, epsilon = prune.density[model], prune.epsilon[model]
+    start, stop, _ = grain.span
+    if grain.width < 2 or epsilon == 0:
+        bits, limit = even_threshold(density)
+        dropped[:] = grain.draws.words(model, bits, start, stop) >= np.uint64(limit)
+        return
+    rank = np.arange(grain.width)
+    chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
+    table = np.rint(chance * float(1 << 32)).astype(np.uint64)
+    words = grain.draws.words(model, 32, start, stop)
+    rank_drops(
+        grain.bits[0], grain.bits[model + 1], grain.shift, grain.width, table, words, dropped
+    )
