@@ -68,6 +68,20 @@ CHOICES = {
         "base_model": None,
         "models": recipe(root)["models"][1:],
     },
+    "stack": lambda root: {
+        "merge_method": "passthrough",
+        "tokenizer_source": "union",
+        "models": None,
+        "slices": [
+            {"sources": [{"model": str(root / "base"), "layer_range": [0, 2]}]},
+            {"sources": [{"model": str(root / "right"), "layer_range": [1, 2]}]},
+        ],
+    },
+    "task vectors": lambda root: {
+        "merge_method": "task_arithmetic",
+        "tokenizer_source": "union",
+        "models": recipe(root)["models"][1:],
+    },
     "tied head": lambda root: {
         "tokenizer_source": "union",
         "models": [
