@@ -38,22 +38,22 @@ def main(workspace: Path) -> None:
         print(path.name)
         run(load_recipe(path), workspace=place, options=options, report=_say)
     board = build_board(FolderStore(place.board).load().records, suite="skills")
-    facts, found = machine(), versions()
-    lines = [
-        BEGIN,
-        f"{len(list(HERE.glob('*.yaml')))} recipes, {time.strftime('%Y-%m-%d')}, {facts['cpu']}, "
-        f"torch {found.get('torch')}, lm-eval {found.get('lm-eval')}; written by "
-        "`python recipes/skills/report.py`. Scores are percent over "
-        f"{sum(task.n for task in board.tasks):,} items with half of their 95 % interval; differences "
-        "are paired, item by item.",
-        "",
-        HEADER,
-        *(_line(row) for row in board.rows),
-        END,
-    ]
+    lines = [BEGIN, *_how(sum(task.n for task in board.tasks)), "", HEADER]
+    lines += [*(_line(row) for row in board.rows), END]
     text = README.read_text("utf-8")
     head, tail = text.split(BEGIN)[0], text.split(END)[1]
     README.write_text(head + "\n".join(lines) + tail, "utf-8")
+
+
+def _how(items: int) -> list[str]:
+    facts, found = machine(), versions()
+    recipes = len(list(HERE.glob("*.yaml")))
+    where = f"{facts['cpu']}, torch {found.get('torch')}, lm-eval {found.get('lm-eval')}"
+    return [
+        f"{recipes} recipes, {time.strftime('%Y-%m-%d')}, {where};",
+        "written by `python recipes/skills/report.py`. Scores are percent over",
+        f"{items:,} items with half of their 95 % interval; differences are paired, item by item.",
+    ]
 
 
 def _line(row: Row) -> str:
