@@ -1,7 +1,8 @@
 """The board as the browser gets it: lean columns at once, parents and tasks on demand.
 
-Columns are lists of one length, one entry a row. Scores are whole tenths of a point, words that
-repeat are indices into a list of their own; so ten thousand models stay small.
+Columns are lists of one length, one entry a row. Scores are whole tenths of a point, ranks and
+scores differences to the row before, words that repeat indices into a list of their own; so ten
+thousand models stay small.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 from leaderboard.board import Board, Row
 from leaderboard.render.escape import clean
 from leaderboard.verdict import Verdict
-from leaderboard.wording import moment
+from leaderboard.wording import memory, moment, parameters
 
 VERDICTS = list(Verdict)
+UNITS = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
 def model_id(key: str) -> str:
@@ -39,21 +41,23 @@ def board_data(board: Board) -> dict[str, Any]:
             "id": [model_id(row.key) for row in rows],
             "name": [clean(row.name) for row in rows],
             "kind": _coded(row.kind for row in rows),
-            "low": [row.rank_low for row in rows],
-            "high": [row.rank_high for row in rows],
-            "score": [_tenths(row.headline.value if row.headline else None) for row in rows],
+            "low": _steps([row.rank_low for row in rows]),
+            "high": _steps([row.rank_high for row in rows]),
+            "score": _steps(
+                [_tenths(row.headline.value if row.headline else None) for row in rows]
+            ),
             "half": [_half(row) for row in rows],
             "verdict": [
                 VERDICTS.index(row.judgement.verdict) if row.judgement else None for row in rows
             ],
             "delta": [_tenths(row.judgement.delta if row.judgement else None) for row in rows],
-            "deltaLow": [_tenths(row.judgement.low if row.judgement else None) for row in rows],
-            "deltaHigh": [_tenths(row.judgement.high if row.judgement else None) for row in rows],
+            "below": [_reach(row, low=True) for row in rows],
+            "above": [_reach(row, low=False) for row in rows],
             "holds": [int(row.holds) for row in rows],
             "flags": [len(row.flags) for row in rows],
             "method": _coded(row.method for row in rows),
-            "params": [row.parameters for row in rows],
-            "memory": [_megabytes(row.memory_bytes) for row in rows],
+            "params": [_shown_size(row.parameters) for row in rows],
+            "memory": [_shown_memory(row.memory_bytes) for row in rows],
             "licence": _coded(row.licence for row in rows),
             "base": _coded(row.base for row in rows),
             "created": _coded(row.created[:10] for row in rows),
@@ -97,14 +101,49 @@ def _tenths(fraction: float | None) -> int | None:
     return None if fraction is None else round(10 * float(f"{100 * fraction:.1f}"))
 
 
+def _score(row: Row) -> int | None:
+    return _tenths(row.headline.value) if row.headline else None
+
+
 def _half(row: Row) -> int | None:
     if row.headline is None or row.headline.low is None or row.headline.high is None:
         return None
     return _tenths((row.headline.high - row.headline.low) / 2)
 
 
-def _megabytes(count: int | None) -> float | None:
-    return None if count is None else round(count / 1e6, 1)
+def _reach(row: Row, *, low: bool) -> int | None:
+    """How far the difference's interval reaches below or above it, in tenths of a point."""
+    judgement = row.judgement
+    if judgement is None or judgement.delta is None:
+        return None
+    end = _tenths(judgement.low if low else judgement.high)
+    middle = _tenths(judgement.delta)
+    return None if end is None or middle is None else abs(end - middle)
+
+
+def _steps(values: Sequence[int | None]) -> list[int | None]:
+    """Each value as its difference to the one before; missing ones stay missing."""
+    last, steps = 0, list[int | None]()
+    for value in values:
+        steps.append(None if value is None else value - last)
+        last = last if value is None else value
+    return steps
+
+
+def _shown_size(count: int | None) -> int | None:
+    """The number of parameters to the digits that are shown: 8,030,261,248 as 8,000,000,000."""
+    if count is None or count < 1_000:
+        return count
+    shown = parameters(count)
+    return round(float(shown[:-1]) * UNITS[shown[-1]])
+
+
+def _shown_memory(count: int | None) -> float | None:
+    """Megabytes to the digits that are shown."""
+    if count is None:
+        return None
+    figure, unit = memory(count).split()
+    return round(float(figure) * {"B": 1e-6, "kB": 1e-3, "MB": 1, "GB": 1e3, "TB": 1e6}[unit], 6)
 
 
 def _task_value(row: Row, task: str) -> float | None:

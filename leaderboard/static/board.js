@@ -18,7 +18,7 @@ window.mergebot = window.mergebot || {};
     const all = (selector) => [...root.querySelectorAll(selector)];
     const table = find("#mb-table"), count = find("#mb-count");
     if (!table) return null;
-    const data = options.data, chosen = new Set();
+    const data = mergebot.unfold(options.data), chosen = new Set();
     let extra = null, loading = null, limit = FIRST, view = [], timer = 0;
     let hay = mergebot.haystacks(data, null);
     let state = mergebot.readState(location.search || location.hash.slice(1));
@@ -41,6 +41,7 @@ window.mergebot = window.mergebot || {};
       loading = loading || options.loadExtra().then((loaded) => {
         extra = loaded;
         hay = mergebot.haystacks(data, extra);
+        columns.get("parents").places = null;
         update({ keep: true });
       });
       return loading;
@@ -239,6 +240,8 @@ window.mergebot = window.mergebot || {};
     }
 
     update({ untouched: mergebot.writeState(state, "") === "" });
+    const idle = window.requestIdleCallback || ((work) => setTimeout(work, 500));
+    idle(() => mergebot.places(columns.get("name")));
     return { update, needExtra, state: () => ({ ...state }) };
   };
 

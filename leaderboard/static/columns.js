@@ -17,6 +17,13 @@ window.mergebot = window.mergebot || {};
       if (count >= 0.9995 * size) return (count / size).toFixed(1) + letter;
     return String(count);
   }
+  function megabytes(count) {
+    if (count === null) return MISSING;
+    if (count < 0.001) return Math.round(count * 1e6) + " B";
+    for (const [size, unit] of [[1e6, "TB"], [1e3, "GB"], [1, "MB"]])
+      if (count >= size) return (count / size).toFixed(1) + " " + unit;
+    return (count * 1000).toFixed(1) + " kB";
+  }
   function element(tag, className, text) {
     const made = document.createElement(tag);
     if (className) made.className = className;
@@ -27,6 +34,17 @@ window.mergebot = window.mergebot || {};
     const place = column.rows[row];
     return place === null ? null : column.words[place];
   }
+
+  /* Ranks and scores come as differences to the row before; undone once, in place. */
+  mergebot.unfold = function (data) {
+    if (data.unfolded) return data;
+    for (const key of ["low", "high", "score"]) {
+      let last = 0;
+      data.columns[key] = data.columns[key].map((step) => (step === null ? null : (last += step)));
+    }
+    data.unfolded = true;
+    return data;
+  };
 
   /* One object per column: heading, whether numeric, the sort key, the cell's content, the CSV. */
   mergebot.columns = function (data, extra, pageOf) {
@@ -51,7 +69,7 @@ window.mergebot = window.mergebot || {};
       plain("licence", "Licence", (row) => word(c.licence, row)),
       plain("parents", "Parents", (row) => (extra() ? extra().parents[row].join(", ") || null : null)),
       { ...plain("memory", "Memory", (row) => c.memory[row],
-          (mb) => (mb === null ? MISSING : mb >= 1000 ? (mb / 1000).toFixed(1) + " GB" : mb.toFixed(1) + " MB")),
+          megabytes),
         up: true },
       plain("created", "Date", (row) => word(c.created, row)),
       ...data.tasks.map((task) => ({
@@ -61,7 +79,8 @@ window.mergebot = window.mergebot || {};
         task: true,
       })),
     ];
-    return new Map(list.map((column) => [column.key, column]));
+    const all = c.name.map((_, row) => row);
+    return new Map(list.map((column) => [column.key, { ...column, all }]));
 
     function rank(low, high) {
       return low === null ? MISSING : low === high ? String(low) : low + "–" + high;
@@ -99,7 +118,7 @@ window.mergebot = window.mergebot || {};
       sign.setAttribute("aria-hidden", "true");
       whole.append(sign, element("span", "mb-hidden", words));
       if (c.delta[row] !== null) {
-        const span = "[" + points(c.deltaLow[row]) + ", " + points(c.deltaHigh[row]) + "]";
+        const span = "[" + points(c.delta[row] - c.below[row]) + ", " + points(c.delta[row] + c.above[row]) + "]";
         whole.append(" " + signed(c.delta[row]) + " ", element("span", "mb-interval", span));
       }
       td.append(whole);

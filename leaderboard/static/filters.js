@@ -71,19 +71,28 @@ window.mergebot = window.mergebot || {};
   mergebot.sorted = function (rows, column, down) {
     if (column.key === "score" && down) return rows;
     const sign = down ? -1 : 1;
-    const keys = new Map(rows.map((row) => [row, column.value(row)]));
-    const compare = column.numeric ? (a, b) => a - b : byText(keys);
+    const keys = column.numeric ? numbers(column, rows) : mergebot.places(column);
     return rows.slice().sort((a, b) => {
-      const left = keys.get(a), right = keys.get(b);
-      if (left === null || right === null) return (left === null) - (right === null) || a - b;
-      return sign * compare(left, right) || a - b;
+      const left = keys[a], right = keys[b];
+      if (left !== left || right !== right) return (left !== left) - (right !== right) || a - b;
+      return sign * (left - right) || a - b;
     });
   };
 
-  /* Each different text is placed once, so that rows compare as numbers. */
-  function byText(keys) {
-    const words = [...new Set([...keys.values()].filter((key) => key !== null))];
-    const place = new Map(words.sort(collator.compare).map((text, position) => [text, position]));
-    return (a, b) => place.get(a) - place.get(b);
+  /* Sort keys by row number; NaN, the only value unequal to itself, where there is none. */
+  function numbers(column, rows) {
+    const keys = new Float64Array(rows.length ? rows[rows.length - 1] + 1 : 0);
+    for (const row of rows) keys[row] = column.value(row) ?? NaN;
+    return keys;
   }
+
+  /* Each row's place in the order of a column's texts; worked out once for all rows. */
+  mergebot.places = function (column) {
+    if (column.places) return column.places;
+    const texts = column.all.map(column.value);
+    const words = [...new Set(texts)].filter((text) => text !== null).sort(collator.compare);
+    const place = new Map(words.map((text, at) => [text, at]));
+    column.places = Float64Array.from(texts, (text) => place.get(text) ?? NaN);
+    return column.places;
+  };
 })(window.mergebot);
