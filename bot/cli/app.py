@@ -35,6 +35,7 @@ COMMANDS = {
     "card": Entry("bot.cli.card:card", "Print the model card of a run."),
     "verify": Entry("bot.cli.verify:verify", "Re-make a merge and compare every tensor."),
     "leaderboard": Entry("bot.cli.leaderboard:leaderboard", "Show and export the board."),
+    "space": Entry("bot.cli.space:space", "Open the leaderboard and chat in the browser."),
     "methods": Entry("bot.cli.methods:methods", "List or explain the merge methods."),
     "suites": Entry("bot.cli.suites:suites", "List or explain the suites."),
     "demo": Entry("bot.cli.demo:demo", "Run a real recipe end to end, offline."),

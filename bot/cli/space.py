@@ -1,0 +1,158 @@
+"""``mergebot space``: browse, compare and talk to the models of a workspace, or deploy that."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.cli.options import workspace_option
+from bot.cli.output import Output, output_options
+from bot.errors import EnvironmentMissingError
+from bot.evaluation.results import MANIFEST, read_evaluation
+from bot.runner.workspace import Workspace, read_json
+from leaderboard.board import Row
+from leaderboard.scores import TaskScores
+from leaderboard.store import FolderStore
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mergebot space
+  mergebot space --workspace demo --port 7861
+  mergebot space --deploy my-org/leaderboard --board my-org/results
+
+\b
+Exit codes: 0 stopped by the user, 11 the Hub, 12 no access, 14 gradio is
+missing, 17 the plan does not include Spaces."""
+)
+@workspace_option
+@click.option("--port", type=click.IntRange(1, 65535), help="Port; the first free from 7860.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--server", help="OpenAI-compatible server for chat, e.g. http://gpu:8000/v1.")
+@click.option("--recipes", metavar="OWNER/NAME", help="GitHub repository that takes recipes.")
+@output_options
+@click.pass_obj
+def space(
+    out: Output,
+    workspace: Path,
+    port: int | None,
+    host: str,
+    server: str | None,
+    recipes: str | None,
+) -> None:
+    """Open the leaderboard in the browser, with chat."""
+    app = local_space(Workspace(workspace), server=server, recipes=recipes)
+    out.note(f"the board of {workspace}; stop with Ctrl-C")
+    app.launch(server_name=host, server_port=port, quiet=out.json)
+
+
+def local_space(place: Workspace, *, server: str | None = None, recipes: str | None = None) -> Any:
+    """The Space on a workspace's own board, models and scores.
+
+    Raises:
+        EnvironmentMissingError: gradio is not installed.
+    """
+    try:
+        from space_app.app import Space
+    except ModuleNotFoundError as missing:
+        raise EnvironmentMissingError(
+            f"the Space needs {missing.name}", hint="pip install 'mergebot[space]'"
+        ) from missing
+    from space_app.chat.limits import Limits
+    from space_app.chat.memory import free_memory
+    from space_app.chat.slider import registered_slider
+    from space_app.hosted import engines
+    from space_app.settings import Settings
+
+    return Space(
+        Settings(
+            store=FolderStore(place.board),
+            votes=place.root / "votes.sqlite",
+            salt=_salt(place.root / "votes.salt"),
+            engines=engines(server),
+            slider=registered_slider(),
+            samples=WorkspaceSamples(place),
+            weights=WorkspaceWeights(place),
+            examples=example_prompts(),
+            recipes=recipes,
+            memory=free_memory(),
+            limits=Limits(per_minute=600, per_hour=36_000),
+        )
+    )
+
+
+class WorkspaceSamples:
+    """Per-sample scores from the workspace's evaluations, found by suite digest and model."""
+
+    def __init__(self, place: Workspace) -> None:
+        self._place = place
+        self._known: dict[Path, tuple[str, str]] = {}
+
+    def __call__(self, suite: str, model: str) -> Mapping[str, TaskScores] | None:
+        """The scores of a model on a suite, None where it was not evaluated here."""
+        for folder in sorted(self._place.evaluations.glob(f"*/{MANIFEST}")):
+            if self._named(folder) == (suite, model):
+                found = read_evaluation(folder.parent)
+                return found.task_scores if found else None
+        return None
+
+    def _named(self, manifest: Path) -> tuple[str, str]:
+        if manifest not in self._known:
+            content = read_json(manifest) or {}
+            self._known[manifest] = (content.get("suite_digest", ""), content["model_digest"])
+        return self._known[manifest]
+
+
+class WorkspaceWeights:
+    """Where a row's weights are on this machine: merges here, parents where their recipe was."""
+
+    def __init__(self, place: Workspace) -> None:
+        self._place = place
+
+    def __call__(self, row: Row) -> str | None:
+        """A model folder or a Hub repository."""
+        if row.record is not None:
+            model = self._place.merge(row.record.merge_key) / "model"
+            published = row.record.publication
+            return str(model) if model.is_dir() else published.repo if published else None
+        if row.parent is None:
+            return None
+        if not row.parent.ref.startswith((".", "/")):
+            return row.parent.ref
+        return self._local(row.parent.ref)
+
+    def recipe_folder(self, row: Row) -> Path | None:
+        """What the local paths of a merge's recipe are relative to."""
+        if row.record is None:
+            return None
+        facts = read_json(self._place.merge(row.record.merge_key) / "merge.json") or {}
+        folder = facts.get("recipe_folder")
+        return Path(folder) if folder and Path(folder).is_dir() else None
+
+    def _local(self, ref: str) -> str | None:
+        for facts in sorted(self._place.root.glob("merges/*/merge.json")):
+            folder = (read_json(facts) or {}).get("recipe_folder")
+            if folder and (Path(folder) / ref).is_dir():
+                return str((Path(folder) / ref).resolve())
+        return None
+
+
+def example_prompts() -> dict[str, tuple[str, ...]]:
+    """Prompts to start with, by suite."""
+    from bot.evaluation.catalogue import suites
+
+    return {found.name: found.data.example_prompts for found in suites()}
+
+
+def _salt(path: Path) -> str:
+    """The workspace's own salt, drawn once."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(secrets.token_hex(16), "utf-8")
+        path.chmod(0o600)
+    return path.read_text("utf-8").strip()

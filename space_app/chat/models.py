@@ -1,0 +1,32 @@
+"""Which models of the board can be talked to, and in which order they are offered."""
+
+from __future__ import annotations
+
+from leaderboard.board import Row
+from leaderboard.render.data import model_id
+from space_app.chat.engine import ChatModel
+from space_app.chat.residents import Residents
+from space_app.live_board import Snapshot
+from space_app.settings import WeightsOf
+
+
+def chat_models(snapshot: Snapshot, weights: WeightsOf, residents: Residents) -> list[ChatModel]:
+    """Best first; models whose weights cannot be had, or that no engine runs, are left out."""
+    found = [chat_model(row, weights) for row in snapshot.board.rows]
+    return [model for model in found if model is not None and residents.engine_for(model)]
+
+
+def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:
+    """A row as a model to talk to; None where its weights cannot be had."""
+    location = weights(row)
+    if location is None:
+        return None
+    return ChatModel(
+        key=model_id(row.key), name=row.name, location=location, size=row.memory_bytes
+    )
+
+
+def choice_label(model: ChatModel, residents: Residents) -> str:
+    """The name, and why it cannot be loaded where it cannot."""
+    refused = residents.refusal(model)
+    return f"{model.name} ({refused})" if refused else model.name

@@ -1,0 +1,33 @@
+"""What the tabs share: settings, the live board, the chat's desk, the votes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from space_app.chat.desk import Desk
+from space_app.chat.residents import Residents
+from space_app.live_board import LiveBoard
+from space_app.settings import Settings
+from space_app.votes.booth import Booth
+from space_app.votes.database import VoteDatabase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Made once per process."""
+
+    settings: Settings
+    live: LiveBoard
+    desk: Desk
+    booth: Booth
+
+    @classmethod
+    def of(cls, settings: Settings) -> Context:
+        """Open the board and the votes."""
+        residents = Residents(tuple(settings.engines), settings.memory)
+        return cls(
+            settings=settings,
+            live=LiveBoard(settings.store, suite=settings.suite),
+            desk=Desk(residents, settings.limits),
+            booth=Booth(VoteDatabase(settings.votes), salt=settings.salt),
+        )

@@ -1,0 +1,73 @@
+"""The Space on its own, as a deployed folder runs it: told everything by its environment.
+
+=====================  ==========================================================================
+``MERGEBOT_BOARD``     dataset repository with the records, or a folder
+``MERGEBOT_RECIPES``   GitHub repository (``owner/name``) that takes recipes
+``MERGEBOT_SERVER``    OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
+``MERGEBOT_CACHE``     folder for votes and for the board's local copy
+``MERGEBOT_SALT``      secret that makes visitors' hashes useless elsewhere
+``SPACE_ID``           set by the Hub; copied links start at the Space's own page
+=====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from leaderboard.store import FolderStore, Store
+from space_app.app import Space
+from space_app.chat.engine import Engine
+from space_app.chat.memory import free_memory
+from space_app.chat.openai_engine import OpenAIEngine
+from space_app.chat.slider import registered_slider
+from space_app.chat.transformers_engine import TransformersEngine
+from space_app.settings import Settings
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""Prompts by suite, written beside this file when the Space is deployed."""
+
+
+def engines(server: str | None, key: str | None = None) -> tuple[Engine, ...]:
+    """A server where there is one, and transformers in this process for everything else."""
+    local = TransformersEngine()
+    return (OpenAIEngine(server, key=key), local) if server else (local,)
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """The settings that the environment describes."""
+    cache = Path(environment.get("MERGEBOT_CACHE", "cache"))
+    space_id = environment.get("SPACE_ID")
+    examples = json.loads(EXAMPLES.read_text("utf-8")) if EXAMPLES.exists() else {}
+    return Settings(
+        store=_store(environment.get("MERGEBOT_BOARD", "board"), cache),
+        votes=cache / "votes.sqlite",
+        salt=environment.get("MERGEBOT_SALT") or secrets.token_hex(16),
+        engines=engines(environment.get("MERGEBOT_SERVER"), environment.get("MERGEBOT_SERVER_KEY")),
+        slider=registered_slider(),
+        examples=examples,
+        recipes=environment.get("MERGEBOT_RECIPES"),
+        share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
+        memory=free_memory(),
+        login=bool(environment.get("OAUTH_CLIENT_ID")),
+    )
+
+
+def _store(board: str, cache: Path) -> Store:
+    if Path(board).is_dir() or board.startswith((".", "/")):
+        return FolderStore(Path(board))
+    from leaderboard.hub_store import HubStore
+
+    return HubStore(board, cache / "board")
+
+
+def main() -> None:
+    """Serve on every address, as a Space's container does."""
+    Space(settings_from(os.environ)).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The board in memory: read at the start, read again in the background, the last good one kept."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from leaderboard.board import Board, Row
+from leaderboard.ranking import build_board
+from leaderboard.render.data import board_data, extra_data, model_id
+from leaderboard.schema import Record
+from leaderboard.store import Store
+
+Clock = Callable[[], datetime]
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """One state of the board with everything derived from it; never changed.
+
+    ``problem`` says why a newer state could not be read; ``left_out`` names broken records.
+    """
+
+    board: Board
+    loaded: datetime
+    problem: str | None = None
+    left_out: tuple[str, ...] = ()
+    rows: Mapping[str, Row] = field(repr=False)
+
+    @classmethod
+    def of(cls, board: Board, *, loaded: datetime, left_out: Iterable[str] = ()) -> Snapshot:
+        """A fresh state."""
+        everything = (*board.unranked, *reversed(board.rows))
+        rows = {row.name: row for row in everything}
+        rows |= {row.record.run_key: row for row in everything if row.record}
+        rows |= {row.key: row for row in everything}
+        rows |= {model_id(row.key): row for row in everything}
+        return cls(board=board, loaded=loaded, left_out=tuple(left_out), rows=rows)
+
+    @cached_property
+    def lean(self) -> bytes:
+        """The table's columns as gzipped JSON."""
+        return _packed(board_data(self.board))
+
+    @cached_property
+    def extra(self) -> bytes:
+        """Parents and task columns as gzipped JSON."""
+        return _packed(extra_data(self.board))
+
+    @cached_property
+    def version(self) -> str:
+        """Changes when anything that the table shows changes."""
+        return hashlib.sha256(self.lean).hexdigest()[:12]
+
+    @property
+    def everything(self) -> tuple[Row, ...]:
+        """Ranked rows, then the others."""
+        return (*self.board.rows, *self.board.unranked)
+
+    def find(self, word: str) -> Row | None:
+        """A row by its id, key, run or name."""
+        return self.rows.get(word)
+
+    def near(self, word: str) -> list[str]:
+        """The three names most like a word."""
+        return get_close_matches(word, [row.name for row in self.everything], n=3, cutoff=0.0)
+
+
+class LiveBoard:
+    """Holds the current snapshot; reading the store again never takes a good board away.
+
+    Args:
+        store: where the records are.
+        suite: the suite to rank by; the newest run's where None.
+        clock: tells the time.
+    """
+
+    def __init__(self, store: Store, *, suite: str | None = None, clock: Clock = now) -> None:
+        self._store = store
+        self._suite = suite
+        self._clock = clock
+        self._records: tuple[Record, ...] | None = None
+        self._current = Snapshot.of(build_board(()), loaded=clock())
+        self._reading = threading.Lock()
+        self.refresh()
+
+    @property
+    def current(self) -> Snapshot:
+        """The newest good state."""
+        return self._current
+
+    def refresh(self) -> Snapshot:
+        """Read the store; on failure keep what was there and say so in the snapshot."""
+        with self._reading:
+            try:
+                loaded = self._store.load()
+            except Exception as failure:  # noqa: BLE001 - whatever breaks, the last board stays up
+                told = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+                self._current = replace(self._current, problem=told)
+                return self._current
+            if loaded.records != self._records or self._current.problem:
+                self._records = loaded.records
+                board = build_board(loaded.records, suite=self._suite)
+                left_out = [problem.message for problem in loaded.problems]
+                self._current = Snapshot.of(board, loaded=self._clock(), left_out=left_out)
+        return self._current
+
+    def keep_fresh(self, seconds: float) -> threading.Event:
+        """Read again and again in the background until the returned event is set."""
+        stop = threading.Event()
+
+        def run() -> None:
+            while not stop.wait(seconds):
+                self.refresh()
+
+        threading.Thread(target=run, name="board-refresh", daemon=True).start()
+        return stop
+
+
+def _packed(content: Any) -> bytes:
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)

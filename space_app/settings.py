@@ -1,0 +1,62 @@
+"""Everything the Space is told about the world around it; the rest of the package asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leaderboard.board import Row
+from leaderboard.scores import TaskScores
+from leaderboard.store import Store
+from space_app.chat.engine import Engine
+from space_app.chat.limits import Limits
+from space_app.chat.slider import Slider
+
+SamplesOf = Callable[[str, str], Mapping[str, TaskScores] | None]
+"""Per-sample scores by suite digest and model key, None where they are not published."""
+WeightsOf = Callable[[Row], str | None]
+"""A folder or a Hub repository with a row's weights, None where they cannot be had."""
+
+
+def no_samples(_suite: str, _model: str) -> None:
+    """Where per-sample scores are not at hand."""
+    return
+
+
+def published_weights(row: Row) -> str | None:
+    """The Hub repository of a row: where a merge was published, or what a parent is called."""
+    if row.record:
+        return row.record.publication.repo if row.record.publication else None
+    if row.parent is None or row.parent.ref.startswith((".", "/")):
+        return None
+    return row.parent.ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What differs between a laptop, a Hub Space and a test.
+
+    ``salt`` makes visitors' names unreadable in the votes database; ``recipes`` is the GitHub
+    repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
+    who keep recipes there; ``share_base`` the address copied links start with; ``memory`` the bytes
+    that chat models may use together; ``login`` whether people can sign in with the Hub.
+    """
+
+    store: Store
+    votes: Path
+    salt: str
+    title: str = "Merge leaderboard"
+    suite: str | None = None
+    engines: Sequence[Engine] = ()
+    slider: Slider | None = None
+    samples: SamplesOf = no_samples
+    weights: WeightsOf = published_weights
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    recipes: str | None = None
+    recipes_hub: str | None = None
+    share_base: str | None = None
+    memory: int = 8_000_000_000
+    limits: Limits = field(default_factory=Limits)
+    login: bool = False
+    refresh_seconds: float = 60.0

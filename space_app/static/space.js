@@ -1,0 +1,80 @@
+/* What the tabs need from the browser: the board's table, addresses, focus. Called by `js_on_load`
+   of the HTML components and by tab events; state lives in the address. */
+"use strict";
+window.mergebot = window.mergebot || {};
+(function (mergebot) {
+  function address(change) {
+    const params = new URLSearchParams(location.search);
+    for (const key of ["tab", "model", "m"]) params.delete(key);
+    change(params);
+    const query = params.toString();
+    const next = query ? "?" + query : location.pathname;
+    if (next !== location.search) history.pushState(null, "", next);
+  }
+  mergebot.goTab = (tab) => address((params) => { if (tab !== "board") params.set("tab", tab); });
+  mergebot.goModel = (id) => address((params) => params.set("model", id));
+  window.addEventListener("popstate", () => location.reload());
+
+  /* The board: draws from data of its own, opens model pages without loading the page anew. */
+  mergebot.boardTab = function (element, trigger, watch, shareBase) {
+    let version = "";
+    function mount() {
+      const root = element.querySelector("#lb");
+      if (!root || root.dataset.version === version) return;
+      version = root.dataset.version;
+      const fresh = root.cloneNode(true); // without the listeners of an earlier mount
+      root.replaceWith(fresh);
+      if (!fresh.querySelector("#mb-table")) return;
+      const load = (name) => fetch("board/" + name + "?" + version).then((answer) => answer.json());
+      load("data").then((data) => mergebot.mount(fresh, {
+        data,
+        loadExtra: () => load("extra"),
+        pageOf: (id) => "?model=" + id,
+        compareOf: (ids) => "?tab=compare&" + ids.map((id) => "m=" + id).join("&"),
+        shareBase,
+      }));
+    }
+    watch("value", mount);
+    mount();
+    mergebot.openLinks(element, trigger);
+  };
+
+  /* Links to models inside a component open the model tab. */
+  mergebot.openLinks = function (element, trigger) {
+    element.addEventListener("click", (event) => {
+      const link = event.target.closest('a[href^="?model="]');
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      const model = new URLSearchParams(link.getAttribute("href")).get("model");
+      mergebot.goModel(model);
+      trigger("open", { model });
+    });
+  };
+
+  /* A page that was opened takes the focus at its heading. */
+  mergebot.focusHeading = function (element, watch) {
+    const focus = () => {
+      const heading = element.querySelector("h1, h2");
+      if (heading && element.offsetParent) {
+        heading.tabIndex = -1;
+        heading.focus({ preventScroll: false });
+      }
+    };
+    watch("value", focus);
+    if (/[?&](model|tab=compare)/.test(location.search)) setTimeout(focus, 0);
+  };
+
+  /* 1, 2, 0 and 9 vote while the buttons are shown and nobody is typing. */
+  const KEYS = { 1: "left", 2: "right", 0: "tie", 9: "both-bad" };
+  let listening = false;
+  mergebot.voteKeys = function () {
+    if (listening) return;
+    listening = true;
+    document.addEventListener("keydown", (event) => {
+      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+      if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+      const button = document.getElementById("vote-" + KEYS[event.key]);
+      if (button && button.offsetParent) button.click();
+    });
+  };
+})(window.mergebot);
