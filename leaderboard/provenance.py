@@ -52,6 +52,7 @@ class Parent(Strict):
     digest: Key | None = None
     parameters: Count | None = None
     chat_template: bool = False
+    languages: Many[Short] = ()
     url: Short | None = None
     gated: bool = False
 

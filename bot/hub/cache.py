@@ -3,9 +3,9 @@
 ::
 
     <root>/files/models--org--name/snapshots/<commit>/   what was fetched, as the client keeps it
-    <root>/facts/org--name/<commit>.json                 files, sizes, hashes and card of a commit
-    <root>/facts/org--name/refs/<revision>.json          which commit a branch last meant
-    <root>/facts/org--name/<commit>.headers/             safetensors headers read by range
+    <root>/facts/models--org--name/<commit>.json         files, sizes, hashes and card of a commit
+    <root>/facts/models--org--name/refs/<revision>.json  which commit a branch last meant
+    <root>/facts/models--org--name/<commit>.headers/     safetensors headers read by range
     <root>/pins/<commit>.<process>                       in use: never trimmed
 """
 
@@ -58,27 +58,26 @@ class Cache:
         """The client's cache folder."""
         return self.root / "files"
 
-    def snapshot(self, repo: str, commit: str) -> Path:
+    def snapshot(self, repo: str, commit: str, kind: str = "model") -> Path:
         """Where the files of a commit lie once they are fetched."""
-        folder = f"models--{repo.replace('/', '--')}"
-        return self.files / folder / "snapshots" / commit
+        return self.files / _folder(repo, kind) / "snapshots" / commit
 
-    def facts(self, repo: str) -> Path:
+    def facts(self, repo: str, kind: str = "model") -> Path:
         """What is known about a repository."""
-        return self.root / "facts" / repo.replace("/", "--")
+        return self.root / "facts" / _folder(repo, kind)
 
-    def read(self, repo: str, name: str) -> Mapping[str, Any] | None:
+    def read(self, repo: str, name: str, kind: str = "model") -> Mapping[str, Any] | None:
         """A kept document about a repository, None when there is none or it is torn."""
         try:
-            content = json.loads((self.facts(repo) / f"{name}.json").read_text("utf-8"))
+            content = json.loads((self.facts(repo, kind) / f"{name}.json").read_text("utf-8"))
         except (OSError, ValueError):
             return None
         return content if isinstance(content, dict) else None
 
-    def write(self, repo: str, name: str, content: Mapping[str, Any]) -> None:
+    def write(self, repo: str, name: str, content: Mapping[str, Any], kind: str = "model") -> None:
         """Keep a document about a repository."""
         text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-        write_atomic(self.facts(repo) / f"{name}.json", text.encode())
+        write_atomic(self.facts(repo, kind) / f"{name}.json", text.encode())
 
     def commit_of(self, repo: str, revision: str) -> str | None:
         """The commit a branch or tag last meant."""
@@ -162,6 +161,10 @@ class Cache:
         if gone:
             found.delete_revisions(*gone).execute()
         return int(found.size_on_disk - left)
+
+
+def _folder(repo: str, kind: str) -> str:
+    return f"{kind}s--{repo.replace('/', '--')}"
 
 
 def _is_alive(process: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import hf_hub_download
 
@@ -13,7 +14,7 @@ from bot.errors import CheckpointError, HubError
 from bot.events import Event, Report
 from bot.hub.client import Hub
 from bot.hub.failures import BrokenTransferError, explained
-from bot.hub.snapshot import RemoteFile, Snapshot
+from bot.hub.snapshot import Snapshot
 from bot.recipe.lock import LockedFile
 
 NEEDED = (
@@ -57,7 +58,7 @@ def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) ->
         StorageError: not enough room, before the first byte.
         HubError: a file cannot be had, or never arrives as announced.
     """
-    folder = hub.cache.snapshot(snapshot.repo, snapshot.commit)
+    folder = hub.cache.snapshot(snapshot.repo, snapshot.commit, snapshot.kind)
     hub.cache.pin(snapshot.commit)
     missing = [path for path in paths if not _is_kept(hub, snapshot, path)]
     if missing and hub.offline:
@@ -79,7 +80,7 @@ def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) ->
 
 def hashes(hub: Hub, snapshot: Snapshot, paths: Sequence[str]) -> Mapping[str, LockedFile]:
     """SHA-256 and size of fetched files."""
-    checked = hub.cache.read(snapshot.repo, f"{snapshot.commit}.checked") or {}
+    checked = _checked(hub, snapshot)
     return {
         path: LockedFile(sha256=checked[path]["sha256"], size=checked[path]["size"])
         for path in paths
@@ -87,7 +88,7 @@ def hashes(hub: Hub, snapshot: Snapshot, paths: Sequence[str]) -> Mapping[str, L
 
 
 def _fetch_one(hub: Hub, snapshot: Snapshot, path: str) -> None:
-    with explained(f"fetch {path} of", snapshot.repo, hub.url(snapshot.repo)):
+    with explained(f"fetch {path} of", snapshot.repo, hub.url(snapshot.repo, snapshot.kind)):
         hub.patience.retrying(lambda: _download_checked(hub, snapshot, path))
 
 
@@ -96,6 +97,7 @@ def _download_checked(hub: Hub, snapshot: Snapshot, path: str) -> None:
         snapshot.repo,
         path,
         revision=snapshot.commit,
+        repo_type=snapshot.kind,
         cache_dir=hub.cache.files,
         endpoint=hub.endpoint,
         token=hub.token or False,
@@ -107,9 +109,9 @@ def _download_checked(hub: Hub, snapshot: Snapshot, path: str) -> None:
         file.unlink(missing_ok=True)
         raise BrokenTransferError(f"{path} arrived with other bytes than the Hub announces")
     stat = file.stat()
-    checked = dict(hub.cache.read(snapshot.repo, f"{snapshot.commit}.checked") or {})
-    checked[path] = {"sha256": sha256, "size": stat.st_size, "changed": stat.st_mtime_ns}
-    hub.cache.write(snapshot.repo, f"{snapshot.commit}.checked", checked)
+    known = {"sha256": sha256, "size": stat.st_size, "changed": stat.st_mtime_ns}
+    checked = {**_checked(hub, snapshot), path: known}
+    hub.cache.write(snapshot.repo, f"{snapshot.commit}.checked", checked, snapshot.kind)
 
 
 def content_hashes(file: Path) -> tuple[str, str]:
@@ -126,8 +128,8 @@ def content_hashes(file: Path) -> tuple[str, str]:
 
 def _is_kept(hub: Hub, snapshot: Snapshot, path: str) -> bool:
     """Whether a file lies in the cache as it was when it was checked."""
-    checked = (hub.cache.read(snapshot.repo, f"{snapshot.commit}.checked") or {}).get(path)
-    file = hub.cache.snapshot(snapshot.repo, snapshot.commit) / path
+    checked = _checked(hub, snapshot).get(path)
+    file = hub.cache.snapshot(snapshot.repo, snapshot.commit, snapshot.kind) / path
     try:
         stat = file.stat()
     except OSError:
@@ -136,6 +138,11 @@ def _is_kept(hub: Hub, snapshot: Snapshot, path: str) -> bool:
         file.resolve().unlink(missing_ok=True)
         return False
     return True
+
+
+def _checked(hub: Hub, snapshot: Snapshot) -> Mapping[str, Any]:
+    """What was found when the files of a commit were checked, by path."""
+    return hub.cache.read(snapshot.repo, f"{snapshot.commit}.checked", snapshot.kind) or {}
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:
@@ -152,6 +159,3 @@ def _no_weights(snapshot: Snapshot) -> CheckpointError:
             "safetensors/convert",
         )
     return CheckpointError(f"{where} holds no safetensors", hint="is it a model repository?")
-
-
-__all__ = ["NEEDED", "LockedFile", "RemoteFile", "content_hashes", "fetch", "hashes", "needed"]

@@ -7,7 +7,7 @@ changes nothing, also where the answer to the first commit was lost on its way.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def publish(
     fresh = bundle.run_key not in state.commits
     if fresh:
         with explained("publish to", repo, hub.url(repo)):
-            hub.patience.retrying(lambda: _commit(hub, bundle, repo), on=_may_pass)
+            hub.patience.retrying(lambda: _commit(hub, bundle, repo), on=may_pass)
     made = _look(hub, repo) if fresh else state
     if made is None or bundle.run_key not in made.commits:
         raise PublishError(f"{repo} does not show the commit that was made", hint=AGAIN)
@@ -203,7 +203,7 @@ def _propose(hub: Hub, bundle: Bundle, repo: str) -> Published:
         found = hub.patience.retrying(lambda: _proposed(hub, bundle, repo))
         if found is None:
             found = hub.patience.retrying(
-                lambda: _proposed(hub, bundle, repo) or _open(hub, bundle, repo), on=_may_pass
+                lambda: _proposed(hub, bundle, repo) or _open(hub, bundle, repo), on=may_pass
             )
             return _as_proposal(hub, repo, found, fresh=True)
     return _as_proposal(hub, repo, found, fresh=False)
@@ -237,8 +237,6 @@ def _as_proposal(hub: Hub, repo: str, found: tuple[str, str], *, fresh: bool) ->
     )
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
+    """Whether reading anew and trying again may help: a passing failure, or a head that moved."""
     return is_transient(error) or status_of(error) in HEAD_MOVED
-
-
-__all__: Sequence[str] = ["Bundle", "Published", "make_private", "make_public", "publish"]

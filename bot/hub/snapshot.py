@@ -32,9 +32,10 @@ class RemoteFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A repository at one commit."""
+    """A repository at one commit; ``kind`` is "model" or "dataset"."""
 
     repo: str
+    kind: str = "model"
     commit: str
     files: Mapping[str, RemoteFile]
     card: LockedCard = field(default_factory=LockedCard)
@@ -53,7 +54,9 @@ def require_hub_id(repo: str) -> None:
         raise HubError(f"{repo!r} is not a repository: {fault}", hint="write org/name")
 
 
-def take_snapshot(hub: Hub, repo: str, revision: str | None = None) -> Snapshot:
+def take_snapshot(
+    hub: Hub, repo: str, revision: str | None = None, kind: str = "model"
+) -> Snapshot:
     """Pin a branch, tag or commit, after making sure that its files may be read.
 
     Raises:
@@ -63,18 +66,20 @@ def take_snapshot(hub: Hub, repo: str, revision: str | None = None) -> Snapshot:
     require_hub_id(repo)
     wanted = revision or "main"
     if hub.offline:
-        return _kept(hub, repo, wanted)
-    if COMMIT.fullmatch(wanted) and (known := _read(hub, repo, wanted)) is not None:
-        _check_access(hub, repo)
+        return _kept(hub, repo, wanted, kind)
+    with explained("read", repo, hub.url(repo, kind)):
+        # The description of a gated repository is readable, its files are not: ask before any work.
+        hub.patience.retrying(lambda: hub.api.auth_check(repo, repo_type=kind))
+    if COMMIT.fullmatch(wanted) and (known := _read(hub, repo, wanted, kind)) is not None:
         return known
-    _check_access(hub, repo)
-    with explained("look up", repo, hub.url(repo)):
+    with explained("look up", repo, hub.url(repo, kind)):
         info = hub.patience.retrying(
-            lambda: hub.api.model_info(repo, revision=wanted, files_metadata=True)
+            lambda: hub.api.repo_info(repo, revision=wanted, repo_type=kind, files_metadata=True)
         )
-    snapshot = _of_info(repo, info)
-    hub.cache.write(repo, snapshot.commit, asdict(snapshot))
-    hub.cache.remember(repo, wanted, snapshot.commit)
+    snapshot = _of_info(repo, info, kind)
+    hub.cache.write(repo, snapshot.commit, asdict(snapshot), kind)
+    if kind == "model":
+        hub.cache.remember(repo, wanted, snapshot.commit)
     return snapshot
 
 
@@ -95,13 +100,7 @@ def card_of(hub: Hub, repo: str) -> LockedCard | None:
     return card
 
 
-def _check_access(hub: Hub, repo: str) -> None:
-    """Ask before any work: the description of a gated repository is readable, its files are not."""
-    with explained("read", repo, hub.url(repo)):
-        hub.patience.retrying(lambda: hub.api.auth_check(repo))
-
-
-def _of_info(repo: str, info: Any) -> Snapshot:
+def _of_info(repo: str, info: Any, kind: str) -> Snapshot:
     commit = info.sha or ""
     if not COMMIT.fullmatch(commit):
         raise HubError(f"the Hub names no commit for {repo}", hint="name a revision: org/name@main")
@@ -115,6 +114,7 @@ def _of_info(repo: str, info: Any) -> Snapshot:
         )
     return Snapshot(
         repo=repo,
+        kind=kind,
         commit=commit,
         files=files,
         card=_card_data(info),
@@ -127,9 +127,9 @@ def _card_data(info: Any) -> LockedCard:
     return card_of_data(info.card_data.to_dict() if info.card_data else {})
 
 
-def _kept(hub: Hub, repo: str, revision: str) -> Snapshot:
+def _kept(hub: Hub, repo: str, revision: str, kind: str) -> Snapshot:
     commit = revision if COMMIT.fullmatch(revision) else hub.cache.commit_of(repo, revision)
-    known = _read(hub, repo, commit) if commit else None
+    known = _read(hub, repo, commit, kind) if commit else None
     if known is None:
         raise HubError(
             f"offline, and {repo}@{revision} is not in {hub.cache.root}",
@@ -138,8 +138,8 @@ def _kept(hub: Hub, repo: str, revision: str) -> Snapshot:
     return known
 
 
-def _read(hub: Hub, repo: str, commit: str) -> Snapshot | None:
-    kept = hub.cache.read(repo, commit)
+def _read(hub: Hub, repo: str, commit: str, kind: str) -> Snapshot | None:
+    kept = hub.cache.read(repo, commit, kind)
     if kept is None:
         return None
     try:

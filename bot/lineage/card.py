@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bot.lineage.front_matter import NOWHERE, Page, dump_front_matter, front_matter
 from bot.lineage.licence import DUTIES
 from leaderboard import wording
 from leaderboard.render.escape import markdown as escape
@@ -20,17 +20,21 @@ from leaderboard.results import SuiteResult
 from leaderboard.schema import Record
 from leaderboard.verdict import judge, sentence
 
-HUB_TAGS = ("merge", "mergebot")
 
+def render_card(record: Record, page: Page = NOWHERE) -> str:
+    """The text of ``README.md`` for a record.
 
-def render_card(record: Record) -> str:
-    """The text of ``README.md`` for a record."""
-    front = yaml.safe_dump(front_matter(record), sort_keys=False, allow_unicode=True, width=10_000)
+    Args:
+        record: the run; where it carries a retraction the card says so first.
+        page: where the card stands.
+    """
+    front = dump_front_matter(front_matter(record, page))
     body = (
         _environment()
         .get_template("card.md.jinja")
         .render(
             record=record,
+            page=page,
             title=record.name,
             verdict=sentence(judge(record), record.name),
             notes=judge(record).notes,
@@ -42,30 +46,6 @@ def render_card(record: Record) -> str:
         )
     )
     return f"---\n{front}---\n\n{body.strip()}\n"
-
-
-def front_matter(record: Record) -> dict[str, Any]:
-    """The card's metadata; ``base_model`` names Hub models only, as the Hub expects."""
-    licence = record.licence
-    known = licence is not None and licence.id != "unknown"
-    data: dict[str, Any] = {
-        "base_model": [p.ref.split("@")[0] for p in record.parents if p.url] or None,
-        "base_model_relation": "merge",
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
-        "license": licence.id if known and licence else None,
-        "license_name": licence.name if known and licence and licence.id == "other" else None,
-        "license_link": licence.link if known and licence and licence.id == "other" else None,
-        "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
-    }
-    return {key: _one_line(value) for key, value in data.items() if value is not None}
-
-
-def _one_line(value: Any) -> Any:
-    """A line break in a value could end the front matter early."""
-    if isinstance(value, list):
-        return [_one_line(item) for item in value]
-    return " ".join(value.split())
 
 
 def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:

@@ -145,6 +145,7 @@ def _parent(part: Parentage) -> Parent:
         digest=origin.digest,
         parameters=sum(spec.elements for spec in tensors if spec.dtype.mergeable),
         chat_template=has_template(origin),
+        languages=origin.card.language,
         url=origin.url,
         gated=origin.gated,
     )

@@ -6,7 +6,8 @@ import re
 
 import yaml
 
-from bot.lineage.card import front_matter, render_card
+from bot.lineage.card import render_card
+from bot.lineage.front_matter import front_matter
 from leaderboard.schema import Licence, Record
 from leaderboard.verdict import judge, sentence
 from leaderboard.wording import points
@@ -71,6 +72,7 @@ def test_hostile_names_stay_text() -> None:
     assert front["tags"][-1] == HOSTILE.replace("\n", " ")
     assert set(front) <= {
         "base_model", "base_model_relation", "library_name", "pipeline_tag", "license", "tags",
+        "model-index",
     }  # fmt: skip
     assert "<img" not in body
     assert not re.search(r"(?<!\\)\]\(javascript", body)

@@ -1,0 +1,111 @@
+"""The card's metadata as the Hub reads it: ancestry, licence, search tags, results.
+
+A number stands in one place only: tasks that are official Hub benchmarks go to ``.eval_results/``
+(`bot.lineage.benchmarks`), everything else into ``model-index``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from bot.lineage.benchmarks import is_official
+from leaderboard.results import SuiteResult, TaskResult
+from leaderboard.schema import Record
+
+HUB_TAGS = ("merge", "mergebot")
+PIPELINE = "text-generation"
+ACCURACIES = {"acc": "accuracy", "acc_norm": "accuracy"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Where a card stands; a card in a workspace stands nowhere yet.
+
+    Args:
+        repo: ``org/name`` on the Hub.
+        url: the repository's page.
+        drawing: path of the family tree's drawing in the repository.
+        report: where a reader reports the model.
+        new_version: the repository that supersedes this one.
+    """
+
+    repo: str | None = None
+    url: str | None = None
+    drawing: str | None = None
+    report: str | None = None
+    new_version: str | None = None
+
+
+NOWHERE = Page()
+
+
+def front_matter(record: Record, page: Page = NOWHERE) -> dict[str, Any]:
+    """The metadata; ``base_model`` names Hub models only, as the Hub expects."""
+    licence = record.licence
+    known = licence is not None and licence.id != "unknown"
+    named = known and licence is not None and licence.id == "other"
+    languages = [language for parent in record.parents for language in parent.languages]
+    data: dict[str, Any] = {
+        "base_model": [p.ref.split("@")[0] for p in record.parents if p.url] or None,
+        "base_model_relation": "merge",
+        "new_version": page.new_version,
+        "library_name": "transformers",
+        "pipeline_tag": PIPELINE,
+        "language": list(dict.fromkeys(languages)) or None,
+        "license": licence.id if known and licence else None,
+        "license_name": licence.name if named and licence else None,
+        "license_link": licence.link if named and licence else None,
+        "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
+        "model-index": model_index(record) or None,
+    }
+    return {key: _one_line(value) for key, value in data.items() if value is not None}
+
+
+def dump_front_matter(data: dict[str, Any]) -> str:
+    """The metadata as YAML, in the very form in which the client saves a card."""
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def model_index(record: Record) -> list[dict[str, Any]]:
+    """The results as the Hub's widget reads them, in percent; empty without any."""
+    results = [
+        _result(record, suite, task)
+        for suite in record.suites
+        for task in suite.tasks
+        if record.model_digest in task.scores and not is_official(suite, task)
+    ]
+    return [{"name": _words(record.name), "results": results}] if results else []
+
+
+def _result(record: Record, suite: SuiteResult, task: TaskResult) -> dict[str, Any]:
+    score = task.scores[record.model_digest or ""]
+    metric = {
+        "type": ACCURACIES.get(task.metric, task.metric),
+        "value": round(100 * score.value, 2),
+        "name": f"{task.metric}, {task.n} items",
+    }
+    return {
+        "task": {"type": PIPELINE, "name": "Text Generation"},
+        "dataset": {
+            "name": _words(f"{suite.title or suite.suite}: {task.title}"),
+            "type": f"mergebot-{suite.suite}",
+            "config": task.task,
+            "split": suite.split,
+            "revision": suite.version,
+        },
+        "metrics": [metric],
+    }
+
+
+def _one_line(value: Any) -> Any:
+    """A line break in a value could end the front matter early."""
+    if isinstance(value, list):
+        return [_one_line(item) for item in value]
+    return _words(value) if isinstance(value, str) else value
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
