@@ -16,6 +16,7 @@ from bot.methods.weights import total
     title="Linear",
     paper="https://arxiv.org/abs/2203.05482",
     base="none",
+    check=lambda p: total(p.weight) if p.normalize else None,
     symmetric=True,
 )
 def linear(

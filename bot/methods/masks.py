@@ -58,12 +58,25 @@ def consensus_ta(
     return agreed
 
 
+def chosen(task: int, models: int) -> int:
+    """The index of a task counted from 1.
+
+    Raises:
+        PlanError: there is no such task.
+    """
+    if task > models:
+        message = f"there is no task {task}, only {models} models"
+        raise PlanError([Problem(message=message, hint="count the models from 1, base left out")])
+    return task - 1
+
+
 @merge_method(
     "tall_masks",
     title="TALL masks",
     paper="https://arxiv.org/abs/2405.07813",
     base="required",
     space="deltas",
+    check=lambda p: chosen(p.task, len(p.weight)),
 )
 def tall_masks(
     x: Block,
@@ -82,10 +95,7 @@ def tall_masks(
     Raises:
         PlanError: there is no such task.
     """
-    if task > len(x.models):
-        message = f"tall_masks: there is no task {task}, only {len(x.models)} models"
-        raise PlanError([Problem(message=message, hint="count the models from 1, base left out")])
     together = summed(x.deltas, weight, normalize=False)
-    mask = belongs(x, together, strictness)[task - 1]
+    mask = belongs(x, together, strictness)[chosen(task, len(x.models))]
     restored: Array = x.xp.where(mask, together, x.xp.zeros_like(together))
     return x.origin + restored * lambda_

@@ -89,6 +89,7 @@ def dare_ties(
     base="required",
     space="deltas",
     stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
+    check=lambda p: mag_prune(p.density, p.epsilon),
     stochastic=True,
 )
 def della_linear(
@@ -127,6 +128,7 @@ def della_linear(
     base="required",
     space="deltas",
     stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
+    check=lambda p: mag_prune(p.density, p.epsilon),
     stochastic=True,
 )
 def della(

@@ -11,16 +11,19 @@ from __future__ import annotations
 import inspect
 import keyword
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
+from bot.errors import PlanError, Problem
 from bot.methods.block import Array, Unit
 from bot.methods.reduction import Reduction, Stat
 from bot.recipe.signature import BaseRule, Kind, Parameter, Signature
 
 T = TypeVar("T")
+Check = Callable[[SimpleNamespace], object]
+"""Given all resolved parameters of a tensor: raises PlanError when they cannot go together."""
 MethodFunction = Callable[..., Array]
 StatMaker = Callable[[SimpleNamespace], Reduction[Any] | None]
 """Given all resolved parameters: the reduction to run, or None where no statistic is needed."""
@@ -65,6 +68,7 @@ class Method:
     function: MethodFunction
     unit: Unit
     stats: Mapping[str, StatMaker]
+    check: Check | None
     space: Space
     exact: Exactness
     symmetric: bool
@@ -86,6 +90,15 @@ class Method:
                 value = (value,) * models
             found[self.keywords[knob.name]] = value
         return SimpleNamespace(**found)
+
+    def problems(self, arguments: SimpleNamespace) -> Sequence[Problem]:
+        """What is wrong with these values together, though each lies in its range."""
+        try:
+            if self.check:
+                self.check(arguments)
+        except PlanError as error:
+            return error.problems()
+        return ()
 
     def reductions(self, arguments: SimpleNamespace) -> dict[str, Reduction[Any] | None]:
         """The statistics this call needs, by keyword; None is passed on as None."""
@@ -111,6 +124,7 @@ def merge_method(
     base: BaseRule = "none",
     models: tuple[int, int | None] = (1, None),
     stats: Mapping[str, StatMaker] | None = None,
+    check: Check | None = None,
     stochastic: bool = False,
     exact: Exactness = "any host",
     symmetric: bool = False,
@@ -127,6 +141,7 @@ def merge_method(
         base: whether a base model is required, allowed, or takes no part.
         models: least and greatest number of models that are not the base.
         stats: statistic name -> maker of its reduction (see ``StatMaker``).
+        check: what planning asks about resolved parameters (see ``Check``).
         stochastic: whether it draws random masks.
         exact: "any host" for elementwise float32 arithmetic, else exact per class of machine.
         symmetric: whether the order of models is irrelevant.
@@ -150,6 +165,7 @@ def merge_method(
             function=function,
             unit=unit,
             stats=MappingProxyType(makers),
+            check=check,
             space=space,
             exact=exact,
             symmetric=symmetric,

@@ -108,6 +108,7 @@ def spread(x: Block, share: Matrix, columns: Matrix | None) -> Array | float:
     paper="https://goddard.blog/posts/multislerp-wow-what-a-cool-idea",
     base="optional",
     stats={"products": lambda _: Gram("moved")},
+    check=lambda p: total(p.weight) if p.normalize_weights else None,
     exact="host class",
     symmetric=True,
 )

@@ -17,6 +17,11 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     _tensors: dict[tuple[str, str | None], list[str]] = field(default_factory=dict)
 
+    @property
+    def noted(self) -> int:
+        """How many places something stands in the way at."""
+        return len(self.problems) + sum(map(len, self._tensors.values()))
+
     def problem(self, message: str, *, hint: str | None = None) -> None:
         """Something that stands in the way of the merge; said once."""
         found = Problem(message=message, hint=hint)

@@ -163,9 +163,20 @@ class JobMaker:
             method=self.method.name,
             models=slots[1:] if base else slots,
             base=slots[0] if base else None,
-            parameters=self._parameters(draft, inputs),
+            parameters=self._checked(draft, inputs),
             seed=self.recipe.seed,
         )
+
+    def _checked(self, draft: Draft, inputs: list[Input]) -> Mapping[str, Value]:
+        """Parameters sound one by one may still not go together, such as weights that cancel."""
+        before = self.findings.noted
+        parameters = self._parameters(draft, inputs)
+        models = len(inputs) - bool(draft.stretch.base)
+        if self.findings.noted == before:
+            for problem in self.method.problems(self.method.arguments(parameters, models)):
+                message = f"{problem.message}, in {{tensors}}"
+                self.findings.tensor(message, draft.name, hint=problem.hint)
+        return parameters
 
     def _parameters(self, draft: Draft, inputs: list[Input]) -> Mapping[str, Value]:
         models = inputs[1:] if draft.stretch.base else inputs

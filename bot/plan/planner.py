@@ -15,7 +15,6 @@ from bot.plan.jobs import JobMaker
 from bot.plan.model import Budget, Plan, TensorJob
 from bot.plan.outline import outline
 from bot.plan.parent import Body, Parent, examine
-from bot.plan.rehearsal import rehearse
 from bot.plan.serialize import with_digest
 from bot.plan.slices import stretches
 from bot.plan.tied import TiedDrafts, settle_heads
@@ -85,18 +84,15 @@ def _jobs(
     methods: Mapping[str, Method],
     findings: Findings,
 ) -> tuple[TensorJob, ...]:
-    method = methods[recipe.merge_method]
     maker = JobMaker(
         recipe=recipe,
-        method=method,
+        method=methods[recipe.merge_method],
         methods=methods,
         dtype=_dtype(recipe),
         view=views.view,
         findings=findings,
     )
-    jobs = tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
-    rehearse(jobs, method, findings)
-    return jobs
+    return tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
 
 
 def _tokens(
