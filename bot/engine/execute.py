@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from threading import Semaphore
 
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
@@ -20,6 +21,8 @@ from bot.plan.model import Plan, TensorJob
 
 CHUNK_GRAINS = 4
 FUSE_FROM = 1 << 23
+WAITING_FOR_THE_DISK = 2
+"""Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
 
 
 def execute(
@@ -55,14 +58,16 @@ def execute(
         InterruptedRunError: stopped by the user; the same call continues.
     """
     require(device)
-    workers = threads or default_threads()
+    processors = threads or default_threads()
     finished = sink.begin(plan.layout, plan.digest)
     todo = [job for job in plan.jobs if job.output.name not in finished]
     progress = Progress(plan.jobs, todo, report)
     fused = sum(job.output.elements for job in todo) >= fuse_from
-    shop = Workshop(sources, sink, chunk_grains, progress.advance, Scratch(), fused)
+    shop = Workshop(
+        sources, sink, chunk_grains, progress.advance, Scratch(), fused, Semaphore(processors)
+    )
     try:
-        _merge(plan.jobs, todo, shop, workers)
+        _merge(plan.jobs, todo, shop, processors + WAITING_FOR_THE_DISK)
         digest = sink.commit(plan.files)
     except BaseException as error:
         with suppress(MergebotError):

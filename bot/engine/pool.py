@@ -79,7 +79,7 @@ class _Running:
 
 def window(workers: int) -> int:
     """How many tasks may be open: enough that no worker waits while results are folded."""
-    return 2 * workers
+    return workers + workers // 2 + 1
 
 
 def run(works: Iterable[Work], *, workers: int, window: int) -> None:

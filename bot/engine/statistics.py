@@ -44,16 +44,22 @@ class Folding:
         return bool(self._active)
 
     def scan(self, loaded: Loaded, *, fused: bool) -> list[States]:
-        """The states of a chunk's grains, one by one; changes nothing, so any thread may do it."""
-        folds = {key: _fold_of(reduction, fused=fused) for key, reduction in self._active.items()}
+        """The states of a chunk's grains, one by one; changes nothing, so any thread may do it.
+
+        Where order is all one, as when counting, the first grain's state holds the whole chunk.
+        """
         spec = loaded.inputs.job.output
-        return [
-            {
-                key: fold(self._active[key].empty(spec, self.models), view)
-                for key, fold in folds.items()
-            }
-            for view in loaded.views()
-        ]
+        folds = {key: _fold_of(reduction, fused=fused) for key, reduction in self._active.items()}
+        grains: list[States] = []
+        for view in loaded.views():
+            grains.append({})
+            for key, (fold, any_order) in folds.items():
+                into = grains[0] if any_order else grains[-1]
+                state = into.get(key)
+                if state is None:
+                    state = self._active[key].empty(spec, self.models)
+                into[key] = fold(state, view)
+        return grains
 
     def fold(self, grains: list[States]) -> None:
         """Merge the states of the next grains."""
@@ -76,11 +82,15 @@ class Folding:
             self.answers[key] = answer
 
 
-def _fold_of(reduction: Reduction[Any], *, fused: bool) -> Callable[[Any, GrainView], Any]:
+def _fold_of(
+    reduction: Reduction[Any], *, fused: bool
+) -> tuple[Callable[[Any, GrainView], Any], bool]:
+    """How a grain is folded into a state, and whether the order of grains is all one."""
     if fused:
         from bot.engine.kernels.fold import folder
 
         kernel = folder(reduction)
         if kernel is not None:
-            return lambda state, view: kernel(state, view.stored)
-    return lambda state, view: reduction.update(state, view.block)
+            fold = kernel.fold
+            return lambda state, view: fold(state, view.stored), kernel.any_order
+    return lambda state, view: reduction.update(state, view.block), False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -36,7 +37,11 @@ Done = Callable[[str, int], None]
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every tensor's work shares."""
+    """What every tensor's work shares.
+
+    Arithmetic is done holding ``processors``, reading and writing are not: there are more workers
+    than processors, so that the disk is busy while others compute.
+    """
 
     sources: Mapping[str, Source]
     sink: Sink
@@ -44,6 +49,7 @@ class Workshop:
     done: Done
     scratch: Scratch
     fused: bool
+    processors: AbstractContextManager[object]
 
     def inputs(self, job: TensorJob) -> Inputs:
         """The job's tensors."""
@@ -62,15 +68,17 @@ class Output:
     job: TensorJob
     digest: TensorDigest
 
-    def put(self, start: int, data: memoryview) -> tuple[Hashed, int]:
-        """Hash and write bytes that begin at element ``start``; on any thread."""
+    def hash(self, start: int, data: memoryview) -> Hashed:
+        """Hash bytes that begin at element ``start``; on any thread."""
+        return hash_blocks(start * self.job.output.dtype.itemsize, data, self.job.output.nbytes)
+
+    def write(self, start: int, data: memoryview) -> None:
+        """Write bytes that begin at element ``start``; on any thread."""
         offset = start * self.job.output.dtype.itemsize
-        hashed = hash_blocks(offset, data, self.job.output.nbytes)
         self.shop.sink.write(self.job.output.name, offset, data)
-        return hashed, data.nbytes
 
     def collect(self, part: tuple[Hashed, int]) -> None:
-        """Take what ``put`` returned."""
+        """Take a part that was hashed and written, and its size."""
         self.digest.add(part[0])
         self.shop.done(self.job.output.name, part[1])
 
@@ -89,11 +97,13 @@ def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
     inputs = shop.inputs(job)
 
     def copy(chunk: Chunk) -> tuple[Hashed, int]:
-        loaded = inputs.load(chunk)
-        (stored,) = loaded.stored
-        if job.output.dtype.mergeable:
-            check_finite(stored, job.output.dtype, job.models[0], chunk.start)
-        return output.put(chunk.start, stored)
+        (stored,) = inputs.load(chunk).stored
+        with shop.processors:
+            if job.output.dtype.mergeable:
+                check_finite(stored, job.output.dtype, job.models[0], chunk.start)
+            hashed = output.hash(chunk.start, stored)
+        output.write(chunk.start, stored)
+        return hashed, stored.nbytes
 
     yield from output.waves(partial(copy, chunk) for chunk in shop.chunks(job, Unit.GRAIN))
 
@@ -135,7 +145,9 @@ class Merged:
 
     def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
         """The states of a chunk's grains."""
-        return folding.scan(self.inputs.load(chunk), fused=self.shop.fused)
+        loaded = self.inputs.load(chunk)
+        with self.shop.processors:
+            return folding.scan(loaded, fused=self.shop.fused)
 
     def waves(self) -> Iterator[Wave]:
         """Statistics in as many passes as they need, then the arithmetic."""
@@ -156,11 +168,14 @@ class Merged:
         loaded = self.inputs.load(chunk)
         dtype = self.job.output.dtype
         merged = self.shop.scratch.take(MERGED, chunk.elements * dtype.itemsize)
-        for view in loaded.views():
-            first = (view.grain.span.start - chunk.start) * dtype.itemsize
-            last = (view.grain.span.stop - chunk.start) * dtype.itemsize
-            combine(view, merged[first:last])
-        return output.put(chunk.start, merged)
+        with self.shop.processors:
+            for view in loaded.views():
+                first = (view.grain.span.start - chunk.start) * dtype.itemsize
+                last = (view.grain.span.stop - chunk.start) * dtype.itemsize
+                combine(view, merged[first:last])
+            hashed = output.hash(chunk.start, merged)
+        output.write(chunk.start, merged)
+        return hashed, merged.nbytes
 
     def _combiner(self, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,24 +19,31 @@ from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, T
 from bot.methods.reductions.l1_ratio import L1Ratio
 
 Fold = Callable[[Any, StoredGrain], Any]
-"""Folds one grain into a fresh state, as ``Reduction.update`` does with a block."""
+"""Folds one grain into a state, as ``Reduction.update`` does with a block."""
 
 
-def folder(reduction: Reduction[Any]) -> Fold | None:
+class Folder(NamedTuple):
+    """A kernel, and whether one state may take all grains of a chunk (integers are exact)."""
+
+    fold: Fold
+    any_order: bool
+
+
+def folder(reduction: Reduction[Any]) -> Folder | None:
     """The kernel for a reduction; None when its plain definition must do."""
     match reduction:
         case Then():
             return folder(reduction.first)
         case KthMagnitude() if reduction.values is deltas:
-            return _high
+            return Folder(_high, any_order=True)
         case LowBits() if reduction.values is deltas:
-            return _low(reduction)
+            return Folder(_low(reduction), any_order=True)
         case TiesBefore() if reduction.values is deltas:
-            return _equal(reduction)
+            return Folder(_equal(reduction), any_order=True)
         case L1Ratio():
             return _magnitudes(reduction)
         case Gram():
-            return _gram(reduction)
+            return Folder(_gram(reduction), any_order=False)
         case _:
             return None
 
@@ -71,7 +78,7 @@ def _equal(reduction: TiesBefore) -> Fold:
     return fold
 
 
-def _magnitudes(reduction: L1Ratio) -> Fold | None:
+def _magnitudes(reduction: L1Ratio) -> Folder | None:
     thinned = thinner(reduction.thin)
     if thinned is None:
         return None
@@ -80,7 +87,7 @@ def _magnitudes(reduction: L1Ratio) -> Fold | None:
         magnitude_sums(grain.bits, grain.shift, *thinned(grain), state)
         return state
 
-    return fold
+    return Folder(fold, any_order=False)
 
 
 def _gram(reduction: Gram) -> Fold:
