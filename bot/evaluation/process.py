@@ -41,13 +41,14 @@ class Child:
     """How the evaluation child is started.
 
     Args:
-        offline: whether the network is out of bounds; then every dataset must be here.
+        offline: whether the network is out of bounds; then every dataset must be here. None lets
+            a suite that reads from the Hub fetch, unless ``HF_HUB_OFFLINE`` is set.
         launch: the program and its first arguments; the request file follows.
         stall_seconds: without any word for this long, the child is stopped.
         environ: the environment that the child's short one is chosen from.
     """
 
-    offline: bool = True
+    offline: bool | None = None
     launch: Sequence[str] = LAUNCH
     stall_seconds: float = STALL_SECONDS
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -69,7 +70,7 @@ class Child:
             home = Path(private)
             request.write(home / "request.json")
             environment = _environment(
-                self.environ, home=home, cache=cache.resolve(), offline=self.offline
+                self.environ, home=home, cache=cache.resolve(), offline=self._is_offline(request)
             )
             log = request.subjects[0].folder / LOG
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +88,12 @@ class Child:
                     _report(last, report)
                 code = child.wait()
             _judge(code, last, log)
+
+    def _is_offline(self, request: Request) -> bool:
+        if self.offline is not None:
+            return self.offline
+        forbidden = self.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "on", "yes", "true"}
+        return forbidden or not request.suite.fetched()
 
     def _messages(self, pipe: int) -> Iterator[dict[str, Any]]:
         """The JSON lines of a pipe until its other end is closed."""

@@ -88,7 +88,7 @@ def write_suite(folder: Path, **replaced: Any) -> Path:
     (folder / "mini_pick.yaml").write_text(task_yaml("mini_pick", **CHOOSE))
     content: dict[str, Any] = {
         "name": "mini", "version": "1", "title": "Mini", "description": "A test.",
-        "lm_eval": "0.4.13", "dtype": "float32", "batch_size": 4, "max_length": 256,
+        "lm_eval": "0.4.13", "dtype": "float32", "batch_size": 4, "max_length": 256, "threads": 1,
         "tasks": [
             {"name": "mini_say", "file": "mini_say.yaml", "title": "Say", "metric": "exact_match",
              "few_shot": 1, "few_shot_first": True},

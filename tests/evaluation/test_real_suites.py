@@ -20,7 +20,8 @@ def shortened(full: Suite, tokens: int = 8) -> Suite:
         task.model_copy(update={"max_gen_toks": tokens}) if task.max_gen_toks else task
         for task in full.tasks
     )
-    return replace(full, data=full.data.model_copy(update={"tasks": tasks, "dtype": "float32"}))
+    update = {"tasks": tasks, "dtype": "float32", "threads": 1}
+    return replace(full, data=full.data.model_copy(update=update))
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +65,7 @@ def test_the_open_llm_leaderboard_runs_on_frozen_copies(
 def test_without_a_network_it_says_what_it_would_fetch(
     plain: Path, child: Child, tmp_path: Path
 ) -> None:
-    home = {**child.environ, "HF_HUB_CACHE": str(tmp_path / "nothing")}
+    home = {**child.environ, "HF_HUB_CACHE": str(tmp_path / "nothing"), "HF_HUB_OFFLINE": "1"}
     offline = replace(child, environ=home)
     with pytest.raises(EvaluationError) as caught:
         evaluate_model(
