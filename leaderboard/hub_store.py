@@ -31,13 +31,14 @@ class HubStore:
 
     Args:
         repo: ``org/name`` of the dataset.
-        api: the client, with its endpoint and token.
-        cache: the client's cache folder, its own default when None.
+        cache: folder for the local copy, which is shown while the Hub is out of reach; the client's
+            own by default.
+        api: the client, with its endpoint and token; by default what the environment says.
     """
 
-    def __init__(self, repo: str, *, api: HfApi, cache: Path | None = None) -> None:
+    def __init__(self, repo: str, cache: Path | None = None, *, api: HfApi | None = None) -> None:
         self.repo = repo
-        self._api = api
+        self._api = api or HfApi()
         self._cache = cache
 
     def load(self) -> Loaded:

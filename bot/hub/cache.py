@@ -130,7 +130,7 @@ class Cache:
         if room > free:
             raise StorageError(
                 f"fetching needs {format_bytes(room)}, and {self.root} has {format_bytes(free)}",
-                hint="free some space, or set MERGEBOT_CACHE to a folder on another disk",
+                hint="free some space, or set MERGEBOT_HUB_CACHE to a folder on another disk",
             )
 
     def used(self) -> int:

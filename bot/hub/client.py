@@ -65,13 +65,13 @@ def connect(
         endpoint: another Hub than the one that ``HF_ENDPOINT`` names.
         token: instead of the one found the client's way: trusted publishing (``HF_OIDC_RESOURCE``),
             ``HF_TOKEN``, or the file that ``hf auth login`` writes.
-        cache: folder for fetched files; ``MERGEBOT_CACHE`` or ``~/.cache/mergebot/hub``.
+        cache: folder for fetched files; ``MERGEBOT_HUB_CACHE`` or ``~/.cache/mergebot/hub``.
         cache_limit: bytes the folder may hold; the longest unused models go first.
         offline: use the cache only; by default what ``HF_HUB_OFFLINE`` says.
         patience: how long to go on after failures that may pass.
     """
     _set_timeouts()
-    folder = cache or Path(os.environ.get("MERGEBOT_CACHE", DEFAULT_CACHE))
+    folder = cache or Path(os.environ.get("MERGEBOT_HUB_CACHE", DEFAULT_CACHE))
     off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     api = HfApi(
         endpoint=endpoint,

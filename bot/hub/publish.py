@@ -126,6 +126,11 @@ def make_public(hub: Hub, repo: str) -> None:
             hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="public"))
 
 
+def exists(hub: Hub, repo: str) -> bool:
+    """Whether there is such a repository, as far as the token may see."""
+    return _look(hub, repo) is not None
+
+
 def make_private(hub: Hub, repo: str) -> None:
     """Hide a repository; nothing is deleted.
 

@@ -1,0 +1,60 @@
+"""Connections to the Hub for commands: opened when a recipe or a model first needs one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bot.events import Report
+from bot.lineage.origin import Origin
+from bot.recipe.model import ModelRef
+from bot.runner.resolve import HubResolver
+
+if TYPE_CHECKING:
+    from bot.hub.client import Hub
+
+
+@cache
+def the_hub(*, offline: bool | None = None) -> Hub:
+    """The Hub that the environment names, as its user."""
+    from bot.hub.client import connect
+
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    return connect(offline=offline)
+
+
+def fetching(*, offline: bool | None = None) -> HubResolver:
+    """Parents on the Hub are fetched."""
+
+    def make() -> HubResolver:
+        from bot.hub.resolve import Fetching
+
+        return Fetching(the_hub(offline=offline))
+
+    return _late(make)
+
+
+def planning() -> HubResolver:
+    """Parents on the Hub are looked at by their headers."""
+
+    def make() -> HubResolver:
+        from bot.hub.resolve import Planning
+
+        return Planning(the_hub())
+
+    return _late(make)
+
+
+def _late(make: Callable[[], HubResolver]) -> HubResolver:
+    """A resolver made at its first use, so that a local recipe never loads the client."""
+    made: list[HubResolver] = []
+
+    def resolve(ref: ModelRef, report: Report) -> Origin:
+        if not made:
+            made.append(make())
+        return made[0](ref, report)
+
+    return resolve
