@@ -34,7 +34,7 @@ def test_the_same_distribution_at_every_element(method, rescale):
     ours, peer = samples(method, base, models, parameters)
     assert np.allclose(ours.mean(0), peer.mean(0), atol=5 * spread(ours, peer))
     p = [
-        stats.ks_2samp(ours.reshape(DRAWS, -1)[:, j], peer.reshape(DRAWS, -1)[:, j]).pvalue
+        stats.ks_2samp(columns(ours)[:, j], columns(peer)[:, j], method="asymp").pvalue
         for j in range(base.size)
     ]
     assert min(p) > 1e-3 / base.size

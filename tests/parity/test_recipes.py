@@ -139,6 +139,6 @@ def test_a_random_recipe_is_mergekits(families, coarse, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("coarse", [False, True], ids=["float32", "bf16-valued"])
 @given(data=st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_many_random_recipes_are_mergekits(families, coarse, data):
     check(families[coarse], data)
