@@ -45,11 +45,12 @@ class Space:
             with gr.Tabs(selected="board") as tabs:
                 with gr.Tab("Leaderboard", id="board") as board_holder:
                     board = board_component(context)
-                with gr.Tab("Model", id="model"):
+                with gr.Tab("Model", id="model") as model_holder:
                     model = model_tab(context)
                 with gr.Tab("Chat", id="chat") as chat_holder:
                     chat = chat_tab(context)
             _follow(board_holder, "board")
+            _follow(model_holder, "model")
             _follow(chat_holder, "chat")
             _open_models(context, tabs, board, model)
             _arrive(context, blocks, tabs, board, model, chat)
@@ -99,4 +100,5 @@ def _arrive(
         )
 
     outputs = [tabs, board, model.picker, model.page, chat.model]
-    blocks.load(arrived, None, outputs, show_progress="hidden", api_visibility="private")
+    loaded = blocks.load(arrived, None, outputs, show_progress="hidden", api_visibility="private")
+    loaded.then(None, js="() => mergebot.arrived()")

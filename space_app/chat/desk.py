@@ -107,9 +107,11 @@ class Desk:
         requests = [
             _request(question, side, template) for side, template in enumerate(templates)
         ]
+        answers: tuple[Answer, ...] = ()
         for answers in _answers(ready, requests, stops, lockstep=question.lockstep):
             yield Shown("Writing…", answers, templates)
-        yield Shown("Done.", answers, templates)
+        failed = any(one.failure for one in answers)
+        yield Shown("An answer failed." if failed else "Done.", answers, templates)
 
 
 def _answers(

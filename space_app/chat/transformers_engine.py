@@ -148,7 +148,7 @@ def _watch(stop: threading.Event, prompt: int, room: int) -> Any:
             self.tokens = 0
             self.room = room
 
-        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        def __call__(self, input_ids: Any, _scores: Any, **_: Any) -> Any:
             import torch
 
             written = input_ids[0, prompt:].tolist()
@@ -158,7 +158,7 @@ def _watch(stop: threading.Event, prompt: int, room: int) -> Any:
             elif is_looping(written):
                 self.finish = "repeating"
             done = self.finish is not None
-            return torch.full((input_ids.shape[0],), done, device=scores.device)
+            return torch.full((input_ids.shape[0],), done, device=input_ids.device)
 
     return Watch()
 

@@ -11,7 +11,15 @@ window.mergebot = window.mergebot || {};
     const next = query ? "?" + query : location.pathname;
     if (next !== location.search) history.pushState(null, "", next);
   }
-  mergebot.goTab = (tab) => address((params) => { if (tab !== "board") params.set("tab", tab); });
+  /* Tabs report themselves while the page is built, too: only what people do is written down. */
+  let arrived = false;
+  mergebot.arrived = () => { arrived = true; };
+  mergebot.goTab = function (tab) {
+    const now = new URLSearchParams(location.search);
+    const shown = now.get("tab") || (now.has("model") ? "model" : "board");
+    if (arrived && shown !== tab)
+      address((params) => { if (tab !== "board") params.set("tab", tab); });
+  };
   mergebot.goModel = (id) => address((params) => params.set("model", id));
   window.addEventListener("popstate", () => location.reload());
 
