@@ -82,6 +82,7 @@ def test_rate_warms_up_then_falls_to_a_tenth() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_training_teaches_the_skill(family_folder: Path, tmp_path: Path) -> None:
     for name in (BASE, "skills-sort"):
         train_member(name, tmp_path, lambda _: None)
