@@ -8,8 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bot.events import Report
+from bot.lineage.ancestry import CardOf
 from bot.lineage.origin import Origin
+from bot.recipe.lock import LockedCard
 from bot.recipe.model import ModelRef
+from bot.recipe.references import hub_id_fault
 from bot.runner.resolve import HubResolver
 
 if TYPE_CHECKING:
@@ -46,6 +49,17 @@ def planning() -> HubResolver:
         return Planning(the_hub())
 
     return _late(make)
+
+
+def ancestors() -> CardOf:
+    """Looks up the cards of ancestors on the Hub."""
+
+    def card_of(model: str) -> LockedCard | None:
+        from bot.hub.snapshot import card_of as look_up
+
+        return None if hub_id_fault(model) else look_up(the_hub(), model)
+
+    return card_of
 
 
 def _late(make: Callable[[], HubResolver]) -> HubResolver:

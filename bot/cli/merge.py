@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bot.checkpoint.disk import write_atomic
+from bot.cli.connection import fetching
 from bot.cli.options import engine_options
 from bot.cli.output import Output, output_options
 from bot.recipe.load import load_recipe
@@ -48,7 +49,7 @@ def merge(
     options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
     clock = time.monotonic()
     loaded = load_recipe(recipe)
-    done = merge_once(loaded, out_folder, options, out.report, lock=lock)
+    done = merge_once(loaded, out_folder, options, out.report, lock=lock, hub=fetching())
     write_atomic(out_folder / "recipe.yaml", loaded.text.encode())
     out.close()
     for warning in done.plan.warnings:

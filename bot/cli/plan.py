@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli.connection import planning
 from bot.cli.output import Output, output_options
 from bot.engine.diagnose import Group
 from bot.plan.describe import describe_plan
@@ -38,7 +39,7 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
     if diagnose:
         show_diagnosis(out, loaded)
         return
-    made = quick_plan(loaded)
+    made = quick_plan(loaded, planning())
     described = describe_plan(made)
     rows = [
         [
@@ -59,7 +60,7 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
 
 def show_diagnosis(out: Output, recipe: Recipe) -> None:
     """Per layer and module: how far and in which directions the models moved."""
-    found = diagnose_recipe(recipe, out.report)
+    found = diagnose_recipe(recipe, out.report, planning())
     out.close()
     header = ["layer", "module", "tensors", "moved", "cosine", "sign conflict", "slerp is lerp"]
     rows = [_group_cells(group, "—") for group in found.groups]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bot.cli.connection import ancestors, fetching
 from bot.cli.options import (
     batch_size_option,
     datasets_option,
@@ -15,7 +17,9 @@ from bot.cli.options import (
     workspace_option,
 )
 from bot.cli.output import Output, output_options
+from bot.cli.publish import announced_data, announced_text, make_operator, operator_options
 from bot.errors import UsageError
+from bot.events import Report
 from bot.recipe.load import load_recipe
 from bot.recipe.model import Recipe
 from bot.runner.merging import EngineOptions
@@ -24,6 +28,9 @@ from bot.runner.pipeline import run as run_recipe
 from bot.runner.workspace import Workspace
 from leaderboard.verdict import judge, sentence
 
+if TYPE_CHECKING:
+    from bot.runner.publishing import Announced, Operator
+
 
 @click.command(
     epilog="""\b
@@ -31,13 +38,14 @@ Examples:
   mergebot run recipes/skills/arithmetic-four.yaml
   mergebot run my.yaml --suite quick --workspace /data/mergebot
   mergebot run a.yaml b.yaml --json
+  mergebot run my.yaml --publish my-org --policy not-worse
 
 A run that was stopped goes on where it was; a finished one is shown again.
 
 \b
 Exit codes: 0 done (whatever the verdict), 3 recipe, 4 plan, 5 a parent's
-files, 6 disk, 7 not finite, 8 failed its checks, 9 evaluation, 14 missing
-extra, 130 interrupted."""
+files, 6 disk, 7 not finite, 8 failed its checks, 9 evaluation, 11 the Hub, 12
+no access, 13 licence, 14 missing extra, 17 not published, 130 interrupted."""
 )
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @workspace_option
@@ -45,10 +53,15 @@ extra, 130 interrupted."""
 @batch_size_option
 @datasets_option
 @engine_options
+@click.option(
+    "--publish", "organisation", metavar="ORG", help="Publish as this user or organisation."
+)
+@operator_options
 @output_options
 @click.pass_obj
 def run(
     out: Output,
+    /,
     recipes: tuple[Path, ...],
     workspace: Path,
     suite_names: tuple[str, ...],
@@ -57,9 +70,12 @@ def run(
     device: str,
     threads: int,
     out_shard_size: int,
+    organisation: str | None,
+    **publishing: Any,
 ) -> None:
     """Merge, check, evaluate, compare, document and rank recipes."""
     engine = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
+    operator = make_operator(organisation, publishing) if organisation else None
     loaded = [load_recipe(path) for path in recipes]
     outcomes = []
     for recipe in loaded:
@@ -69,10 +85,19 @@ def run(
             batch_size=batch_size,
         )
         place = Workspace(workspace)
-        outcomes.append(run_recipe(recipe, workspace=place, options=options, report=out.report))
+        outcome = run_recipe(
+            recipe,
+            workspace=place,
+            options=options,
+            report=out.report,
+            hub=fetching(),
+            card_of=ancestors(),
+        )
+        done = publish_outcome(outcome, place, operator, out.report) if operator else None
+        outcomes.append((outcome, done))
     out.close()
-    data = [outcome_data(outcome) for outcome in outcomes]
-    out.result(data, "\n\n".join(outcome_text(outcome) for outcome in outcomes))
+    data = [told_data(outcome, done) for outcome, done in outcomes]
+    out.result(data, "\n\n".join(told_text(outcome, done) for outcome, done in outcomes))
     out.note(f"\nthe board: mergebot leaderboard show --workspace {workspace}")
 
 
@@ -88,6 +113,27 @@ def suites_of(recipe: Recipe) -> tuple[str, ...]:
             hint="add `suites: [quick]` to the recipe, or give --suite; see `mergebot suites`",
         )
     return recipe.about.suites
+
+
+def publish_outcome(
+    outcome: Outcome, place: Workspace, operator: Operator, report: Report
+) -> Announced:
+    """Publish what the run ended with, under the operator's policy."""
+    from bot.runner.publishing import announce
+
+    return announce(outcome.record, place, operator, report)
+
+
+def told_text(outcome: Outcome, done: Announced | None) -> str:
+    """The verdict, where things are here, and where they are on the Hub."""
+    text = outcome_text(outcome)
+    return f"{text}\n{announced_text(done)}" if done else text
+
+
+def told_data(outcome: Outcome, done: Announced | None) -> dict[str, object]:
+    """The same for programs."""
+    data = outcome_data(outcome)
+    return data | {"published": announced_data(done)} if done else data
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bot.cli.connection import planning
 from bot.cli.failure import Failure, explain
 from bot.cli.output import Output, output_options
 from bot.errors import MergebotError
@@ -15,6 +16,7 @@ from bot.plan.model import Budget
 from bot.recipe.load import load_recipe
 from bot.recipe.model import Recipe
 from bot.runner.forecast import Forecast, forecast
+from bot.runner.resolve import HubResolver
 from bot.sizes import format_bytes
 from leaderboard.render.escape import markdown
 
@@ -28,15 +30,20 @@ Examples:
 
 \b
 Exit codes: 0 all valid, 2 usage, 3 recipe problems, 4 the parents do not fit,
-5 a parent's files are broken."""
+5 a parent's files are broken, 11 the Hub is out of reach, 12 no access."""
 )
 @click.argument("recipes", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--report", type=click.Path(path_type=Path), help="Also write Markdown for a PR.")
+@click.option("--offline", is_flag=True, help="Do not look at parents on the Hub.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes and stop.")
 @output_options
 @click.pass_obj
-def validate(out: Output, recipes: tuple[Path, ...], report: Path | None, schema: bool) -> int:
-    """Check recipes: grammar and parameters, and for local parents the whole plan.
+def validate(
+    out: Output, recipes: tuple[Path, ...], report: Path | None, schema: bool, offline: bool
+) -> int:
+    """Check recipes: grammar, parameters, access to the parents, and the whole plan.
+
+    Parents on the Hub are looked at by their headers; no weights are fetched.
 
     Every problem is reported at once, with its line and the nearest valid name.
     """
@@ -46,7 +53,7 @@ def validate(out: Output, recipes: tuple[Path, ...], report: Path | None, schema
         return 0
     if not recipes:
         raise click.UsageError("Which recipe? Name one or more YAML files.")
-    findings = [_check(path) for path in recipes]
+    findings = [_check(path, None if offline else planning()) for path in recipes]
     if report is not None:
         report.write_text(markdown_report(findings), "utf-8")
     failures = [finding.failure for finding in findings if finding.failure is not None]
@@ -86,10 +93,10 @@ def vars_of(problem: Any) -> dict[str, Any]:
     return {name: getattr(problem, name) for name in ("message", "file", "line", "column", "hint")}
 
 
-def _check(path: Path) -> Finding:
+def _check(path: Path, hub: HubResolver | None) -> Finding:
     try:
         recipe: Recipe = load_recipe(path)
-        return Finding(path, seen=forecast(recipe))
+        return Finding(path, seen=forecast(recipe, hub))
     except MergebotError as wrong:
         return Finding(path, failure=explain(wrong))
 

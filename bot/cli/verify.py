@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
+from bot.cli.connection import fetching, the_hub
 from bot.cli.options import engine_options
 from bot.cli.output import Output, output_options
+from bot.errors import UsageError
+from bot.events import Report
+from bot.recipe.references import hub_id_fault
 from bot.runner.merging import EngineOptions
 from bot.runner.verify import verify as verify_model
 
@@ -17,12 +21,14 @@ from bot.runner.verify import verify as verify_model
 Examples:
   mergebot verify workspace/merges/1a2b3c4d5e6f7a8b/model
   mergebot verify ./downloaded --parents recipes/skills
+  mergebot verify org/model
+  mergebot verify org/model@1a2b3c4
 
 \b
 Exit codes: 0 identical, 20 equal within one ulp (made on another class of
 machine), 15 different or not verifiable."""
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.option(
     "--parents",
     type=click.Path(path_type=Path, file_okay=False),
@@ -33,15 +39,17 @@ machine), 15 different or not verifiable."""
 @click.pass_obj
 def verify(
     out: Output,
-    model: Path,
+    model: str,
     parents: Path | None,
     device: str,
     threads: int,
     out_shard_size: int,
 ) -> int:
-    """Re-make MODEL from its lock and compare every tensor."""
+    """Re-make MODEL, a folder or org/name on the Hub, from its lock and compare every tensor."""
     options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
-    found = verify_model(model, parents=parents, options=options, report=out.report)
+    hub = fetching()
+    folder = Path(model) if Path(model).is_dir() else _fetched(model, out.report)
+    found = verify_model(folder, parents=parents, options=options, report=out.report, hub=hub)
     out.close()
     lines = [str(found.answer), *(f"  {reason}" for reason in found.reasons)]
     data = {
@@ -52,3 +60,18 @@ def verify(
     }
     out.result(data, "\n".join(lines))
     return found.answer.exit_code
+
+
+def _fetched(model: str, report: Report) -> Path:
+    """A published model in the cache, with its lock.
+
+    Raises:
+        UsageError: it is neither a folder nor the name of a repository.
+        AccessError, HubError: it cannot be had.
+    """
+    from bot.hub.fetch import fetch_model
+
+    repo, _, revision = model.partition("@")
+    if model.startswith((".", "/", "~")) or hub_id_fault(repo):
+        raise UsageError(f"there is no folder {model}", hint="give a folder, or org/name")
+    return fetch_model(the_hub(), repo, revision or None, report)

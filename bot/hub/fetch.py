@@ -14,7 +14,7 @@ from bot.errors import CheckpointError, HubError
 from bot.events import Event, Report
 from bot.hub.client import Hub
 from bot.hub.failures import BrokenTransferError, explained
-from bot.hub.snapshot import Snapshot
+from bot.hub.snapshot import Snapshot, take_snapshot
 from bot.recipe.lock import LockedFile
 
 NEEDED = (
@@ -25,6 +25,9 @@ NEEDED = (
     "LICENSE*", "NOTICE*", "USE_POLICY*", "README.md",
 )  # fmt: skip
 """What a merge may need; never code, never pickles. Names with a folder are never fetched."""
+
+PROOFS = ("recipe.lock.json", "digests.json")
+"""What a published merge is verified with."""
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 BLOCK = 4 << 20
@@ -47,6 +50,18 @@ def needed(snapshot: Snapshot) -> list[str]:
         unused.add("model.safetensors.index.json")
         found = [path for path in found if path not in unused]
     return found
+
+
+def fetch_model(hub: Hub, repo: str, revision: str | None, report: Report) -> Path:
+    """A published merge with its lock and digests, ready to be verified.
+
+    Raises:
+        AccessError, HubError: it cannot be had.
+        CheckpointError: it holds no safetensors.
+    """
+    snapshot = take_snapshot(hub, repo, revision)
+    proofs = [path for path in PROOFS if path in snapshot.files]
+    return fetch(hub, snapshot, [*needed(snapshot), *proofs], report)
 
 
 def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) -> Path:

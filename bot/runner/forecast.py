@@ -84,8 +84,8 @@ def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:
     return make_plan(recipe, open_unpinned(recipe, hub).parents(), catalogue())
 
 
-def diagnose_recipe(recipe: Recipe, report: Report) -> Diagnosis:
+def diagnose_recipe(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Diagnosis:
     """What samples of the parents' weights say about merging them."""
-    family = open_unpinned(recipe)
+    family = open_unpinned(recipe, hub)
     plan = make_plan(recipe, family.parents(), catalogue())
     return diagnose(plan, open_sources(plan, family.parents().values()), report)

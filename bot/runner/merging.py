@@ -24,7 +24,7 @@ from bot.recipe.canonical import merge_key, recipe_hash
 from bot.recipe.lock import LOCK_FILE, Lock, LockedParent, LockedResult, dump_lock
 from bot.recipe.model import Recipe
 from bot.runner.host import host
-from bot.runner.resolve import Family, open_unpinned, resolve
+from bot.runner.resolve import Family, HubResolver, no_hub, open_unpinned, resolve
 from bot.runner.workspace import Workspace, read_json, write_json
 from leaderboard.schema import EngineFacts
 
@@ -123,14 +123,20 @@ class Made:
 
 
 def merge_once(
-    recipe: Recipe, out: Path, options: EngineOptions, report: Report, *, lock: bool = False
+    recipe: Recipe,
+    out: Path,
+    options: EngineOptions,
+    report: Report,
+    *,
+    lock: bool = False,
+    hub: HubResolver = no_hub,
 ) -> Made:
     """Merge a recipe into a folder; only with ``lock`` are the parents hashed and pinned.
 
     Raises:
         MergebotError: as ``merge``.
     """
-    family = resolve(recipe, report) if lock else open_unpinned(recipe)
+    family = resolve(recipe, report, hub) if lock else open_unpinned(recipe, hub)
     plan = make_plan(recipe, family.parents(), catalogue())
     digest = merge_into(out, plan, family, options, report)
     if lock:

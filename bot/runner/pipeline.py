@@ -15,6 +15,7 @@ from bot.checkpoint.disk import write_atomic
 from bot.errors import CheckFailedError, NonFiniteError
 from bot.evaluation.catalogue import Suite
 from bot.events import Report
+from bot.lineage.ancestry import CardOf, no_cards
 from bot.lineage.card import render_card
 from bot.lineage.record import build_record
 from bot.recipe.model import Recipe
@@ -53,16 +54,26 @@ def run(
     options: RunOptions,
     report: Report,
     hub: HubResolver = no_hub,
+    card_of: CardOf = no_cards,
 ) -> Outcome:
     """Take one recipe from its file to the board.
 
     A merge that fails its checks is recorded as failed, so that it counts as an attempt.
+
+    Args:
+        recipe: the recipe.
+        workspace: where everything is kept.
+        options: what the operator chooses.
+        report: progress.
+        hub: opens parents on the Hub.
+        card_of: looks up the cards of ancestors on the Hub.
 
     Raises:
         MergebotError: a stage failed; what earlier stages made is kept.
     """
     family = resolve(recipe, report, hub)
     told = story.begin(recipe, family, options.suites, options.engine, options.clock())
+    told = replace(told, card_of=card_of)
     board = FolderStore(workspace.board)
     told = story.count_attempts(told, board.load().records)
     try:
