@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leaderboard.render.escape import clean
 from leaderboard.render.svg import colour, drawing, element, shortened, text
-from leaderboard.results import SuiteResult
-from leaderboard.verdict import best_parent
+from leaderboard.results import Comparison
 from leaderboard.wording import interval, signed
 
 ROW, LABEL, PLOT, FIGURES = 30, 170, 300, 170
@@ -27,15 +26,15 @@ class ForestLine:
     strong: bool = False
 
 
-def forest_lines(suite: SuiteResult) -> list[ForestLine]:
-    """The tasks against the best parent, and all of them together in the last line."""
-    best = best_parent(suite)
-    titles = {task.task: task.title for task in suite.tasks}
+def forest_lines(comparison: Comparison, titles: Mapping[str, str]) -> list[ForestLine]:
+    """The tasks of a comparison by their titles, and all of them together in the last line."""
     lines = [
-        ForestLine(label=titles[row.task], delta=row.delta, low=row.low, high=row.high)
-        for row in best.tasks
+        ForestLine(
+            label=titles.get(row.task, row.task), delta=row.delta, low=row.low, high=row.high
+        )
+        for row in comparison.tasks
     ]
-    overall = best.overall
+    overall = comparison.overall
     lines.append(
         ForestLine(
             label="Overall", delta=overall.delta, low=overall.low, high=overall.high, strong=True

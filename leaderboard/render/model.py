@@ -34,6 +34,7 @@ class Pages:
     """Where a model page leads to on its own board."""
 
     node: Callable[[LineageNode], str | None] = lambda _node: None
+    row: Callable[[Row], str | None] = lambda _row: None
 
 
 def model_html(row: Row, board: Board, *, pages: Pages | None = None) -> str:
@@ -41,7 +42,7 @@ def model_html(row: Row, board: Board, *, pages: Pages | None = None) -> str:
     pages = pages or Pages()
     record = row.record
     if record is None:
-        return parent_html(row, board)
+        return parent_html(row, board, page_of=pages.row)
     suite = next((s for s in record.suites if board.suite and s.digest == board.suite.digest), None)
     suite = suite or next(iter(record.suites), None)
     sections = [_head(row, record), _verdict(row), _facts(row, record)]
@@ -162,8 +163,10 @@ def _facts(row: Row, record: Record) -> str:
 
 
 def _forest(record: Record, suite: SuiteResult) -> str:
-    name = record.parent(best_parent(suite).parent).name
-    plot = forest_plot(forest_lines(suite), title=f"{record.name} against {name}")
+    best = best_parent(suite)
+    name = record.parent(best.parent).name
+    titles = {task.task: task.title for task in suite.tasks}
+    plot = forest_plot(forest_lines(best, titles), title=f"{record.name} against {name}")
     caption = f"Points against {html(name)}, with 95 % intervals."
     return f'<figure class="mb-scroll">{plot}<figcaption>{caption}</figcaption></figure>'
 

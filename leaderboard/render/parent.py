@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from leaderboard.board import Board, Row
 from leaderboard.render.escape import html, html_link
 from leaderboard.render.pieces import plain_table, score_html, section
 from leaderboard.wording import MISSING, parameters, points, rank_range
 
 
-def parent_html(row: Row, board: Board) -> str:
+def parent_html(row: Row, board: Board, *, page_of: Callable[[Row], str | None]) -> str:
     """The page's content as HTML."""
     parent = row.parent
     kind = "Base model" if row.kind == "base" else "Parent model"
@@ -21,7 +23,7 @@ def parent_html(row: Row, board: Board) -> str:
         for task in board.tasks
     ]
     children = [found for found in board.rows if row.name in found.parents]
-    listed = "".join(f"<li>{html(child.name)}</li>" for child in children)
+    listed = "".join(f"<li>{_link(child, page_of(child))}</li>" for child in children)
     headline = row.headline
     total = points(headline.value) if headline else MISSING
     return (
@@ -36,3 +38,7 @@ def parent_html(row: Row, board: Board) -> str:
             "Merges made from it", f"<ul>{listed}</ul>" if listed else "<p>None on this board.</p>"
         )
     )
+
+
+def _link(row: Row, page: str | None) -> str:
+    return f'<a href="{html(page)}">{html(row.name)}</a>' if page else html(row.name)

@@ -13,6 +13,7 @@ from leaderboard.wording import parameters, points
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 20, 16, 40
 LABELS = 8
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 100.0)
 
 
 def scatter_plot(
@@ -34,8 +35,9 @@ def scatter_plot(
     sizes = [math.log10(size) for _, size, _ in shown if size] or [0.0]
     values = [value for _, _, value in shown] or [0.0]
     x_of = _scale(min(sizes) - 0.15, max(sizes) + 0.15, LEFT, WIDTH - RIGHT)
-    y_of = _scale(_floor(min(values)), _ceiling(max(values)), HEIGHT - BOTTOM, TOP)
-    body = _axes(sizes, values, x_of, y_of)
+    ticks = _score_ticks(values)
+    y_of = _scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP)
+    body = _axes(sizes, ticks, x_of, y_of)
     places = [(row, x_of(math.log10(size)), y_of(value)) for row, size, value in shown if size]
     body += _frontier(places)
     for row, x, y in reversed(places):
@@ -59,24 +61,21 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
     return lambda value: start + (value - low) / span * (end - start)
 
 
-def _floor(value: float) -> float:
-    return math.floor(value * 20 - 0.2) / 20
-
-
-def _ceiling(value: float) -> float:
-    return math.ceil(value * 20 + 0.2) / 20
+def _score_ticks(values: Sequence[float]) -> list[float]:
+    """Round scores from below the lowest to above the highest, five steps at most."""
+    low, high = min(values) - 0.005, max(values) + 0.005
+    step = next(size for size in STEPS if math.ceil(high / size) - math.floor(low / size) <= 5)
+    return [step * count for count in range(math.floor(low / step), math.ceil(high / step) + 1)]
 
 
 def _axes(
     sizes: Sequence[float],
-    values: Sequence[float],
+    scores: Sequence[float],
     x_of: Callable[[float], float],
     y_of: Callable[[float], float],
 ) -> str:
     body = ""
-    low, high = _floor(min(values)), _ceiling(max(values))
-    for step in range(5):
-        value = low + (high - low) * step / 4
+    for value in scores:
         y = y_of(value)
         body += element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, stroke=colour("line"))
         body += text(points(value), LEFT - 8, y + 4, text_anchor="end", **_small())

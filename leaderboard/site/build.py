@@ -59,7 +59,7 @@ def site_files(board: Board, *, title: str = "Merge leaderboard") -> dict[str, b
     }
     version = hashlib.sha256(b"".join(files[path] for path in sorted(files))).hexdigest()[:10]
     files["index.html"] = board_page(board, title=title, version=version).encode()
-    pages = Pages(node=_node_pages(board))
+    pages = Pages(node=_node_pages(board), row=lambda row: f"{model_id(row.key)}.html")
     for row in (*board.rows, *board.unranked):
         page = model_page(
             row.name, model_html(row, board, pages=pages), title=title, version=version

@@ -23,7 +23,8 @@ def board_page(board: Board, *, title: str, version: str) -> str:
         f'<h1 tabindex="-1">{html(title)}</h1><p class="mb-lead">{html(board_line(board))}</p>'
         f'<div id="lb">{controls_html(board, csv_address="leaderboard.csv")}'
         f"{table_html(board, page_of=page_of)}</div>"
-        f'<details class="mb-filters"><summary>Score against size</summary><div class="mb-scroll">'
+        '<details class="mb-filters"><summary>Score against size</summary>'
+        '<div class="mb-scroll mb-wide">'
         f"{plot}</div></details>"
         f'<footer class="mb-foot">{html(notes_line(board))} Scores run from 0 to 100; ± is half of'
         " a 95 % interval; differences are paired, item by item.</footer>"

@@ -18,11 +18,13 @@ from leaderboard.render.report import ReportLinks, report_markdown
 from leaderboard.render.scatter import scatter_plot
 from leaderboard.render.table import table_html
 from leaderboard.render.terminal import board_text
+from leaderboard.verdict import best_parent
 from tests.leaderboard.samples import failed_record, record_of
 
 FOLDER = Path(__file__).parent
 GOOD = record_of("good")
 BAD = record_of("bad", (0.30, 0.30, 0.30))
+BEST = best_parent(GOOD.suites[0])
 BOARD = build_board([GOOD, BAD, failed_record()])
 LINKS = ReportLinks(
     log="https://example.org/log", commit="3f2a91c", recipe_path="recipes/good.yaml"
@@ -37,7 +39,9 @@ GOLDEN: dict[str, Callable[[], str]] = {
     "report-better.md": lambda: report_markdown(GOOD, links=LINKS),
     "report-worse.md": lambda: report_markdown(BAD),
     "report-failed.md": lambda: report_markdown(failed_record()),
-    "forest.svg": lambda: forest_plot(forest_lines(GOOD.suites[0]), title="good", standalone=True),
+    "forest.svg": lambda: forest_plot(
+        forest_lines(BEST, {"reverse": "Reverse", "sort": "Sort"}), title="good", standalone=True
+    ),
     "lineage.svg": lambda: lineage_svg(GOOD.lineage, "good", standalone=True),
     "lineage.md": lambda: lineage_markdown(GOOD.lineage, "good") + "\n",
     "lineage.html": lambda: lineage_list(GOOD.lineage, "good"),

@@ -1,0 +1,130 @@
+"""Any two models of a board against each other: on shared items only, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from leaderboard.board import Board, Row
+from leaderboard.errors import BoardError, IncomparableError
+from leaderboard.ranking import Samples
+from leaderboard.results import Comparison
+from leaderboard.scores import TaskScores, align
+from leaderboard.statistics.compare import compare_models
+
+MOST = 4
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """Items only one of two models got right: how many, and the ids of the first few."""
+
+    gained: int
+    lost: int
+    gained_items: tuple[int, ...]
+    lost_items: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versus:
+    """One model against the baseline; ``refusal`` says why there is no comparison."""
+
+    baseline: Row
+    row: Row
+    comparison: Comparison | None = None
+    refusal: str | None = None
+    missing: tuple[str, ...] = ()
+    flips: Mapping[str, Flips] = field(default_factory=dict)
+
+    @property
+    def wins(self) -> tuple[int, int]:
+        """On how many tasks it is ahead, and on how many of those beyond doubt."""
+        tasks = self.comparison.tasks if self.comparison else ()
+        return sum(task.delta > 0 for task in tasks), sum(task.low > 0 for task in tasks)
+
+
+def chosen_rows(board: Board, keys: Sequence[str]) -> tuple[Row, ...]:
+    """The rows to compare, the baseline first.
+
+    Raises:
+        BoardError: fewer than two, more than four, one of them twice, or not on the board.
+    """
+    if not 2 <= len(keys) <= MOST:
+        raise BoardError(
+            f"a comparison takes two to {MOST} models, not {len(keys)}",
+            hint="choose them with the boxes in the table",
+        )
+    rows = tuple(board.row(key) for key in keys)
+    if len({row.key for row in rows}) < len(rows):
+        raise BoardError("a model cannot be compared with itself", hint="choose another model")
+    return rows
+
+
+def against(baseline: Row, row: Row, board: Board, samples: Samples) -> Versus:
+    """Compare a model with the baseline, item by item where both models' scores are at hand.
+
+    Without samples a comparison that a record holds already is used. On tasks that only one of
+    the two was scored on nothing is said; without a shared task there is a refusal and no number.
+    """
+    ours, theirs = samples(row.key), samples(baseline.key)
+    if ours is None or theirs is None:
+        return _from_record(baseline, row)
+    shared = [task for task in ours if task in theirs]
+    missing = tuple(sorted(set(ours) ^ set(theirs)))
+    if not shared:
+        return Versus(baseline=baseline, row=row, refusal="they share no task", missing=missing)
+    left, right = ({task: scores[task] for task in shared} for scores in (ours, theirs))
+    try:
+        comparison = compare_models(
+            left,
+            right,
+            parent_key=baseline.key,
+            weights=_weights(board, shared),
+            lower_bounds=_bounds(board),
+        )
+    except IncomparableError as error:
+        return Versus(baseline=baseline, row=row, refusal=error.message, missing=missing)
+    flips = {task: flipped_items(left[task], right[task]) for task in shared if left[task].binary}
+    return Versus(baseline=baseline, row=row, comparison=comparison, missing=missing, flips=flips)
+
+
+def flipped_items(ours: TaskScores, theirs: TaskScores) -> Flips:
+    """The items on which two right-or-wrong results differ. Raises IncomparableError."""
+    differences = align(ours, theirs).differences
+    ids = np.sort(np.asarray(ours.doc_ids))
+    gained, lost = ids[differences > 0], ids[differences < 0]
+    return Flips(
+        gained=gained.size,
+        lost=lost.size,
+        gained_items=tuple(int(item) for item in gained[:EXAMPLES]),
+        lost_items=tuple(int(item) for item in lost[:EXAMPLES]),
+    )
+
+
+def _from_record(baseline: Row, row: Row) -> Versus:
+    suites = row.record.suites if row.record else ()
+    for suite in suites:
+        for comparison in suite.comparisons:
+            if comparison.parent == baseline.key:
+                return Versus(baseline=baseline, row=row, comparison=comparison)
+    return Versus(
+        baseline=baseline,
+        row=row,
+        refusal="their scores by item are not published here, and a fair test needs them",
+    )
+
+
+def _weights(board: Board, shared: Sequence[str]) -> dict[str, float]:
+    """The suite's weights, stretched to sum to 1 over the shared tasks."""
+    given = {task.task: task.weight or 1 / len(board.tasks) for task in board.tasks}
+    total = sum(given.get(task, 0.0) for task in shared)
+    if any(task not in given for task in shared) or total <= 0:
+        return {task: 1 / len(shared) for task in shared}
+    return {task: given[task] / total for task in shared}
+
+
+def _bounds(board: Board) -> dict[str, float]:
+    return {task.task: task.lower_bound for task in board.tasks} if board.normalised else {}
