@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 DOORS = {
     "lm_eval": ["bot/evaluation/"],
     "huggingface_hub": ["bot/hub/", "leaderboard/hub_store.py", "space_app/"],
-    "threading": ["bot/engine/", "bot/runner/", "space_app/", "leaderboard/hub_store.py"],
     "concurrent": ["bot/engine/", "bot/runner/", "space_app/", "leaderboard/hub_store.py"],
+    "multiprocessing": [],
     "mergekit": [],
 }
 
@@ -109,6 +110,18 @@ def test_each_library_has_one_door(library: str) -> None:
         for path in production_files()
         if any(module.split(".")[0] == library for module in imported_modules(path))
         and not any(str(path.relative_to(ROOT)).startswith(door) for door in DOORS[library])
+    }
+    assert not strangers
+
+
+def test_threads_start_in_few_rooms() -> None:
+    """A lock is everyone's; a thread belongs to the engine, the runner, or what serves people."""
+    rooms = ("bot/engine/", "bot/runner/", "space_app/", "leaderboard/hub_store.py")
+    strangers = {
+        str(path.relative_to(ROOT))
+        for path in production_files()
+        if re.search(r"\b(Thread|Timer)\(", path.read_text("utf-8"))
+        and not str(path.relative_to(ROOT)).startswith(rooms)
     }
     assert not strangers
 
