@@ -61,6 +61,16 @@ class Both:
 
 def merge_both(recipe: dict, folder: Path) -> Both:
     """Merge by plan and engine, and by mergekit."""
+    jobs, inputs, ours = merge_ours(recipe, folder)
+    LoaderCache().loaders.clear()
+    config = MergeConfiguration.model_validate(recipe)
+    run_merge(config, str(folder / "peer"), MergeOptions(quiet=True, write_model_card=False))
+    peer = load_file(folder / "peer" / "model.safetensors")
+    return Both(jobs=jobs, inputs=inputs, ours=ours, peer=peer)
+
+
+def merge_ours(recipe: dict, folder: Path) -> tuple[dict, dict, dict]:
+    """The jobs, their inputs and what plan and engine make of them, by output tensor."""
     file = folder / "recipe.yaml"
     file.write_text(yaml.safe_dump(without_sharing(recipe)))
     loaded = load_recipe(file)
@@ -71,20 +81,13 @@ def merge_both(recipe: dict, folder: Path) -> Both:
     plan = make_plan(loaded, parents, catalogue())
     sources, sink = open_sources(plan, parents.values()), MemorySink()
     execute(plan, sources, sink, threads=1)
-    LoaderCache().loaders.clear()
-    config = MergeConfiguration.model_validate(recipe)
-    run_merge(config, str(folder / "peer"), MergeOptions(quiet=True, write_model_card=False))
-    return Both(
-        jobs={job.output.name: job for job in plan.jobs},
-        inputs={job.output.name: read_inputs(job, sources) for job in plan.jobs},
-        ours={
-            job.output.name: np.frombuffer(sink.tensors[job.output.name], "<f4").reshape(
-                job.output.shape
-            )
-            for job in plan.jobs
-        },
-        peer=load_file(folder / "peer" / "model.safetensors"),
-    )
+    jobs = {job.output.name: job for job in plan.jobs}
+    inputs = {name: read_inputs(job, sources) for name, job in jobs.items()}
+    ours = {
+        name: np.frombuffer(sink.tensors[name], "<f4").reshape(job.output.shape)
+        for name, job in jobs.items()
+    }
+    return jobs, inputs, ours
 
 
 def read_inputs(job, sources):
