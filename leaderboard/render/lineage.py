@@ -118,9 +118,8 @@ def _edge(way: list[Place], label: str) -> str:
     if label:
         body += text(
             shortened(label, 12),
-            x2 - GAP_X / 2,
-            (y + y2) / 2 - 4,
-            text_anchor="middle",
+            x + 6,
+            y + 14 if y2 < y else y - 5,
             font_size="11",
             fill=colour("muted"),
             stroke=colour("page"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from leaderboard.board import Board, Row
-from leaderboard.provenance import LineageNode
+from leaderboard.provenance import Licence, LineageNode
 from leaderboard.render.escape import html, html_link, terminal
 from leaderboard.render.family import lineage_list
 from leaderboard.render.forest import forest_lines, forest_plot
@@ -15,7 +15,7 @@ from leaderboard.render.lineage import lineage_svg
 from leaderboard.render.parent import parent_html
 from leaderboard.render.pieces import code, plain_table, score_html, section
 from leaderboard.render.trust import trust_checks
-from leaderboard.results import SuiteResult, TaskDifference
+from leaderboard.results import Difference, SuiteResult
 from leaderboard.schema import Record
 from leaderboard.verdict import FLAG_SYMBOL, Judgement, Verdict, best_parent, sentence
 from leaderboard.wording import (
@@ -83,8 +83,7 @@ def task_table(record: Record, suite: SuiteResult) -> str:
     ]
     overall = best.overall
     total = [score_html(suite.headline.get(key)) for key in keys]
-    shown = f"{signed(overall.delta)} {interval(overall.low, overall.high)}"
-    rows.insert(0, ["<strong>Score</strong>", f"{overall.n:,}", *total, shown])
+    rows.insert(0, ["Score", f"{overall.n:,}", *total, _difference(overall)])
     headings = ["Task", "Items", "This", *(parent.name for parent in parents), "Δ best parent"]
     return plain_table(f"Scores on {suite.title or suite.suite} {suite.version}", headings, rows)
 
@@ -111,7 +110,8 @@ def _head(row: Row, record: Record) -> str:
     standing = f"rank {ranks}" if row.rank_low else row.status
     line = " · ".join([html(standing), *links])
     description = f"<p>{html(record.description)}</p>" if record.description else ""
-    title = f'<p class="mb-muted">{html(record.title)}</p>' if record.title else ""
+    is_telling = record.title and record.title != record.name
+    title = f'<p class="mb-muted">{html(record.title or "")}</p>' if is_telling else ""
     return f'<h1 tabindex="-1">{html(record.name)}</h1>{title}<p>{line}</p>{description}'
 
 
@@ -152,14 +152,19 @@ def _facts(row: Row, record: Record) -> str:
         ("Chat template", template),
         ("Memory to run", memory(row.memory_bytes)),
     ]
-    if licence and licence.reasons:
-        facts.append(("Licence because", "; ".join(licence.reasons)))
-    if licence and licence.conflicts:
-        facts.append(("Licence conflicts", "; ".join(licence.conflicts)))
     items = "".join(
         f"<div><dt>{html(term)}</dt><dd>{html(text)}</dd></div>" for term, text in facts
     )
-    return f'<dl class="mb-facts">{items}</dl>'
+    return f'<dl class="mb-facts">{items}</dl>{_licence(licence) if licence else ""}'
+
+
+def _licence(licence: Licence) -> str:
+    """What the licence was derived from, folded, and its conflicts, open."""
+    conflicts = "".join(f'<p class="mb-warn">⚠ {html(text)}</p>' for text in licence.conflicts)
+    reasons = "".join(f"<li>{html(text)}</li>" for text in licence.reasons)
+    if not reasons:
+        return conflicts
+    return f"{conflicts}<details><summary>Why this licence</summary><ul>{reasons}</ul></details>"
 
 
 def _forest(record: Record, suite: SuiteResult) -> str:
@@ -171,7 +176,7 @@ def _forest(record: Record, suite: SuiteResult) -> str:
     return f'<figure class="mb-scroll">{plot}<figcaption>{caption}</figcaption></figure>'
 
 
-def _difference(row: TaskDifference | None) -> str:
+def _difference(row: Difference | None) -> str:
     if row is None:
         return MISSING
     tone, symbol = (
