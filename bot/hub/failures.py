@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,12 +61,21 @@ def is_transient(error: BaseException) -> bool:
         return status in TRANSIENT
     if isinstance(error, LocalEntryNotFoundError):
         cause = error.__cause__
-        return cause is not None and (is_transient(cause) or isinstance(cause, OSError))
+        return cause is not None and is_transient(cause)
     if isinstance(error, OfflineModeIsEnabled):
         return False
     if isinstance(error, httpx.TransportError | ConnectionError | TimeoutError):
-        return True
+        return not _has_no_network(error)
     return isinstance(error, OSError) and "Consistency check failed" in str(error)
+
+
+def _has_no_network(error: BaseException | None) -> bool:
+    """Whether a name could not be looked up: a machine without network says so for ever."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def status_of(error: BaseException) -> int | None:
@@ -87,6 +97,11 @@ def _as_ours(error: Exception, what: str, repo: str, page: str) -> MergebotError
     if status is None and isinstance(error, OSError) and error.errno in _FULL_DISK:
         return StorageError(f"{what}: {error.strerror}", hint="free some space and run again")
     said = _said(error)
+    if _has_no_network(error):
+        return HubError(
+            f"{what}: there is no network",
+            hint="connect and run it again; HF_HUB_OFFLINE=1 works from the cache",
+        )
     if status == 402:
         return HubError(f"{what}: the account's plan does not include it ({said})")
     if status == 429:

@@ -90,11 +90,7 @@ def announce(
     require_publishable(record, place.rpartition("/")[2])
     add_failures(workspace, operator)
     if not policy_allows(record, operator.policy):
-        operator.dataset.add(_plain(record), samples_of(record, workspace))
-        reason = f"{judge(record).verdict}, and the policy is to publish {operator.policy}"
-        return Announced(
-            publication=None, fresh=False, dataset=operator.dataset.repo, reason=reason
-        )
+        return _unpublished(record, workspace, operator)
     hub = operator.hub
     bundle = bundle_of(record, workspace, hub, page_of(hub, place, record, operator.issues))
     done = publish(hub, bundle, place, report, create_pr=operator.create_pr)
@@ -121,6 +117,13 @@ def announce(
         dataset=operator.dataset.repo,
         pull_request=done.pull_request,
     )
+
+
+def _unpublished(record: Record, workspace: Workspace, operator: Operator) -> Announced:
+    """A row in the results, and no repository."""
+    operator.dataset.add(_plain(record), samples_of(record, workspace))
+    reason = f"{judge(record).verdict}, and the policy is to publish {operator.policy}"
+    return Announced(publication=None, fresh=False, dataset=operator.dataset.repo, reason=reason)
 
 
 def add_failures(workspace: Workspace, operator: Operator) -> int:
