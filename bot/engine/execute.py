@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import zip_longest
 from threading import Semaphore
 
 from bot.checkpoint.sink import Sink
@@ -57,16 +59,58 @@ def execute(
         StorageError: the disk refused.
         InterruptedRunError: stopped by the user; the same call continues.
     """
+    output = Output(plan=plan, sources=sources, sink=sink)
+    (digest,) = execute_all(
+        [output],
+        device=device,
+        threads=threads,
+        report=report,
+        chunk_grains=chunk_grains,
+        fuse_from=fuse_from,
+    )
+    return digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One model to make: its plan, the sources its slots use, and where it goes."""
+
+    plan: Plan
+    sources: Mapping[str, Source]
+    sink: Sink
+
+
+def execute_all(
+    outputs: Sequence[Output],
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    report: Report = silent,
+    chunk_grains: int = CHUNK_GRAINS,
+    fuse_from: int = FUSE_FROM,
+) -> tuple[str, ...]:
+    """Make several models of the same parents, tensor by tensor, as ``execute`` makes one.
+
+    The outputs take turns at every tensor, so a parent's bytes are still in memory when the next
+    output needs them, and a sweep reads its parents from the disk once.
+
+    Returns:
+        The digests of the models, in the order of the outputs.
+
+    Raises:
+        MergebotError: as ``execute``; what is finished is kept in every sink.
+    """
     require(device)
     processors = threads or default_threads()
-    finished = sink.begin(plan.layout, plan.digest)
-    todo = [job for job in plan.jobs if job.output.name not in finished]
-    progress = Progress(plan.jobs, todo, report)
-    fused = sum(job.output.elements for job in todo) >= fuse_from
-    shop = Workshop(
-        sources, sink, chunk_grains, progress.advance, Scratch(), fused, Semaphore(processors)
-    )
+    progress = Progress(plan.jobs, report)
     try:
+        finished = sink.begin(plan.layout, plan.digest)
+        todo = [job for job in plan.jobs if job.output.name not in finished]
+        progress.start(todo)
+        fused = sum(job.output.elements for job in todo) >= fuse_from
+        shop = Workshop(
+            sources, sink, chunk_grains, progress.advance, Scratch(), fused, Semaphore(processors)
+        )
         _merge(plan.jobs, todo, shop, processors + WAITING_FOR_THE_DISK)
         digest = sink.commit(plan.files)
     except BaseException as error:
@@ -80,13 +124,22 @@ def execute(
 
 
 def _merge(
-    jobs: Sequence[TensorJob], todo: Sequence[TensorJob], shop: Workshop, workers: int
+    outputs: Sequence[Output],
+    todo: Sequence[Sequence[TensorJob]],
+    shops: Sequence[Workshop],
+    workers: int,
 ) -> None:
-    known: Answers = {}
-    if todo:
+    known: list[Answers] = []
+    for output, left, shop in zip(outputs, todo, shops, strict=True):
+        jobs = output.plan.jobs if left else ()
         merged = [Merged(job, shop) for job in jobs if job.method is not None]
-        known = model_statistics(merged, workers)
-    works = (_work(job, shop, known.get(job.output.name, {})) for job in todo)
+        known.append(model_statistics(merged, workers))
+    works = (
+        _work(job, shop, answers.get(job.output.name, {}))
+        for turn in zip_longest(*todo)
+        for job, shop, answers in zip(turn, shops, known, strict=True)
+        if job is not None
+    )
     run(works, workers=workers, window=window(workers))
 
 
