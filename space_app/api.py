@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from leaderboard.render.export import row_record
+from space_app.comparing import compare as compare_models
 from space_app.context import Context
 
 MOST = 500
 
 
 def add_endpoints(context: Context) -> None:
-    """Register ``/top_models`` and ``/model``; call inside the Blocks."""
+    """Register ``/top_models``, ``/model`` and ``/compare``; call inside the Blocks."""
 
     def top_models(limit: int = 10, kind: str = "any") -> list[dict[str, Any]]:
         """The best models of the board, best first.
@@ -31,9 +33,28 @@ def add_endpoints(context: Context) -> None:
         snapshot = context.live.current
         row = snapshot.find(name)
         if row is None:
-            raise gr.Error(f"there is no model {name}; most alike: {', '.join(snapshot.near(name))}")
+            raise gr.Error(
+                f"there is no model {name}; most alike: {', '.join(snapshot.near(name))}"
+            )
         record = row.record.model_dump(mode="json") if row.record else None
         return {**row_record(snapshot.board, row), "record": record}
 
+    def compare(models: list[str]) -> dict[str, Any]:
+        """Two to four models, the first one as the baseline, paired on shared items."""
+        found = compare_models(context.live.current, context.settings.samples, models)
+        if found.refusal or found.baseline is None:
+            raise gr.Error(found.refusal or "nothing to compare")
+        others = [
+            {
+                "name": versus.row.name,
+                "reason": versus.reason,
+                "overall": asdict(versus.overall) if versus.overall else None,
+                "tasks": [asdict(task) for task in versus.tasks],
+            }
+            for versus in found.others
+        ]
+        return {"baseline": found.baseline.name, "others": others}
+
     gr.api(top_models, api_name="top_models", concurrency_limit=None)
     gr.api(model, api_name="model", concurrency_limit=None)
+    gr.api(compare, api_name="compare", concurrency_limit=None)

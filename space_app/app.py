@@ -11,11 +11,12 @@ from space_app.context import Context
 from space_app.routes import board_routes
 from space_app.settings import Settings
 from space_app.static import head
-from space_app.tabs.chat import ChatTab, chat_tab
-from space_app.tabs.leaderboard import board_component, refreshed
-from space_app.tabs.model import ModelTab, model_tab, show_model
-
-TABS = ("board", "model", "compare", "chat", "submit")
+from space_app.tabs.chat import chat_tab
+from space_app.tabs.compare import compare_tab
+from space_app.tabs.leaderboard import board_component
+from space_app.tabs.model import model_tab
+from space_app.tabs.submit import submit_tab
+from space_app.ways import TABS, arrive, open_models
 
 
 class Space:
@@ -47,58 +48,21 @@ class Space:
                     board = board_component(context)
                 with gr.Tab("Model", id="model") as model_holder:
                     model = model_tab(context)
+                with gr.Tab("Compare", id="compare") as compare_holder:
+                    compared = compare_tab(context)
                 with gr.Tab("Chat", id="chat") as chat_holder:
                     chat = chat_tab(context)
-            _follow(board_holder, "board")
-            _follow(model_holder, "model")
-            _follow(chat_holder, "chat")
-            _open_models(context, tabs, board, model)
-            _arrive(context, blocks, tabs, board, model, chat)
+                with gr.Tab("Submit", id="submit") as submit_holder:
+                    submitted = submit_tab(context)
+            holders = (board_holder, model_holder, compare_holder, chat_holder, submit_holder)
+            for holder, name in zip(holders, TABS, strict=True):
+                # The address says which tab is open.
+                holder.select(None, js=f"() => mergebot.goTab('{name}')")
+            open_models(context, tabs, model, (board, compared.page, submitted.result))
+            arrive(context, blocks, tabs, board, model, compared, chat)
+            blocks.load(
+                lambda text: text, submitted.kept, submitted.recipe,
+                show_progress="hidden", api_visibility="private",
+            )  # fmt: skip
             add_endpoints(context)
         return blocks
-
-
-def _follow(tab: Any, name: str) -> None:
-    """The address says which tab is open."""
-    tab.select(None, js=f"() => mergebot.goTab('{name}')")
-
-
-def _open_models(context: Context, tabs: Any, board: Any, model: ModelTab) -> None:
-    def opened(event: gr.EventData) -> tuple[Any, ...]:
-        row = context.live.current.find(event.model)
-        choice = event.model if row else None
-        return gr.Tabs(selected="model"), choice, show_model(context, event.model)
-
-    shown = [tabs, model.picker, model.page]
-    board.open(opened, None, shown, show_progress="hidden", api_visibility="private")
-    model.page.open(opened, None, shown, show_progress="hidden", api_visibility="private")
-    model.picker.input(
-        lambda word: show_model(context, word), model.picker, model.page,
-        js="(id) => { mergebot.goModel(id); return id; }",
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
-
-
-def _arrive(
-    context: Context, blocks: Any, tabs: Any, board: Any, model: ModelTab, chat: ChatTab
-) -> None:
-    """What the address asks for when the page is opened."""
-    built = board.value
-
-    def arrived(request: gr.Request) -> tuple[Any, ...]:
-        query = request.query_params
-        word, tab = query.get("model"), query.get("tab")
-        tab = tab if tab in TABS else "model" if word else "board"
-        row = context.live.current.find(word) if word else None
-        page = show_model(context, word) if word and tab == "model" else gr.skip()
-        return (
-            gr.Tabs(selected=tab),
-            refreshed(context, built),
-            word if row and tab == "model" else gr.skip(),
-            page,
-            chat.choose(context, word) if tab == "chat" else gr.skip(),
-        )
-
-    outputs = [tabs, board, model.picker, model.page, chat.model]
-    loaded = blocks.load(arrived, None, outputs, show_progress="hidden", api_visibility="private")
-    loaded.then(None, js="() => mergebot.arrived()")

@@ -8,6 +8,7 @@ from space_app.chat.desk import Desk
 from space_app.chat.residents import Residents
 from space_app.live_board import LiveBoard
 from space_app.settings import Settings
+from space_app.submitting.hub_request import HubRequests
 from space_app.votes.booth import Booth
 from space_app.votes.database import VoteDatabase
 
@@ -20,6 +21,7 @@ class Context:
     live: LiveBoard
     desk: Desk
     booth: Booth
+    requests: HubRequests | None
 
     @classmethod
     def of(cls, settings: Settings) -> Context:
@@ -29,5 +31,6 @@ class Context:
             settings=settings,
             live=LiveBoard(settings.store, suite=settings.suite),
             desk=Desk(residents, settings.limits),
+            requests=HubRequests(settings.recipes_hub) if settings.recipes_hub else None,
             booth=Booth(VoteDatabase(settings.votes), salt=settings.salt),
         )

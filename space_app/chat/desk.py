@@ -104,9 +104,7 @@ class Desk:
         templates = tuple(
             engine.template(model) for engine, model in zip(ready, question.models, strict=True)
         )
-        requests = [
-            _request(question, side, template) for side, template in enumerate(templates)
-        ]
+        requests = [_request(question, side, template) for side, template in enumerate(templates)]
         answers: tuple[Answer, ...] = ()
         for answers in _answers(ready, requests, stops, lockstep=question.lockstep):
             yield Shown("Writing…", answers, templates)
@@ -147,8 +145,10 @@ def state_words(state: LoadState) -> str:
     if state.kind == "failed":
         return f"Failed: {state.detail}"
     if state.total:
-        words += f" {in_words(state.done)} of {in_words(state.total)}" if state.done else (
-            f" {in_words(state.total)}"
+        words += (
+            f" {in_words(state.done)} of {in_words(state.total)}"
+            if state.done
+            else (f" {in_words(state.total)}")
         )
     return f"{words}: {state.detail}" if state.detail else f"{words}…"
 

@@ -31,4 +31,3 @@ def before_last_answer(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     while last and turns[last - 1].role == "assistant":
         last -= 1
     return tuple(turns[:last])
-

@@ -21,9 +21,7 @@ def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:
     location = weights(row)
     if location is None:
         return None
-    return ChatModel(
-        key=model_id(row.key), name=row.name, location=location, size=row.memory_bytes
-    )
+    return ChatModel(key=model_id(row.key), name=row.name, location=location, size=row.memory_bytes)
 
 
 def choice_label(model: ChatModel, residents: Residents) -> str:

@@ -98,7 +98,9 @@ class TransformersEngine:
 class _Worker(threading.Thread):
     """Runs ``generate``; what it raises is kept for the reader."""
 
-    def __init__(self, model: Any, inputs: Any, request: Request, streamer: Any, watch: Any):
+    def __init__(
+        self, model: Any, inputs: Any, request: Request, streamer: Any, watch: Any
+    ) -> None:
         super().__init__(name="generate", daemon=True)
         self.failure: Exception | None = None
         self._run: Callable[[], Any] = lambda: _generate(model, inputs, request, streamer, watch)
@@ -185,7 +187,9 @@ def _pieces(streamer: Any, worker: _Worker, watch: Any) -> Iterator[Piece]:
 
 def _encode(tokenizer: Any, request: Request) -> Any:
     if request.completion:
-        return tokenizer(request.turns[-1].content, return_tensors="pt", return_token_type_ids=False)
+        return tokenizer(
+            request.turns[-1].content, return_tensors="pt", return_token_type_ids=False
+        )
     turns = [turn._asdict() for turn in request.turns]
     return tokenizer.apply_chat_template(
         turns, add_generation_prompt=True, return_tensors="pt", return_dict=True

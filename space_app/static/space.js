@@ -21,6 +21,10 @@ window.mergebot = window.mergebot || {};
       address((params) => { if (tab !== "board") params.set("tab", tab); });
   };
   mergebot.goModel = (id) => address((params) => params.set("model", id));
+  mergebot.goCompare = (baseline, others) => address((params) => {
+    params.set("tab", "compare");
+    for (const id of [baseline, ...(others || [])]) if (id) params.append("m", id);
+  });
   window.addEventListener("popstate", () => location.reload());
 
   /* The board: draws from data of its own, opens model pages without loading the page anew. */
@@ -70,6 +74,34 @@ window.mergebot = window.mergebot || {};
     };
     watch("value", focus);
     if (/[?&](model|tab=compare)/.test(location.search)) setTimeout(focus, 0);
+  };
+
+  /* "Go to line 5" selects that line of the recipe. */
+  mergebot.lineLinks = function (element) {
+    element.addEventListener("click", (event) => {
+      const link = event.target.closest("[data-line]");
+      const box = document.querySelector("#recipe-text textarea");
+      if (!link || !box) return;
+      event.preventDefault();
+      const lines = box.value.split("\n"), line = Number(link.dataset.line) - 1;
+      const start = lines.slice(0, line).join("\n").length + (line > 0 ? 1 : 0);
+      box.focus();
+      box.setSelectionRange(start, start + (lines[line] || "").length);
+      box.scrollTop = box.scrollHeight * (line / lines.length) - box.clientHeight / 2;
+    });
+  };
+
+  /* Buttons with `data-copy` put their text on the clipboard and say so. */
+  mergebot.copyButtons = function (element) {
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-copy]");
+      if (!button) return;
+      const label = button.textContent;
+      navigator.clipboard.writeText(button.dataset.copy).then(
+        () => { button.textContent = "Copied"; },
+        () => { button.textContent = "The browser refused"; });
+      setTimeout(() => { button.textContent = label; }, 2000);
+    });
   };
 
   /* 1, 2, 0 and 9 vote while the buttons are shown and nobody is typing. */

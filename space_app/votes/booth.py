@@ -110,6 +110,10 @@ class Booth:
             found.answered = self._clock() if found.answered is None else found.answered
             found.texts = list(texts)
 
+    def close(self, token: str) -> None:
+        """Forget a round that came to nothing."""
+        self._rounds.pop(token, None)
+
     def vote(self, token: str, choice: Choice, voter: Voter, *, share: Any = None) -> Outcome:
         """Take the one vote of a round; a second one is refused."""
         with self._lock:
@@ -146,11 +150,11 @@ class Booth:
         return hashlib.sha256(f"{self._salt}\0{identity}".encode()).hexdigest()[:32]
 
     def _too_soon(self, voter: Voter) -> str | None:
-        mine = self._database.votes(
-            visitor=self.hashed(voter.identity), since=self._clock() - DAY
-        )
+        mine = self._database.votes(visitor=self.hashed(voter.identity), since=self._clock() - DAY)
         if len(mine) >= PER_DAY:
-            return f"You have voted {PER_DAY} times today, which is the most that counts. Thank you!"
+            return (
+                f"You have voted {PER_DAY} times today, which is the most that counts. Thank you!"
+            )
         wait = APART - (self._clock() - mine[-1].created) if mine else 0
         return f"Read both answers first: vote again in {int(wait) + 1} s." if wait > 0 else None
 
@@ -161,9 +165,7 @@ class Booth:
             return "voted before the answers could be read"
         if names_itself(found.texts, identities((found.left, found.right))):
             return "an answer named a model"
-        mine = self._database.votes(
-            visitor=self.hashed(voter.identity), since=self._clock() - DAY
-        )
+        mine = self._database.votes(visitor=self.hashed(voter.identity), since=self._clock() - DAY)
         pair = {found.left.key, found.right.key}
         if sum({vote.left, vote.right} == pair for vote in mine) >= PER_PAIR_AND_DAY:
             return f"more than {PER_PAIR_AND_DAY} votes on this pair today"

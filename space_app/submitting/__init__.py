@@ -1,0 +1,1 @@
+"""From a recipe in a text box to a pull request."""
