@@ -102,25 +102,33 @@ def execute_all(
     """
     require(device)
     processors = threads or default_threads()
-    progress = Progress(plan.jobs, report)
+    progress = Progress([job for output in outputs for job in output.plan.jobs], report)
     try:
-        finished = sink.begin(plan.layout, plan.digest)
-        todo = [job for job in plan.jobs if job.output.name not in finished]
-        progress.start(todo)
-        fused = sum(job.output.elements for job in todo) >= fuse_from
-        shop = Workshop(
-            sources, sink, chunk_grains, progress.advance, Scratch(), fused, Semaphore(processors)
-        )
-        _merge(plan.jobs, todo, shop, processors + WAITING_FOR_THE_DISK)
-        digest = sink.commit(plan.files)
+        todo = [_unfinished(output) for output in outputs]
+        left = [job for jobs in todo for job in jobs]
+        progress.start(left)
+        fused = sum(job.output.elements for job in left) >= fuse_from
+        scratch, turns = Scratch(), Semaphore(processors)
+        shops = [
+            Workshop(made.sources, made.sink, chunk_grains, progress.advance, scratch, fused, turns)
+            for made in outputs
+        ]
+        _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)
+        digests = tuple(output.sink.commit(output.plan.files) for output in outputs)
     except BaseException as error:
-        with suppress(MergebotError):
-            sink.abort()
+        for output in outputs:
+            with suppress(MergebotError):
+                output.sink.abort()
         if isinstance(error, KeyboardInterrupt):
             raise progress.interrupted() from error
         raise
     progress.end()
-    return digest
+    return digests
+
+
+def _unfinished(output: Output) -> list[TensorJob]:
+    finished = output.sink.begin(output.plan.layout, output.plan.digest)
+    return [job for job in output.plan.jobs if job.output.name not in finished]
 
 
 def _merge(

@@ -14,15 +14,17 @@ _STAGE = "merge"
 class Progress:
     """Counts what is written; what an earlier attempt finished counts from the start."""
 
-    def __init__(
-        self, jobs: Sequence[TensorJob], todo: Sequence[TensorJob], report: Report
-    ) -> None:
+    def __init__(self, jobs: Sequence[TensorJob], report: Report) -> None:
         self._report = report
+        self._tensors = len(jobs)
         self._total = sum(job.output.nbytes for job in jobs)
+        self._done = 0
+
+    def start(self, todo: Sequence[TensorJob]) -> None:
+        """What is left to do is known."""
         self._done = self._total - sum(job.output.nbytes for job in todo)
-        kept = len(jobs) - len(todo)
-        note = f"{kept} of {len(jobs)} tensors are already done" if kept else ""
-        self._say("start", note)
+        kept = self._tensors - len(todo)
+        self._say("start", f"{kept} of {self._tensors} tensors are already done" if kept else "")
 
     def advance(self, tensor: str, nbytes: int) -> None:
         """More bytes of a tensor are written."""

@@ -206,3 +206,21 @@ def test_three_real_kills(sources: dict[str, FolderSource], tmp_path: Path) -> N
     digest = merge(sources, tmp_path / "clean", RecordingDisk())
     assert finished.stdout.split()[-1] == digest
     assert fingerprint(out) == fingerprint(tmp_path / "clean")
+
+
+def test_a_real_interrupt_says_so_and_resumes(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    home = sources["base"].path.parent
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", textwrap.dedent(SLOW_MERGE), str(home), str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out.partial" / "journal").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert "InterruptedRunError: stopped at" in errors
+    assert not out.exists()
+    digest = merge(sources, tmp_path / "clean", RecordingDisk())
+    assert merge(sources, out, RecordingDisk()) == digest
