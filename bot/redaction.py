@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from typing import IO, Any
 
 MASK = "[redacted]"
 
@@ -47,3 +48,18 @@ def redact(
     for shape in _SHAPES:
         text = shape.sub(rf"\1={MASK}" if shape.groups else MASK, text)
     return text
+
+
+class Redacted:
+    """A text stream that takes secrets out of everything written to it."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text without its secrets."""
+        self._stream.write(redact(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import click
 
+from bot.cli.connection import the_hub
 from bot.cli.output import Output, output_options
+from bot.errors import HubError
 from bot.sizes import format_bytes
 
 EXTRAS = {
@@ -43,23 +45,45 @@ class Finding:
 Examples:
   mergebot doctor
   mergebot doctor --json
+  mergebot doctor --live
 
 \b
-Exit codes: 0 ready, 14 something needed is missing."""
+--live pushes a merge of one megabyte to a private repository of yours, reads
+it back and deletes it. The token comes from HF_TOKEN or `hf auth login`.
+
+\b
+Exit codes: 0 ready, 11 the live test failed, 14 something needed is missing."""
 )
 @click.option("--workspace", type=click.Path(path_type=Path), default=Path(), help="Where runs go.")
+@click.option("--live", is_flag=True, help="Also go to the Hub and back.")
 @output_options
 @click.pass_obj
-def doctor(out: Output, workspace: Path) -> int:
+def doctor(out: Output, workspace: Path, live: bool) -> int:
     """Look at Python, disk, memory, GPU, extras and tokens."""
     findings = list(examine(workspace))
+    if live:
+        from bot.cli.live import examine_live
+
+        steps = list(examine_live(the_hub()))
+        findings += [
+            Finding(name=f"hub: {one.name}", good=one.good, detail=one.detail, needed=True)
+            for one in steps
+        ]
+        if not all(one.good for one in steps):
+            show_findings(out, findings)
+            return HubError.exit_code
+    show_findings(out, findings)
+    return 14 if any(finding.needed and not finding.good for finding in findings) else 0
+
+
+def show_findings(out: Output, findings: Sequence[Finding]) -> None:
+    """One line a finding, with the next step where it is not good."""
     rows = []
     for finding in findings:
         mark = "✔" if finding.good else "✕" if finding.needed else "·"
         rows.append([mark, finding.name, finding.detail, "" if finding.good else finding.hint])
     data = [vars(finding) for finding in findings]
     out.result(data, out.table(rows, ["", "", "", ""]))
-    return 14 if any(finding.needed and not finding.good for finding in findings) else 0
 
 
 def examine(workspace: Path) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import click
 
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
+from bot.cli.retract import retract
 from bot.runner.board import load_board
 from bot.runner.workspace import Workspace
 from leaderboard.board import Board
@@ -20,7 +21,10 @@ FORMATS = ("csv", "json", "parquet")
 
 @click.group()
 def leaderboard() -> None:
-    """Show and export the board of a workspace."""
+    """Show and export the board of a workspace, take runs back."""
+
+
+leaderboard.add_command(retract)
 
 
 @leaderboard.command(

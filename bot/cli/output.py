@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar, cast
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from bot.cli.failure import Failure
 from bot.cli.progress import PlainProgress, Progress, TerminalProgress
 from bot.events import Event, Report, silent
 from bot.recipe.present import render_problem
+from bot.redaction import Redacted
 
 Mode = Literal["human", "json", "quiet"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,6 +90,11 @@ class Output:
         if self.mode == "human":
             self._err.print(text, markup=False, soft_wrap=True)
 
+    def note_table(self, table: Table) -> None:
+        """Show a table on stderr that is not the result."""
+        if self.mode == "human":
+            self._err.print(table)
+
     def print_error(self, text: str) -> None:
         """Print plain text on stderr in every mode."""
         self._err.print(text, markup=False, soft_wrap=True)
@@ -151,7 +157,13 @@ def event_line(event: Event) -> Mapping[str, object]:
 def _console(stream: IO[str], *, color: bool) -> Console:
     # A pipe has no width: never cut a table's cell there.
     width = None if stream.isatty() else 400
-    return Console(file=stream, no_color=None if color else True, highlight=False, width=width)
+    # Whatever is printed goes through one place that takes secrets out.
+    return Console(
+        file=cast("IO[str]", Redacted(stream)),
+        no_color=None if color else True,
+        highlight=False,
+        width=width,
+    )
 
 
 def _problem_data(problem: Any) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError, 
 from bot.evaluation.request import OUT_OF_MEMORY, Request
 from bot.events import Event, Report
 from bot.isolation import child_environment, stopped_at_the_end
+from bot.redaction import redact
 
 LAUNCH: tuple[str, ...] = (sys.executable, "-m", "bot.evaluation.child")
 STAGE = "evaluate"
@@ -155,4 +156,5 @@ def _judge(code: int, last: Mapping[str, Any], log: Path) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return redact(last)
