@@ -37,7 +37,11 @@ def no_cards(model: str) -> LockedCard | None:
 
 
 def family_tree(
-    merge: str, name: str, parents: Sequence[Parentage], card_of: CardOf = no_cards
+    merge: str,
+    name: str,
+    parents: Sequence[Parentage],
+    card_of: CardOf = no_cards,
+    licence: str | None = None,
 ) -> Lineage:
     """The tree from the merge up through its parents' ``base_model`` chains.
 
@@ -46,8 +50,9 @@ def family_tree(
         name: the merge's name.
         parents: its parents in recipe order.
         card_of: looks up cards of further ancestors, for as many as ``GENERATIONS`` generations.
+        licence: the merge's own.
     """
-    nodes = {merge: LineageNode(id=merge, name=name, relation="merge")}
+    nodes = {merge: LineageNode(id=merge, name=name, relation="merge", licence=licence)}
     edges: dict[tuple[str, str], LineageEdge] = {}
     frontier: list[tuple[str, LockedCard]] = []
     for parent in parents:

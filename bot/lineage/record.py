@@ -84,7 +84,9 @@ def build_record(story: Story) -> Record:
     """The record of a run, ended well or not."""
     parentage = [_parentage(story, origin) for origin in story.origins.values()]
     node = story.model_digest or story.run_key
-    tree = family_tree(node, story.name, parentage, story.card_of)
+    licence = _licence(licence_of(story))
+    own = None if licence.id == "unknown" else licence.name or licence.id
+    tree = family_tree(node, story.name, parentage, story.card_of, own)
     about = story.recipe.about
     record = Record(
         run_key=story.run_key,
@@ -95,7 +97,7 @@ def build_record(story: Story) -> Record:
         description=about.description,
         authors=about.authors,
         tags=about.tags,
-        licence=_licence(licence_of(story)),
+        licence=licence,
         created=story.created,
         status="failed" if story.failure else "ok",
         failure=story.failure,
