@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,8 +12,10 @@ from bot.checkpoint.disk import write_atomic
 from bot.cli.connection import fetching
 from bot.cli.options import engine_options
 from bot.cli.output import Output, output_options
-from bot.recipe.load import load_recipe
-from bot.runner.merging import EngineOptions, merge_once
+from bot.errors import UsageError
+from bot.recipe.sweep import Variant, load_sweep
+from bot.runner.merging import EngineOptions, merge_once, merge_variants
+from bot.runner.workspace import write_json
 from bot.sizes import format_bytes, format_seconds
 
 
@@ -22,6 +25,7 @@ Examples:
   mergebot merge recipe.yaml ./merged
   mergebot merge recipe.yaml ./merged --threads 8 --out-shard-size 2GB
   mergebot merge recipe.yaml ./merged --lock
+  mergebot merge sweep.yaml ./variants     # weight: {sweep: [0.3, 0.5]}
 
 Without --lock the parents are not hashed, which is faster; with it the
 folder carries recipe.lock.json and `mergebot verify ./merged` can prove it.
@@ -48,7 +52,11 @@ def merge(
     """Merge RECIPE into the folder OUT, streaming, resumable and atomic."""
     options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
     clock = time.monotonic()
-    loaded = load_recipe(recipe)
+    variants = load_sweep(recipe)
+    if variants[0].choices:
+        merge_sweep(out, variants, out_folder, options, lock=lock)
+        return
+    loaded = variants[0].recipe
     done = merge_once(loaded, out_folder, options, out.report, lock=lock, hub=fetching())
     write_atomic(out_folder / "recipe.yaml", loaded.text.encode())
     out.close()
@@ -66,3 +74,30 @@ def merge(
     }
     text = f"{out_folder}  {len(done.plan.jobs)} tensors, {format_bytes(size)}"
     out.result(data, f"{text}, {format_seconds(seconds)}\ndigest {done.digest}")
+
+
+def merge_sweep(
+    out: Output,
+    variants: Sequence[Variant],
+    folder: Path,
+    options: EngineOptions,
+    *,
+    lock: bool,
+) -> None:
+    """Merge every variant of a sweep into a numbered folder inside OUT."""
+    if lock:
+        raise UsageError(
+            "a sweep leaves no lock", hint="merge the variant you want by itself with --lock"
+        )
+    names = [f"{number:02d}" for number in range(1, len(variants) + 1)]
+    outs = [folder / name for name in names]
+    recipes = [variant.recipe for variant in variants]
+    made = merge_variants(recipes, outs, options, out.report, hub=fetching())
+    rows = []
+    for name, variant, one in zip(names, variants, made, strict=True):
+        write_atomic(folder / name / "recipe.yaml", variant.recipe.text.encode())
+        rows.append({"folder": name, "choices": dict(variant.choices), "model_digest": one.digest})
+    write_json(folder / "sweep.json", {"variants": rows})
+    out.close()
+    lines = [f"{folder / name}  {one.label}" for name, one in zip(names, variants, strict=True)]
+    out.result(rows, "\n".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ from bot.cli.output import Output, output_options
 from bot.cli.publish import announced_data, announced_text, make_operator, operator_options
 from bot.errors import UsageError
 from bot.events import Report
-from bot.recipe.load import load_recipe
 from bot.recipe.model import Recipe
+from bot.recipe.sweep import Variant, load_sweep
 from bot.runner.merging import EngineOptions
 from bot.runner.pipeline import Outcome, RunOptions
 from bot.runner.pipeline import run as run_recipe
+from bot.runner.sweeping import run_sweep
 from bot.runner.workspace import Workspace
 from leaderboard.verdict import judge, sentence
+from leaderboard.wording import points
 
 if TYPE_CHECKING:
     from bot.runner.publishing import Announced, Operator
@@ -39,6 +42,7 @@ Examples:
   mergebot run my.yaml --suite quick --workspace /data/mergebot
   mergebot run a.yaml b.yaml --json
   mergebot run my.yaml --publish my-org --policy not-worse
+  mergebot run sweep.yaml    # weight: {sweep: [0.3, 0.5]}; chosen on a search split
 
 A run that was stopped goes on where it was; a finished one is shown again.
 
@@ -76,29 +80,47 @@ def run(
     """Merge, check, evaluate, compare, document and rank recipes."""
     engine = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
     operator = make_operator(organisation, publishing) if organisation else None
-    loaded = [load_recipe(path) for path in recipes]
+    loaded = [load_sweep(path) for path in recipes]
+    place = Workspace(workspace)
     outcomes = []
-    for recipe in loaded:
+    for variants in loaded:
         options = RunOptions(
-            suites=load_suites(suite_names or suites_of(recipe), datasets),
+            suites=load_suites(suite_names or suites_of(variants[0].recipe), datasets),
             engine=engine,
             batch_size=batch_size,
         )
-        place = Workspace(workspace)
-        outcome = run_recipe(
-            recipe,
-            workspace=place,
-            options=options,
-            report=out.report,
-            hub=fetching(),
-            card_of=ancestors(),
-        )
+        outcome = run_variants(out, variants, place, options)
         done = publish_outcome(outcome, place, operator, out.report) if operator else None
         outcomes.append((outcome, done))
     out.close()
     data = [told_data(outcome, done) for outcome, done in outcomes]
     out.result(data, "\n\n".join(told_text(outcome, done) for outcome, done in outcomes))
     out.note(f"\nthe board: mergebot leaderboard show --workspace {workspace}")
+
+
+def run_variants(
+    out: Output, variants: Sequence[Variant], place: Workspace, options: RunOptions
+) -> Outcome:
+    """Run a recipe; of a sweep, choose a variant on the search split and run that one."""
+    hub, cards = fetching(), ancestors()
+    if not variants[0].choices:
+        return run_recipe(
+            variants[0].recipe,
+            workspace=place,
+            options=options,
+            report=out.report,
+            hub=hub,
+            card_of=cards,
+        )
+    swept = run_sweep(
+        variants, workspace=place, options=options, report=out.report, hub=hub, card_of=cards
+    )
+    rows = [
+        ["→" if trial.label == swept.chosen else "", trial.label, points(trial.score)]
+        for trial in swept.trials
+    ]
+    out.note_table(out.table(rows, ["", "variant", "search split"], right=[2]))
+    return swept.outcome
 
 
 def suites_of(recipe: Recipe) -> tuple[str, ...]:

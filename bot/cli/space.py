@@ -69,6 +69,7 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
     from space_app.hosted import engines
     from space_app.settings import Settings
 
+    weights = WorkspaceWeights(place)
     return Space(
         Settings(
             store=FolderStore(place.board),
@@ -77,7 +78,8 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
             engines=engines(server),
             slider=registered_slider(),
             samples=WorkspaceSamples(place),
-            weights=WorkspaceWeights(place),
+            weights=weights,
+            recipe_folder=weights.recipe_folder,
             examples=example_prompts(),
             recipes=recipes,
             memory=free_memory(),

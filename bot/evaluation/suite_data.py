@@ -81,6 +81,7 @@ class SuiteData(_Strict):
     title: str
     description: str
     split: Literal["report", "search", "test"] = "test"
+    search_suite: Name | None = None
     lm_eval: str
     dtype: Literal["float32", "bfloat16", "float16"]
     batch_size: Annotated[int, Field(ge=1)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
-from bot.engine.execute import execute
+from bot.engine.execute import Output, execute_all
 from bot.engine.version import ENGINE_VERSION
 from bot.errors import StorageError
 from bot.events import Report
@@ -98,14 +99,49 @@ def merge(
         CheckpointError, NonFiniteError: a parent is broken.
         StorageError: the disk refused.
     """
-    lock = make_lock(recipe, family, options)
-    place = workspace.merge(lock.merge_key)
-    plan = make_plan(recipe, family.parents(), catalogue())
-    write_atomic(place / RECIPE_FILE, recipe.text.encode())
-    write_atomic(place / "plan.json", dump_plan(plan).encode())
+    (merged,) = merge_all([recipe], family, workspace, options, report)
+    return merged
+
+
+def merge_all(
+    recipes: Sequence[Recipe],
+    family: Family,
+    workspace: Workspace,
+    options: EngineOptions,
+    report: Report,
+) -> tuple[Merged, ...]:
+    """Make the weights of several recipes over the same parents, which are read once.
+
+    Raises:
+        MergebotError: as ``merge``.
+    """
+    locks = [make_lock(recipe, family, options) for recipe in recipes]
+    places = [workspace.merge(lock.merge_key) for lock in locks]
+    plans = [make_plan(recipe, family.parents(), catalogue()) for recipe in recipes]
+    for recipe, place, plan in zip(recipes, places, plans, strict=True):
+        write_atomic(place / RECIPE_FILE, recipe.text.encode())
+        write_atomic(place / "plan.json", dump_plan(plan).encode())
     clock = time.monotonic()
-    digest = merge_into(place / "model", plan, family, options, report)
-    seconds = time.monotonic() - clock
+    digests = merge_into([place / "model" for place in places], plans, family, options, report)
+    seconds = (time.monotonic() - clock) / len(recipes)
+    return tuple(
+        _finished(recipe, place, plan, lock, digest, seconds, options)
+        for recipe, place, plan, lock, digest in zip(
+            recipes, places, plans, locks, digests, strict=True
+        )
+    )
+
+
+def _finished(
+    recipe: Recipe,
+    place: Path,
+    plan: Plan,
+    lock: Lock,
+    digest: str,
+    seconds: float,
+    options: EngineOptions,
+) -> Merged:
+    """Leave the facts, the lock with its result and the recipe beside the weights."""
     facts = _facts(recipe, place, digest, seconds, options)
     lock = lock.with_result(_result(place / "model", digest))
     for folder in (place, place / "model"):
@@ -138,22 +174,52 @@ def merge_once(
     """
     family = resolve(recipe, report, hub) if lock else open_unpinned(recipe, hub)
     plan = make_plan(recipe, family.parents(), catalogue())
-    digest = merge_into(out, plan, family, options, report)
+    (digest,) = merge_into([out], [plan], family, options, report)
     if lock:
         finished = make_lock(recipe, family, options).with_result(_result(out, digest))
         write_atomic(out / LOCK_FILE, dump_lock(finished).encode())
     return Made(plan=plan, digest=digest)
 
 
-def merge_into(
-    out: Path, plan: Plan, family: Family, options: EngineOptions, report: Report
-) -> str:
-    """Execute a plan into a folder and give the model digest."""
-    sources = open_sources(plan, family.parents().values())
-    sink = FolderSink(out, shard_bytes=options.shard_bytes)
-    return execute(
-        plan, sources, sink, device=options.device, threads=options.threads, report=report
+def merge_variants(
+    recipes: Sequence[Recipe],
+    outs: Sequence[Path],
+    options: EngineOptions,
+    report: Report,
+    *,
+    hub: HubResolver = no_hub,
+) -> tuple[Made, ...]:
+    """Merge the variants of a sweep, each into its folder; the parents are read once.
+
+    Raises:
+        MergebotError: as ``merge``.
+    """
+    family = open_unpinned(recipes[0], hub)
+    plans = [make_plan(recipe, family.parents(), catalogue()) for recipe in recipes]
+    digests = merge_into(outs, plans, family, options, report)
+    return tuple(
+        Made(plan=plan, digest=digest) for plan, digest in zip(plans, digests, strict=True)
     )
+
+
+def merge_into(
+    outs: Sequence[Path],
+    plans: Sequence[Plan],
+    family: Family,
+    options: EngineOptions,
+    report: Report,
+) -> tuple[str, ...]:
+    """Execute plans over the same parents into folders and give the model digests."""
+    parents = family.parents().values()
+    outputs = [
+        Output(
+            plan=plan,
+            sources=open_sources(plan, parents),
+            sink=FolderSink(out, shard_bytes=options.shard_bytes),
+        )
+        for out, plan in zip(outs, plans, strict=True)
+    ]
+    return execute_all(outputs, device=options.device, threads=options.threads, report=report)
 
 
 def _result(model: Path, digest: str) -> LockedResult:

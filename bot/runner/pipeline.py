@@ -19,11 +19,12 @@ from bot.lineage.ancestry import CardOf, no_cards
 from bot.lineage.card import render_card
 from bot.lineage.record import build_record
 from bot.recipe.model import Recipe
+from bot.redaction import redact
 from bot.runner import evidence, story
 from bot.runner.merging import EngineOptions, merge
 from bot.runner.resolve import HubResolver, no_hub, resolve
 from bot.runner.workspace import Workspace, write_json
-from leaderboard.schema import Failure, Record
+from leaderboard.schema import Failure, Record, Sweep
 from leaderboard.store import FolderStore
 
 
@@ -55,6 +56,7 @@ def run(
     report: Report,
     hub: HubResolver = no_hub,
     card_of: CardOf = no_cards,
+    sweep: Sweep | None = None,
 ) -> Outcome:
     """Take one recipe from its file to the board.
 
@@ -67,6 +69,7 @@ def run(
         report: progress.
         hub: opens parents on the Hub.
         card_of: looks up the cards of ancestors on the Hub.
+        sweep: the search this recipe was chosen by, whose trials count as attempts.
 
     Raises:
         MergebotError: a stage failed; what earlier stages made is kept.
@@ -75,13 +78,13 @@ def run(
     told = story.begin(recipe, family, options.suites, options.engine, options.clock())
     told = replace(told, card_of=card_of)
     board = FolderStore(workspace.board)
-    told = story.count_attempts(told, board.load().records)
+    told = story.count_attempts(told, board.load().records, sweep)
     try:
         merged = merge(recipe, family, workspace, options.engine, report)
         checks = evidence.check(merged, family, options.suites, report)
     except (CheckFailedError, NonFiniteError) as refused:
         stage = "check" if isinstance(refused, CheckFailedError) else "merge"
-        failed = replace(told, failure=Failure(stage=stage, message=refused.message))
+        failed = replace(told, failure=Failure(stage=stage, message=redact(refused.message)))
         if told.run_key not in board:
             board.add(build_record(failed))
         raise

@@ -18,7 +18,7 @@ from bot.recipe.model import Recipe
 from bot.runner.host import machine, versions
 from bot.runner.merging import EngineOptions, Merged, make_lock
 from bot.runner.resolve import Family, file_sha256
-from leaderboard.schema import Attempts, Record
+from leaderboard.schema import Attempts, Record, Sweep
 
 
 def begin(
@@ -40,16 +40,21 @@ def begin(
     )
 
 
-def count_attempts(story: Story, records: Sequence[Record]) -> Story:
-    """Count every recipe tried over these parents, this one and failed ones included."""
-    family = story.attempts.family
-    tried = {
-        record.recipe.canonical_hash
+def count_attempts(story: Story, records: Sequence[Record], sweep: Sweep | None = None) -> Story:
+    """Count every recipe tried over these parents: failed ones and a sweep's trials included."""
+    own = recipe_hash(story.recipe)
+    relatives = [
+        record
         for record in records
-        if record.attempts is not None and record.attempts.family == family
-    }
-    tried.add(recipe_hash(story.recipe))
-    return replace(story, attempts=Attempts(family=family, count=len(tried)))
+        if record.attempts is not None and record.attempts.family == story.attempts.family
+    ]
+    known = next((row.attempts for row in relatives if row.recipe.canonical_hash == own), None)
+    if known is not None:
+        return replace(story, attempts=known)
+    before = max((row.attempts.count for row in relatives if row.attempts), default=0)
+    count = before + (sweep.trials if sweep else 1)
+    family = story.attempts.family
+    return replace(story, attempts=Attempts(family=family, count=count, sweep=sweep))
 
 
 def with_merge(story: Story, merged: Merged, checks: CheckReport) -> Story:
