@@ -31,7 +31,7 @@ def task_vectors(
     out: Any,
     out_shift: Any,
 ) -> bool:
-    """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))`` for one grain.
+    """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))``; whether it is finite.
 
     Args:
         stored: uint16 or uint32 (1 + models, elements), the base first.
@@ -48,9 +48,6 @@ def task_vectors(
         lambda_: float32.
         out: uint16 or uint32 (elements,).
         out_shift: as ``shift``, for ``out``.
-
-    Returns:
-        False where anything is not finite.
     """
     models = weight.size
     bits, base_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
@@ -67,10 +64,7 @@ def task_vectors(
             vote = votes[m]
             for j in range(count):
                 vote[j] = values[j] - base[j]
-            if cuts.shape[0]:
-                _trim(vote, count, cuts[m], room[m])
-            if words.shape[0]:
-                _drop(vote, count, words[m, start:], limits[m])
+            _thin(vote, start, count, m, cuts, room, words, limits)
             _weigh(vote, count, scale[m : m + 1], weight[m])
         _sum(votes, count, total)
         if consensus != SUM:
@@ -82,6 +76,16 @@ def task_vectors(
             total[j] = base[j] + total[j] * lambda_
         finite &= store(total_bits, count, out_shift, out, start)
     return finite
+
+
+@compiled
+def _thin(
+    vote: Any, start: int, count: int, m: int, cuts: Any, room: Any, words: Any, limits: Any
+) -> None:
+    if cuts.shape[0]:
+        _trim(vote, count, cuts[m], room[m])
+    if words.shape[0]:
+        _drop(vote, count, words[m, start:], limits[m])
 
 
 @compiled
@@ -191,10 +195,7 @@ def magnitude_sums(
                 vote[j] = floats[1, j] - floats[0, j]
                 wide[j] = abs(vote[j])
             before += pairwise(wide, count)
-            if cuts.shape[0]:
-                _trim(vote, count, cuts[m], room[m])
-            if words.shape[0]:
-                _drop(vote, count, words[m, start:], limits[m])
+            _thin(vote, start, count, m, cuts, room, words, limits)
             for j in range(count):
                 wide[j] = abs(vote[j])
             after += pairwise(wide, count)
