@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -42,18 +41,17 @@ def add_endpoints(context: Context) -> None:
     def compare(models: list[str]) -> dict[str, Any]:
         """Two to four models, the first one as the baseline, paired on shared items."""
         found = compare_models(context.live.current, context.settings.samples, models)
-        if found.refusal or found.baseline is None:
-            raise gr.Error(found.refusal or "nothing to compare")
+        if found.refusal:
+            raise gr.Error(found.refusal)
         others = [
             {
-                "name": versus.row.name,
-                "reason": versus.reason,
-                "overall": asdict(versus.overall) if versus.overall else None,
-                "tasks": [asdict(task) for task in versus.tasks],
+                "name": pair.row.name,
+                "reason": pair.refusal,
+                "comparison": pair.comparison.model_dump(mode="json") if pair.comparison else None,
             }
-            for versus in found.others
+            for pair in found.pairs
         ]
-        return {"baseline": found.baseline.name, "others": others}
+        return {"baseline": found.pairs[0].baseline.name, "others": others}
 
     gr.api(top_models, api_name="top_models", concurrency_limit=None)
     gr.api(model, api_name="model", concurrency_limit=None)

@@ -24,6 +24,11 @@ def no_samples(_suite: str, _model: str) -> None:
     return
 
 
+def no_folder(_row: Row) -> None:
+    """Where recipes' local paths lead nowhere."""
+    return
+
+
 def published_weights(row: Row) -> str | None:
     """The Hub repository of a row: where a merge was published, or what a parent is called."""
     if row.record:
@@ -39,8 +44,9 @@ class Settings:
 
     ``salt`` makes visitors' names unreadable in the votes database; ``recipes`` is the GitHub
     repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
-    who keep recipes there; ``share_base`` the address copied links start with; ``memory`` the bytes
-    that chat models may use together; ``login`` whether people can sign in with the Hub.
+    who keep recipes there; ``recipe_folder`` gives what local paths of a row's recipe are relative
+    to; ``share_base`` the address copied links start with; ``memory`` the bytes that chat models
+    may use together; ``login`` whether people can sign in with the Hub.
     """
 
     store: Store
@@ -52,6 +58,7 @@ class Settings:
     slider: Slider | None = None
     samples: SamplesOf = no_samples
     weights: WeightsOf = published_weights
+    recipe_folder: Callable[[Row], Path | None] = no_folder
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     recipes: str | None = None
     recipes_hub: str | None = None

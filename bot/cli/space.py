@@ -11,7 +11,7 @@ import click
 
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
-from bot.errors import EnvironmentMissingError
+from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.results import MANIFEST, read_evaluation
 from bot.runner.workspace import Workspace, read_json
 from leaderboard.board import Row
@@ -35,6 +35,15 @@ missing, 17 the plan does not include Spaces."""
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--server", help="OpenAI-compatible server for chat, e.g. http://gpu:8000/v1.")
 @click.option("--recipes", metavar="OWNER/NAME", help="GitHub repository that takes recipes.")
+@click.option("--deploy", "target", metavar="ORG/NAME", help="Create or update a Space there.")
+@click.option("--board", metavar="ORG/NAME", help="Dataset whose records a deployed Space shows.")
+@click.option("--hardware", default="zero-a10g", show_default=True, help="Suggested hardware.")
+@click.option("--private", is_flag=True, help="Deploy as a private Space.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the Space's files there instead of serving or deploying.",
+)
 @output_options
 @click.pass_obj
 def space(
@@ -44,8 +53,21 @@ def space(
     host: str,
     server: str | None,
     recipes: str | None,
+    target: str | None,
+    board: str | None,
+    hardware: str,
+    private: bool,
+    folder: Path | None,
 ) -> None:
-    """Open the leaderboard in the browser, with chat."""
+    """Open the leaderboard in the browser, with chat; or put it on the Hub."""
+    if target or folder:
+        variables = {
+            "MERGEBOT_BOARD": board,
+            "MERGEBOT_RECIPES": recipes,
+            "MERGEBOT_SERVER": server,
+        }
+        _publish(out, target, folder, variables, hardware=hardware, private=private)
+        return
     app = local_space(Workspace(workspace), server=server, recipes=recipes)
     out.note(f"the board of {workspace}; stop with Ctrl-C")
     app.launch(server_name=host, server_port=port, quiet=out.json)
@@ -60,9 +82,7 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
     try:
         from space_app.app import Space
     except ModuleNotFoundError as missing:
-        raise EnvironmentMissingError(
-            f"the Space needs {missing.name}", hint="pip install 'mergebot[space]'"
-        ) from missing
+        raise _missing(missing) from missing
     from space_app.chat.limits import Limits
     from space_app.chat.memory import free_memory
     from space_app.chat.slider import registered_slider
@@ -85,6 +105,50 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
             memory=free_memory(),
             limits=Limits(per_minute=600, per_hour=36_000),
         )
+    )
+
+
+def _publish(
+    out: Output,
+    target: str | None,
+    folder: Path | None,
+    variables: Mapping[str, str | None],
+    *,
+    hardware: str,
+    private: bool,
+) -> None:
+    """Write the Space's folder, or create and update it on the Hub."""
+    tools = _deploy_tools()
+    known = {name: value for name, value in variables.items() if value}
+    deployment = tools.Deployment(variables=known, hardware=hardware, examples=example_prompts())
+    if folder is not None:
+        tools.write_folder(deployment, folder)
+        out.result({"folder": str(folder)}, f"wrote {folder}; start it with python app.py")
+        return
+    if "MERGEBOT_BOARD" not in known:
+        raise UsageError(
+            "a deployed Space needs a board to show",
+            hint="name the dataset with the records: --board ORG/NAME",
+        )
+    done = tools.deploy(target, deployment, private=private)
+    listed = [f"  {name}: {what}" for name, what in done.secrets.items()]
+    verb = "created" if done.created else "updated"
+    text = [f"{verb} {done.url}", f"commit {done.commit}", "", "secrets of its settings:", *listed]
+    data = {"url": done.url, "commit": done.commit, "created": done.created}
+    out.result({**data, "secrets": dict(done.secrets)}, "\n".join(text))
+
+
+def _deploy_tools() -> Any:
+    try:
+        from space_app import deploy
+    except ModuleNotFoundError as missing:
+        raise _missing(missing) from missing
+    return deploy
+
+
+def _missing(missing: ModuleNotFoundError) -> EnvironmentMissingError:
+    return EnvironmentMissingError(
+        f"the Space needs {missing.name}", hint="pip install 'mergebot[space]'"
     )
 
 

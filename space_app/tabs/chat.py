@@ -14,6 +14,7 @@ from space_app.chat.models import chat_models, choice_label
 from space_app.context import Context
 from space_app.tabs.blind import BlindRow, blind_row, wire_blind
 from space_app.tabs.chat_view import MODES, cleared, mode_changed, stats_html, status_html
+from space_app.tabs.live import LiveSlider, live_slider, wire_slider
 from space_app.tabs.talk import Form, converse, find_model
 
 PRIVACY = (
@@ -44,6 +45,7 @@ class ChatTab:
     clear: Any
     turns: tuple[Any, Any]
     blind: BlindRow
+    slider: LiveSlider
 
     def choose(self, context: Context, word: str | None) -> Any:
         """The model picker set to a model from an address, its choices brought up to date."""
@@ -59,6 +61,7 @@ def chat_tab(context: Context) -> ChatTab:
     tab = _layout(context)
     _wire(context, tab)
     wire_blind(context, tab)
+    wire_slider(context, tab.slider, tab.model, tab.status)
     return tab
 
 
@@ -95,6 +98,7 @@ def _layout(context: Context) -> ChatTab:
         )
         other = gr.Dropdown(choices, label="Against", elem_id="chat-other", visible=False)
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
+    slider = live_slider()
     system, knobs = _settings()
     with gr.Row(elem_id="chat-panes"):
         left = _pane("A", visible=True)
@@ -116,7 +120,7 @@ def _layout(context: Context) -> ChatTab:
         mode=mode, model=model, other=other, status=status, system=system, knobs=knobs,
         panes=(left[1], right[1]), stats=(left[2], right[2]), stops=(left[3], right[3]),
         right=right[0], message=message, send=send, stop=stop, again=again, clear=clear,
-        turns=(gr.State(()), gr.State(())), blind=blind,
+        turns=(gr.State(()), gr.State(())), blind=blind, slider=slider,
     )  # fmt: skip
 
 
@@ -159,7 +163,7 @@ def _examples(context: Context) -> list[tuple[Any, str]]:
 
 def _wire(context: Context, tab: ChatTab) -> None:
     inputs = [tab.mode, tab.message, *tab.turns, tab.model, tab.other, tab.system, *tab.knobs]
-    inputs.append(tab.blind.token)
+    inputs += [tab.blind.token, tab.slider.made]
     outputs = [
         tab.status, *tab.panes, *tab.stats, *tab.turns, tab.message, tab.send, tab.stop, tab.again,
         *tab.stops, tab.blind.token, tab.blind.votes,

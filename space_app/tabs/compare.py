@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from space_app.compare_html import compare_page
-from space_app.comparing import MOST, compare
+from leaderboard.versus import MOST
+from space_app.compare_page import compare_page
+from space_app.comparing import compare
 from space_app.context import Context
 from space_app.tabs.model import model_choices
 

@@ -40,9 +40,9 @@ def submit_tab(context: Context) -> SubmitTab:
     kept = gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
     gr.HTML(
         '<div class="mb mb-page mb-short"><h1 tabindex="-1">Submit a recipe</h1>'
-        '<p class="mb-lead">Checked as you type, with the messages of <code>mergebot validate</code>.'
-        " Whether the parents exist"
-        " and fit together is checked on the pull request.</p></div>",
+        '<p class="mb-lead">Checked as you type, with the messages of'
+        " <code>mergebot validate</code>. Whether the parents exist and fit together is checked on"
+        " the pull request.</p></div>",
         apply_default_css=False,
     )
     with gr.Row():

@@ -28,15 +28,14 @@ class Form:
     other: str | None
     system: str
     sampling: Sampling
-    seed: int | None
     token: str | None
+    made: ChatModel | None
 
     @classmethod
     def of(cls, values: tuple[Any, ...]) -> Form:
         """From the values in the order of the inputs."""
-        mode, message, left, right, model, other, system, heat, top, most, penalty, seed, token = (
-            values
-        )
+        mode, message, left, right, model, other, system, heat, top, most, *rest = values
+        penalty, seed, token, made = rest
         chosen = fresh_seed() if seed is None else int(seed)
         sampling = Sampling(
             temperature=float(heat), top_p=float(top), max_tokens=int(most),
@@ -44,8 +43,7 @@ class Form:
         )  # fmt: skip
         return cls(
             mode=mode, message=message or "", turns=(_turns(left), _turns(right)), model=model,
-            other=other, system=system or "", sampling=sampling, token=token,
-            seed=None if seed is None else int(seed),
+            other=other, system=system or "", sampling=sampling, token=token, made=made,
         )  # fmt: skip
 
     @property
@@ -109,6 +107,8 @@ def _models(context: Context, form: Form) -> tuple[tuple[ChatModel, ...] | None,
         return _blind_models(context, form)
     keys = (form.model, form.other)[: form.sides]
     found = [find_model(context, key) for key in keys]
+    if form.made is not None and found and found[0] is not None:
+        found[0] = form.made
     models = tuple(model for model in found if model is not None)
     if len(models) < form.sides:
         return None, None, "Choose a model first." if form.sides == 1 else "Choose two models."
