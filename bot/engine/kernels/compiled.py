@@ -16,5 +16,13 @@ def compiled(function: F) -> F:
     No fast-math, so that a product and a sum are rounded separately as NumPy does; division by zero
     gives an infinity, as NumPy does.
     """
-    compiler = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
-    return cast("F", compiler(function))
+    try:
+        kernel = _compiler(keep=True)(function)
+    except RuntimeError:  # neither this folder nor the user's cache can be written
+        kernel = _compiler(keep=False)(function)
+    return cast("F", kernel)
+
+
+def _compiler(*, keep: bool) -> Callable[..., Any]:
+    compiler: Callable[..., Any] = njit(nogil=True, cache=keep, fastmath=False, error_model="numpy")
+    return compiler
