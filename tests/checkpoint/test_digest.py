@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.checkpoint.digest import (
@@ -32,6 +32,7 @@ def by_hand(content: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, SIZE - 1), max_size=5, unique=True), st.randoms())
 def test_pieces_may_come_in_any_order(cuts: list[int], random: Random) -> None:
     edges = [0, *sorted(cuts), SIZE]

@@ -111,6 +111,7 @@ specs = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(specs)
 def test_what_is_built_is_read_by_safetensors_and_by_us(layout: list[TensorSpec]) -> None:
     header = build_header(layout)
@@ -126,7 +127,7 @@ def test_what_is_built_is_read_by_safetensors_and_by_us(layout: list[TensorSpec]
     }
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_a_damaged_file_is_never_accepted_where_safetensors_refuses(data: st.DataObject) -> None:
     content = bytearray(save({"a": np.ones((2, 3), np.float32), "b": np.ones(4, np.int8)}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.checkpoint.decode import all_finite, decode
@@ -51,6 +51,7 @@ def test_rounding_is_torchs(dtype: Dtype) -> None:
     np.testing.assert_array_equal(ours, expected.float().numpy())
 
 
+@settings(deadline=None)
 @given(st.floats(width=64, allow_nan=False))
 def test_float64_is_rounded_once(value: float) -> None:
     with np.errstate(over="ignore"):
