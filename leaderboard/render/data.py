@@ -1,8 +1,8 @@
 """The board as the browser gets it: lean columns at once, parents and tasks on demand.
 
-Columns are lists of one length, one entry a row. Scores are whole tenths of a point, ranks and
-scores differences to the row before, words that repeat indices into a list of their own; so ten
-thousand models stay small.
+Columns are lists of one length, one entry a row; ids, ten characters each, are one text. Scores
+are whole tenths of a point, ranks and scores differences to the row before, words that repeat
+indices into a list of their own; so ten thousand models stay small.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from leaderboard.verdict import Verdict
 from leaderboard.wording import memory, moment, parameters
 
 VERDICTS = list(Verdict)
+USUAL_BYTES = 2.4
+ID_LENGTH = 10
 UNITS = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
 def model_id(key: str) -> str:
     """A short name of a model for addresses and files."""
-    return hashlib.sha256(key.encode()).hexdigest()[:10]
+    return hashlib.sha256(key.encode()).hexdigest()[:ID_LENGTH]
 
 
 def board_data(board: Board) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def board_data(board: Board) -> dict[str, Any]:
         "tasks": [{"task": task.task, "title": clean(task.title)} for task in board.tasks],
         "verdicts": [[verdict.value, verdict.symbol, verdict.slug] for verdict in VERDICTS],
         "columns": {
-            "id": [model_id(row.key) for row in rows],
+            "id": "".join(model_id(row.key) for row in rows),
             "name": [clean(row.name) for row in rows],
             "kind": _coded(row.kind for row in rows),
             "low": _steps([row.rank_low for row in rows]),
@@ -51,13 +53,13 @@ def board_data(board: Board) -> dict[str, Any]:
                 VERDICTS.index(row.judgement.verdict) if row.judgement else None for row in rows
             ],
             "delta": [_tenths(row.judgement.delta if row.judgement else None) for row in rows],
-            "below": [_reach(row, low=True) for row in rows],
-            "above": [_reach(row, low=False) for row in rows],
+            "below": [_reach(row)[0] for row in rows],
+            "skew": [_reach(row)[1] for row in rows],
             "holds": [int(row.holds) for row in rows],
             "flags": [len(row.flags) for row in rows],
             "method": _coded(row.method for row in rows),
             "params": [_shown_size(row.parameters) for row in rows],
-            "memory": [_shown_memory(row.memory_bytes) for row in rows],
+            "memory": [_memory(row) for row in rows],
             "licence": _coded(row.licence for row in rows),
             "base": _coded(row.base for row in rows),
             "created": _coded(row.created[:10] for row in rows),
@@ -111,14 +113,15 @@ def _half(row: Row) -> int | None:
     return _tenths((row.headline.high - row.headline.low) / 2)
 
 
-def _reach(row: Row, *, low: bool) -> int | None:
-    """How far the difference's interval reaches below or above it, in tenths of a point."""
+def _reach(row: Row) -> tuple[int | None, int | None]:
+    """How far the difference's interval reaches below it, and how much further above it."""
     judgement = row.judgement
-    if judgement is None or judgement.delta is None:
-        return None
-    end = _tenths(judgement.low if low else judgement.high)
-    middle = _tenths(judgement.delta)
-    return None if end is None or middle is None else abs(end - middle)
+    if judgement is None:
+        return None, None
+    middle, low, high = (_tenths(end) for end in (judgement.delta, judgement.low, judgement.high))
+    if middle is None or low is None or high is None:
+        return None, None
+    return middle - low, (high - middle) - (middle - low)
 
 
 def _steps(values: Sequence[int | None]) -> list[int | None]:
@@ -138,11 +141,17 @@ def _shown_size(count: int | None) -> int | None:
     return round(float(shown[:-1]) * UNITS[shown[-1]])
 
 
-def _shown_memory(count: int | None) -> float | None:
-    """Megabytes to the digits that are shown."""
-    if count is None:
+def _memory(row: Row) -> float | None:
+    """Megabytes to the digits that are shown; 0 for what follows from the size, as it mostly does.
+
+    That is two bytes a parameter and a fifth more, within 2 %.
+    """
+    if row.memory_bytes is None:
         return None
-    figure, unit = memory(count).split()
+    usual = (row.parameters or 0) * USUAL_BYTES
+    if abs(row.memory_bytes - usual) < 0.02 * usual:
+        return 0
+    figure, unit = memory(row.memory_bytes).split()
     return round(float(figure) * {"B": 1e-6, "kB": 1e-3, "MB": 1, "GB": 1e3, "TB": 1e6}[unit], 6)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from leaderboard.board import Board
+from leaderboard.board import Board, Row
 from leaderboard.errors import BoardError
 from leaderboard.provenance import LineageNode
 from leaderboard.render.data import board_data, extra_data, model_id, script_json
@@ -35,7 +35,7 @@ def write_site(board: Board, folder: Path, *, title: str = "Merge leaderboard") 
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        for path, content in site_files(board, title=title).items():
+        for path, content in site_files(board, title=title):
             target = fresh / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
@@ -46,10 +46,25 @@ def write_site(board: Board, folder: Path, *, title: str = "Merge leaderboard") 
     return folder / "index.html"
 
 
-def site_files(board: Board, *, title: str = "Merge leaderboard") -> dict[str, bytes]:
-    """Every file of the site by its path; the same board gives the same bytes."""
+def site_files(board: Board, *, title: str = "Merge leaderboard") -> Iterator[tuple[str, bytes]]:
+    """Every file of the site as path and content, model pages last and one at a time.
+
+    The same board gives the same bytes.
+    """
+    assets = _assets(board)
+    version = hashlib.sha256(b"".join(assets[path] for path in sorted(assets))).hexdigest()[:10]
+    yield from assets.items()
+    yield "index.html", board_page(board, title=title, version=version).encode()
+    pages = Pages(node=_node_pages(board), row=_file_name)
+    for row in (*board.rows, *board.unranked):
+        content = model_html(row, board, pages=pages)
+        page = model_page(row.name, content, title=title, version=version)
+        yield f"models/{_file_name(row)}", page.encode()
+
+
+def _assets(board: Board) -> dict[str, bytes]:
     files = {"static/" + path.name: path.read_bytes() for path in (STYLE, *SCRIPTS)}
-    files |= {
+    return files | {
         "static/data.js": _script("data", board_data(board)),
         "static/extra.js": _script("extra", extra_data(board)),
         "leaderboard.csv": board_csv(board).encode(),
@@ -57,21 +72,16 @@ def site_files(board: Board, *, title: str = "Merge leaderboard") -> dict[str, b
         "leaderboard.parquet": board_parquet(board),
         MARKER: b"written by mergebot; replaced as a whole by the next build\n",
     }
-    version = hashlib.sha256(b"".join(files[path] for path in sorted(files))).hexdigest()[:10]
-    files["index.html"] = board_page(board, title=title, version=version).encode()
-    pages = Pages(node=_node_pages(board), row=lambda row: f"{model_id(row.key)}.html")
-    for row in (*board.rows, *board.unranked):
-        page = model_page(
-            row.name, model_html(row, board, pages=pages), title=title, version=version
-        )
-        files[f"models/{model_id(row.key)}.html"] = page.encode()
-    return files
+
+
+def _file_name(row: Row) -> str:
+    return f"{model_id(row.key)}.html"
 
 
 def _node_pages(board: Board) -> Callable[[LineageNode], str | None]:
     """Where a lineage node's own page is: found by its id, digest or name."""
     pages = {
-        name: f"{model_id(row.key)}.html"
+        name: _file_name(row)
         for row in (*board.unranked, *board.rows)
         for name in (row.name, row.key)
     }

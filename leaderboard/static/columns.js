@@ -35,13 +35,16 @@ window.mergebot = window.mergebot || {};
     return place === null ? null : column.words[place];
   }
 
-  /* Ranks and scores come as differences to the row before; undone once, in place. */
+  /* Ids come as one text, ranks and scores as differences to the row before; undone once. */
   mergebot.unfold = function (data) {
     if (data.unfolded) return data;
+    data.columns.id = data.columns.id.match(/.{10}/g) || [];
     for (const key of ["low", "high", "score"]) {
       let last = 0;
       data.columns[key] = data.columns[key].map((step) => (step === null ? null : (last += step)));
     }
+    const { memory, params } = data.columns; // 0: two bytes a parameter and a fifth more
+    data.columns.memory = memory.map((mb, row) => (mb === 0 ? (params[row] * 2.4) / 1e6 : mb));
     data.unfolded = true;
     return data;
   };
@@ -118,7 +121,7 @@ window.mergebot = window.mergebot || {};
       sign.setAttribute("aria-hidden", "true");
       whole.append(sign, element("span", "mb-hidden", words));
       if (c.delta[row] !== null) {
-        const span = "[" + points(c.delta[row] - c.below[row]) + ", " + points(c.delta[row] + c.above[row]) + "]";
+        const span = "[" + points(c.delta[row] - c.below[row]) + ", " + points(c.delta[row] + c.below[row] + c.skew[row]) + "]";
         whole.append(" " + signed(c.delta[row]) + " ", element("span", "mb-interval", span));
       }
       td.append(whole);

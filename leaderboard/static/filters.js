@@ -2,8 +2,6 @@
 "use strict";
 window.mergebot = window.mergebot || {};
 (function (mergebot) {
-  const collator = new Intl.Collator("en", { numeric: true });
-
   mergebot.DEFAULTS = {
     q: "", kind: "", hidden: "", method: "", base: "", licence: "", verdict: "",
     min: "", max: "", memory: "", since: "", sort: "-score", cols: "",
@@ -89,8 +87,8 @@ window.mergebot = window.mergebot || {};
   /* Each row's place in the order of a column's texts; worked out once for all rows. */
   mergebot.places = function (column) {
     if (column.places) return column.places;
-    const texts = column.all.map(column.value);
-    const words = [...new Set(texts)].filter((text) => text !== null).sort(collator.compare);
+    const texts = column.all.map((row) => column.value(row)?.toLowerCase() ?? null);
+    const words = [...new Set(texts)].filter((text) => text !== null).sort();
     const place = new Map(words.map((text, at) => [text, at]));
     column.places = Float64Array.from(texts, (text) => place.get(text) ?? NaN);
     return column.places;

@@ -85,7 +85,7 @@ def test_html_and_drawings_stay_inert(name):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name):
-    files = site_files(build_board([hostile_record(name)]))
+    files = dict(site_files(build_board([hostile_record(name)])))
     pages = [content.decode() for path, content in files.items() if path.endswith(".html")]
     scripts = [node for page in pages for node in parse(page).all("script")]
     assert all((node.attributes.get("src") or "static/").startswith("static/") for node in scripts)
