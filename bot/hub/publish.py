@@ -23,7 +23,7 @@ from bot.hub.snapshot import require_hub_id
 HEAD_MOVED = (409, 412)
 """Another commit is in progress, or has happened since the parent was read."""
 
-KEYS = re.compile(r"^(Run-Key|Merge-Key): ([0-9a-f]{8,64})$", re.MULTILINE)
+KEYS = re.compile(r"^(Run-Key|Merge-Key): (\S{4,128})$", re.MULTILINE)
 UNTOUCHED = frozenset({".gitattributes"})
 """What a repository holds that was made and never filled."""
 
