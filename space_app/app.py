@@ -22,9 +22,14 @@ from space_app.ways import TABS, arrive, open_models
 class Space:
     """The whole application; `launch` serves it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.context = Context.of(settings)
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self.blocks = self._build()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Space:
+        """The application for these settings."""
+        return cls(Context.of(settings))
 
     def launch(self, **options: Any) -> Any:
         """Serve; options go to Gradio's launch. Returns what it returns."""

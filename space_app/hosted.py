@@ -66,7 +66,7 @@ def _store(board: str, cache: Path) -> Store:
 
 def main() -> None:
     """Serve on every address, as a Space's container does."""
-    Space(settings_from(os.environ)).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
+    Space.of(settings_from(os.environ)).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
 
 
 if __name__ == "__main__":

@@ -86,12 +86,21 @@ class LiveBoard:
         store: where the records are.
         suite: the suite to rank by; the newest run's where None.
         clock: tells the time.
+        build: makes a board of records.
     """
 
-    def __init__(self, store: Store, *, suite: str | None = None, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        suite: str | None = None,
+        clock: Clock = now,
+        build: Callable[..., Board] = build_board,
+    ) -> None:
         self._store = store
         self._suite = suite
         self._clock = clock
+        self._build = build
         self._records: tuple[Record, ...] | None = None
         self._current = Snapshot.of(build_board(()), loaded=clock())
         self._reading = threading.Lock()
@@ -113,7 +122,7 @@ class LiveBoard:
                 return self._current
             if loaded.records != self._records or self._current.problem:
                 self._records = loaded.records
-                board = build_board(loaded.records, suite=self._suite)
+                board = self._build(loaded.records, suite=self._suite)
                 left_out = [problem.message for problem in loaded.problems]
                 self._current = Snapshot.of(board, loaded=self._clock(), left_out=left_out)
         return self._current

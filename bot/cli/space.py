@@ -90,7 +90,7 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
     from space_app.settings import Settings
 
     weights = WorkspaceWeights(place)
-    return Space(
+    return Space.of(
         Settings(
             store=FolderStore(place.board),
             votes=place.root / "votes.sqlite",

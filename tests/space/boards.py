@@ -1,0 +1,65 @@
+"""Stores, contexts and served Spaces for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from leaderboard.schema import Record
+from leaderboard.store import Loaded
+from space_app.chat.engine import Engine
+from space_app.chat.limits import Limits
+from space_app.context import Context
+from space_app.settings import Settings
+from tests.leaderboard.samples import PARENTS, failed_record, record_of, scores_of
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+SHARES = {"good": (0.75, 0.85, 0.80), "plain": (0.55, 0.70, 0.60), "bad": (0.30, 0.20, 0.40)}
+
+
+class MemoryStore:
+    """Records held in memory; `failure` makes reading fail."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = tuple(records)
+        self.failure: Exception | None = None
+
+    def load(self) -> Loaded:
+        if self.failure:
+            raise self.failure
+        return Loaded(records=self.records)
+
+
+def records() -> list[Record]:
+    """Three merges of the same parents, one with a name that wants to be a script, one failure."""
+    made = [record_of(name, shares) for name, shares in SHARES.items()]
+    hostile = record_of(HOSTILE, (0.5, 0.9, 0.6))
+    texts = {record.name: record.recipe.text for record in made}
+    assert len(set(texts)) == 3
+    return [*made, hostile, failed_record()]
+
+
+def samples(_suite: str, key: str):
+    """Scores by item of the merges and parents of `records`, except for one."""
+    shares = {f"digest-{name}": found for name, found in SHARES.items()} | dict(PARENTS)
+    return scores_of(shares[key]) if key in shares else None
+
+
+def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: object) -> Settings:
+    fields: dict[str, object] = {
+        "store": MemoryStore(records()),
+        "votes": folder / "votes.sqlite",
+        "salt": "salt",
+        "engines": tuple(engines),
+        "samples": samples,
+        "weights": lambda row: f"somewhere/{row.key}",
+        "examples": {"skills": ("reverse cabd=", "sort cabd=")},
+        "recipes": "org/recipes",
+        "memory": 3_000_000,
+        "limits": Limits(per_minute=600, per_hour=36_000),
+    }
+    return Settings(**(fields | changes))
+
+
+def context(folder: Path, **changes: object) -> Context:
+    return Context.of(settings(folder, **changes))

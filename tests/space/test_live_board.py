@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from leaderboard.schema import Record
+from space_app.live_board import LiveBoard
+from space_app.pages import board_html, model_page
+from space_app.routes import board_routes
+from tests.leaderboard.samples import record_of
+from tests.space.boards import MemoryStore, records
+from tests.space.covering import covers
+
+
+def at_nine() -> datetime:
+    return datetime(2026, 11, 22, 9, 14, tzinfo=UTC)
+
+
+def test_a_row_is_found_by_id_key_run_and_name():
+    snapshot = LiveBoard(MemoryStore(records())).current
+    good = snapshot.find("good")
+    assert good is snapshot.find("digest-good") is snapshot.find("run-good")
+    assert snapshot.find("nobody") is None
+    assert snapshot.near("goood")[0] == "good"
+
+
+@covers("LB12")
+def test_a_failed_refresh_keeps_the_last_board_and_says_so():
+    store = MemoryStore(records())
+    live = LiveBoard(store, clock=at_nine)
+    before = live.current.board
+    store.failure = ConnectionError("Hub 503")
+    live.refresh()
+    assert live.current.board is before
+    page = board_html(live.current, title="Board")
+    assert "Data from 09:14 UTC; the last refresh failed (Hub 503)." in page
+    assert 'data-id="' in page
+    store.failure = None
+    assert live.refresh().problem is None
+    assert "failed (Hub" not in board_html(live.current, title="Board")
+
+
+@covers("LB12")
+def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_recovers():
+    store = MemoryStore(records())
+    store.failure = OSError("no route to host")
+    live = LiveBoard(store)
+    page = board_html(live.current, title="Board")
+    assert "No evaluated models yet" in page
+    assert "no route to host" in page
+    store.failure = None
+    assert live.refresh().board.rows
+
+
+def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it():
+    store = MemoryStore(records())
+    live = LiveBoard(store)
+    first = live.current
+    assert live.refresh() is first
+    store.records = (*store.records, record_of("newer", (0.9, 0.9, 0.9)))
+    assert live.refresh().version != first.version
+
+
+def test_broken_records_are_counted_on_the_page():
+    class Broken(MemoryStore):
+        def load(self):
+            from leaderboard.errors import RecordError
+            from leaderboard.store import Loaded
+
+            return Loaded(records=self.records, problems=(RecordError("run-x.json is not JSON"),))
+
+    live = LiveBoard(Broken(records()))
+    assert "1 record could not be read." in board_html(live.current, title="Board")
+
+
+def test_the_data_come_compressed_and_once_per_version():
+    live = LiveBoard(MemoryStore(records()))
+    client = TestClient(Starlette(routes=board_routes(live)))
+    answer = client.get("/board/data", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json() == json.loads(gzip.decompress(live.current.lean))
+    again = client.get("/board/data", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+    plain = client.get("/board/extra", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert set(plain.json()["tasks"]) == {"reverse", "sort", "shift"}
+
+
+@covers("MP7")
+def test_unknown_pending_failed_and_gated_models_have_pages():
+    gated = record_of("guarded")
+    parents = tuple(parent.model_copy(update={"gated": True}) for parent in gated.parents)
+    pending: Record = record_of("early").model_copy(update={"suites": ()})
+    snapshot = LiveBoard(MemoryStore([*records(), pending])).current
+    unknown = model_page(snapshot, "goood <b>")
+    assert "There is no model “goood &lt;b&gt;”" in unknown
+    assert unknown.count("<li>") == 3
+    assert "layer 3: q_proj holds 12 NaN" in model_page(snapshot, "broken")
+    assert "not evaluated yet" in model_page(snapshot, "early")
+    guarded = MemoryStore([gated.model_copy(update={"parents": parents})])
+    assert "It is gated" in model_page(LiveBoard(guarded).current, "base")

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
+
+from space_app.live_board import LiveBoard
+from space_app.votes.booth import Booth, Voter, identities, names_itself, related_pairs
+from space_app.votes.database import Vote, VoteDatabase
+from space_app.votes.tally import pair_tally, tally_words, wilson
+from tests.space.boards import MemoryStore, records
+from tests.space.covering import covers
+
+VOTER = Voter("account:ada", counted=True)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return LiveBoard(MemoryStore(records())).current.board.rows
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def booth(tmp_path: Path, clock: Clock) -> Booth:
+    return Booth(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
+
+
+def finished(booth: Booth, rows, clock: Clock, texts=("one.", "two.")):
+    found = booth.open(rows)
+    booth.answered(found.token, texts)
+    clock.now += 20
+    return found
+
+
+def vote(choice="left", *, left="a", right="b", uncounted=None, number=0, visitor="v") -> Vote:
+    return Vote(
+        round=f"r{number}", created=float(number), visitor=visitor, left=left, right=right,
+        choice=choice, settings={}, uncounted=uncounted,
+    )  # fmt: skip
+
+
+@given(st.integers(1, 500), st.data())
+def test_the_interval_is_wilsons(n, data):
+    wins = data.draw(st.integers(0, n))
+    low, high = wilson(wins, n)
+    expected = proportion_confint(wins, n, method="wilson")
+    assert math.isclose(low, expected[0], abs_tol=1e-9)
+    assert math.isclose(high, expected[1], abs_tol=1e-9)
+
+
+def test_votes_are_counted_by_pair_whichever_side_they_stood_on():
+    votes = [
+        vote("left", number=1),
+        vote("right", left="b", right="a", number=2),
+        vote("right", number=3),
+        vote("tie", number=4),
+        vote("both bad", number=5),
+        vote("left", number=6, uncounted="not signed in"),
+        vote("left", right="c", number=7),
+    ]
+    tally = pair_tally(votes, "a", "b")
+    assert (tally.wins, tally.losses, tally.ties, tally.both_bad, tally.dropped) == (2, 1, 1, 1, 1)
+    assert tally.provisional
+    swapped = pair_tally(votes, "b", "a")
+    assert (swapped.wins, swapped.losses) == (1, 2)
+
+
+def test_fifty_votes_are_words_without_provisional():
+    votes = [vote("left" if number < 32 else "right", number=number) for number in range(50)]
+    words = tally_words(pair_tally(votes, "a", "b"), "a", "b")
+    assert words.startswith("a won 32 of 50 decisive votes against b: 64 % [50, 76]")
+    assert "Provisional" not in words
+
+
+@covers("BV2")
+def test_sides_and_pairs_are_drawn_evenly(booth, rows):
+    draws = [booth.open(rows) for _ in range(400)]
+    merges_left = sum(found.left.kind == "merge" for found in draws if
+                      {found.left.kind, found.right.kind} != {"merge"})  # fmt: skip
+    mixed = sum({found.left.kind, found.right.kind} != {"merge"} for found in draws)
+    # Five standard deviations of a fair coin.
+    assert abs(merges_left - mixed / 2) < 2.5 * math.sqrt(mixed)
+    assert len({found.token for found in draws}) == 400
+
+
+def test_only_related_models_meet(rows):
+    for first, second in related_pairs(rows):
+        assert first.key != second.key
+        parents = set(first.parents) | set(second.parents)
+        assert {first.name, second.name} & parents or set(first.parents) & set(second.parents)
+    assert related_pairs(rows[:1]) == []
+
+
+@covers("BV3")
+def test_a_second_vote_is_refused_and_changes_nothing(booth, rows, clock, tmp_path):
+    found = finished(booth, rows, clock)
+    assert booth.vote(found.token, "left", VOTER).refusal is None
+    clock.now += 60
+    again = booth.vote(found.token, "right", VOTER)
+    assert "You have voted in this round" in again.refusal
+    assert again.round is found
+    kept = VoteDatabase(tmp_path / "v.sqlite").votes()
+    assert [one.choice for one in kept] == ["left"]
+
+
+def test_a_round_needs_answers_and_a_known_token(booth, rows):
+    found = booth.open(rows)
+    assert "Wait for the answers" in booth.vote(found.token, "left", VOTER).refusal
+    assert "This round is over" in booth.vote("guess", "left", VOTER).refusal
+
+
+@covers("BV7")
+def test_votes_close_together_and_too_many_a_day_are_refused(booth, rows, clock):
+    first = finished(booth, rows, clock)
+    booth.vote(first.token, "left", VOTER)
+    second = booth.open(rows)
+    booth.answered(second.token, ("a.", "b."))
+    clock.now += 4
+    assert "vote again in 7 s" in booth.vote(second.token, "left", VOTER).refusal
+    for _ in range(49):
+        assert booth.vote(finished(booth, rows, clock).token, "tie", VOTER).refusal is None
+    last = finished(booth, rows, clock)
+    assert "50 times today" in booth.vote(last.token, "left", VOTER).refusal
+    clock.now += 86_400
+    assert booth.vote(last.token, "left", VOTER).refusal is None
+
+
+@covers("BV6")
+@pytest.mark.parametrize(
+    ("texts", "wait", "voter", "why"),
+    [
+        (("I am sort-ft, trained by", "x."), 20, VOTER, "an answer named a model"),
+        (("fine.", "x."), 1, VOTER, "voted before the answers could be read"),
+        (("fine.", "x."), 20, Voter("address:1", counted=False), "not signed in"),
+        (("a resort-ftx", "x."), 20, VOTER, None),
+    ],
+)
+def test_votes_that_cannot_count_are_kept_with_the_reason(rows, texts, wait, voter, why, tmp_path):
+    clock = Clock()
+    booth = Booth(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
+    found = booth.open([row for row in rows if row.name in {"good", "sort-ft"}])
+    booth.answered(found.token, texts)
+    clock.now += wait
+    outcome = booth.vote(found.token, "left", voter)
+    assert outcome.uncounted == why
+    assert booth.tally("digest-good", "sort-ft").dropped == (why is not None)
+
+
+def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(booth, rows, clock):
+    pair = [row for row in rows if row.name in {"good", "base"}]
+    reasons = [booth.vote(finished(booth, pair, clock).token, "tie", VOTER) for _ in range(6)]
+    assert [one.uncounted is None for one in reasons] == [True] * 5 + [False]
+
+
+def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(booth, rows, clock, tmp_path):
+    for _ in range(2):
+        booth.vote(finished(booth, rows, clock).token, "left", VOTER)
+    content = (tmp_path / "v.sqlite").read_bytes() + (tmp_path / "v.sqlite-wal").read_bytes()
+    assert b"ada" not in content
+    assert booth.forget("account:someone-else") == 0
+    assert booth.forget("account:ada") == 2
+    assert VoteDatabase(tmp_path / "v.sqlite").votes() == []
+
+
+def test_text_is_kept_only_when_shared(booth, rows, clock, tmp_path):
+    booth.vote(finished(booth, rows, clock).token, "left", VOTER)
+    booth.vote(finished(booth, rows, clock).token, "left", VOTER, share=[["hi"], ["ho"]])
+    kept = VoteDatabase(tmp_path / "v.sqlite").votes()
+    assert [one.conversation for one in kept] == [None, [["hi"], ["ho"]]]
+
+
+def test_names_are_looked_for_as_words(rows):
+    names = identities([row for row in rows if row.name == "good"])
+    assert "sort-ft" in names
+    assert names_itself(["I'm Sort-FT!"], names)
+    assert not names_itself(["that is goodness"], names)
