@@ -15,6 +15,7 @@ from leaderboard.board import Board
 from leaderboard.ranking import build_board
 from leaderboard.render.export import board_csv, board_json, board_parquet, board_records
 from leaderboard.render.terminal import board_text
+from leaderboard.site import write_site
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -47,17 +48,35 @@ def show(out: Output, workspace: Path, suite: str | None) -> None:
     epilog="""\b
 Examples:
   mergebot leaderboard export --format csv > board.csv
-  mergebot leaderboard export --format parquet --output board.parquet"""
+  mergebot leaderboard export --format parquet --output board.parquet
+  mergebot leaderboard export --html ./site"""
 )
 @workspace_option
 @click.option("--suite", help="Suite to rank by; the newest run's by default.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="File; stdout for text formats.")
+@click.option(
+    "--html",
+    "site",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a folder of plain HTML that needs no server.",
+)
 @output_options
 @click.pass_obj
-def export(out: Output, workspace: Path, suite: str | None, form: str, output: Path | None) -> None:
-    """Write the table as CSV, JSON or parquet."""
+def export(
+    out: Output,
+    workspace: Path,
+    suite: str | None,
+    form: str,
+    output: Path | None,
+    site: Path | None,
+) -> None:
+    """Write the table as CSV, JSON, parquet, or as a static site."""
     board = open_board(out, workspace, suite)
+    if site is not None:
+        write_site(board, site)
+        out.result({"written": str(site)}, f"open {site / 'index.html'}")
+        return
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is binary: give --output.")
     if form == "parquet":

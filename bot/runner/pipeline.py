@@ -17,12 +17,12 @@ from bot.evaluation.catalogue import Suite
 from bot.events import Report
 from bot.lineage.ancestry import CardOf, no_cards
 from bot.lineage.card import render_card
-from bot.lineage.record import build_record
+from bot.lineage.record import Story, build_record
 from bot.recipe.model import Recipe
 from bot.redaction import redact
 from bot.runner import evidence, story
-from bot.runner.merging import EngineOptions, merge
-from bot.runner.resolve import HubResolver, no_hub, resolve
+from bot.runner.merging import EngineOptions, Merged, merge
+from bot.runner.resolve import Family, HubResolver, no_hub, resolve
 from bot.runner.workspace import Workspace, write_json
 from leaderboard.schema import Failure, Record, Sweep
 from leaderboard.store import FolderStore
@@ -88,24 +88,34 @@ def run(
         if told.run_key not in board:
             board.add(build_record(failed))
         raise
-    record = board.get(told.run_key) if told.run_key in board else None
-    fresh = record is None
-    if record is None:
-        told = story.with_merge(told, merged, checks)
-        results = evidence.compare(
-            told.name,
-            merged,
-            family,
-            options.suites,
-            workspace,
-            report,
-            device=options.engine.device,
-            batch_size=options.batch_size,
-        )
-        record = build_record(replace(told, suites=results))
-        rows = [result.model_dump(mode="json") for result in results]
-        write_json(workspace.run(told.run_key) / "comparison.json", rows)
-        board.add(record)
+    known = told.run_key in board
+    if not known:
+        _record(story.with_merge(told, merged, checks), merged, family, workspace, options, report)
+    record = board.get(told.run_key)
     card = merged.model / "README.md"
     write_atomic(card, render_card(record).encode())
-    return Outcome(record=record, model=merged.model, card=card, fresh=fresh)
+    return Outcome(record=record, model=merged.model, card=card, fresh=not known)
+
+
+def _record(
+    told: Story,
+    merged: Merged,
+    family: Family,
+    workspace: Workspace,
+    options: RunOptions,
+    report: Report,
+) -> None:
+    """Evaluate and compare a merge, and put what was found on the board."""
+    results = evidence.compare(
+        told.name,
+        merged,
+        family,
+        options.suites,
+        workspace,
+        report,
+        device=options.engine.device,
+        batch_size=options.batch_size,
+    )
+    rows = [result.model_dump(mode="json") for result in results]
+    write_json(workspace.run(told.run_key) / "comparison.json", rows)
+    FolderStore(workspace.board).add(build_record(replace(told, suites=results)))
