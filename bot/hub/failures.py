@@ -6,11 +6,13 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 import httpx2 as httpx
 from huggingface_hub.errors import (
     BadRequestError,
     EntryNotFoundError,
+    FileMetadataError,
     GatedRepoError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
@@ -25,6 +27,9 @@ from bot.redaction import redact
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may"
 AGAIN = "run the same command again; what was finished is kept"
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
+
+# What the client raises over an answer of a form it does not expect.
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -46,7 +51,9 @@ def explained(doing: str, repo: str, page: str) -> Iterator[None]:
         yield
     except MergebotError:
         raise
-    except (HfHubHTTPError, EntryNotFoundError, httpx.HTTPError, OSError, ValueError) as error:
+    except (
+        HfHubHTTPError, EntryNotFoundError, httpx.HTTPError, OSError, *_UNREADABLE,
+    ) as error:  # fmt: skip
         raise _as_ours(error, f"cannot {doing} {repo}", repo, page) from error
     except BrokenTransferError as error:
         raise HubError(f"cannot {doing} {repo}: {error}", hint=AGAIN) from error
@@ -54,7 +61,8 @@ def explained(doing: str, repo: str, page: str) -> Iterator[None]:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed a little later."""
-    if isinstance(error, BrokenTransferError):
+    error = _root(error)
+    if isinstance(error, BrokenTransferError | FileMetadataError | JSONDecodeError):
         return True
     status = status_of(error)
     if status is not None:
@@ -64,7 +72,14 @@ def is_transient(error: BaseException) -> bool:
         return cause is not None and is_transient(cause)
     if isinstance(error, OfflineModeIsEnabled):
         return False
-    if isinstance(error, httpx.TransportError | ConnectionError | TimeoutError):
+    if isinstance(
+        error,
+        httpx.TransportError
+        | httpx.DecodingError
+        | UnicodeDecodeError
+        | ConnectionError
+        | TimeoutError,
+    ):
         return not _has_no_network(error)
     return isinstance(error, OSError) and "Consistency check failed" in str(error)
 
@@ -80,12 +95,19 @@ def _has_no_network(error: BaseException | None) -> bool:
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status the Hub answered with, None where there was no answer."""
-    if isinstance(error, HfHubHTTPError):
-        return int(error.response.status_code)
-    return None
+    error = _root(error)
+    return int(error.response.status_code) if isinstance(error, HfHubHTTPError) else None
 
 
-def _as_ours(error: Exception, what: str, repo: str, page: str) -> MergebotError:
+def _root(error: BaseException) -> BaseException:
+    """What an upload failed of: the client wraps it once more."""
+    if isinstance(error, RuntimeError) and error.__cause__ is not None:
+        return error.__cause__
+    return error
+
+
+def _as_ours(error: BaseException, what: str, repo: str, page: str) -> MergebotError:
+    error = _root(error)
     if isinstance(error, OfflineModeIsEnabled):
         return HubError(f"{what}: this run is offline", hint="unset HF_HUB_OFFLINE and run again")
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
@@ -97,6 +119,8 @@ def _as_ours(error: Exception, what: str, repo: str, page: str) -> MergebotError
     if status is None and isinstance(error, OSError) and error.errno in _FULL_DISK:
         return StorageError(f"{what}: {error.strerror}", hint="free some space and run again")
     said = _said(error)
+    if isinstance(error, _UNREADABLE) and not isinstance(error, HfHubHTTPError | OSError):
+        return HubError(f"{what}: the Hub's answer cannot be read ({said})", hint=AGAIN)
     if _has_no_network(error):
         return HubError(
             f"{what}: there is no network",
@@ -109,7 +133,7 @@ def _as_ours(error: Exception, what: str, repo: str, page: str) -> MergebotError
     return HubError(f"{what}: {said}", hint=AGAIN)
 
 
-def _refusal(error: Exception, what: str, repo: str, page: str) -> MergebotError | None:
+def _refusal(error: BaseException, what: str, repo: str, page: str) -> MergebotError | None:
     """What asking again would not change."""
     if isinstance(error, GatedRepoError):
         message = f"{repo} is gated, and your account has not been let in"
@@ -132,6 +156,6 @@ def _refusal(error: Exception, what: str, repo: str, page: str) -> MergebotError
     return None
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     message = getattr(error, "server_message", None) or str(error) or type(error).__name__
     return redact(" ".join(str(message).split())[:300])

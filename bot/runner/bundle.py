@@ -116,14 +116,14 @@ def _own_scores(record: Record, workspace: Workspace) -> Iterator[tuple[str, byt
 
 def _evaluations(record: Record, workspace: Workspace) -> Iterator[tuple[SuiteResult, Evaluation]]:
     """The kept evaluations a record's comparisons came from, where their suite may be shown."""
-    shown = {suite.digest: suite for suite in record.suites if _may_show(suite)}
+    suites = {suite.digest: suite for suite in record.suites}
     wanted = {record.model_digest, *(parent.key for parent in record.parents)}
     for manifest in sorted(workspace.evaluations.glob("*/evaluation.json")):
         evaluation = read_evaluation(manifest.parent)
         if evaluation is None or evaluation.model_digest not in wanted:
             continue
-        suite = shown.get(evaluation.suite_digest)
-        if suite is not None and _same_settings(suite, evaluation):
+        suite = suites.get(evaluation.suite_digest)
+        if suite and _same_settings(suite, evaluation) and _may_show(suite):
             yield suite, evaluation
 
 

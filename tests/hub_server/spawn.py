@@ -45,6 +45,11 @@ class SpawnedServer:
     def clear_faults(self) -> None:
         self._admin("DELETE", "faults")
 
+    def hits(self) -> int:
+        """How many requests the dialled faults have hit."""
+        faults: list[dict[str, Any]] = self._admin("GET", "faults")
+        return sum(int(fault["hits"]) for fault in faults)
+
     def requests(self) -> list[dict[str, Any]]:
         """As `RequestLog.all`, each request as a mapping."""
         answer: list[dict[str, Any]] = self._admin("GET", "requests")
