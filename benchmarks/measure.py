@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 POLL_SECONDS = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """Seconds from start to synced disk; bytes of peak anonymous and peak resident memory."""
 
@@ -22,14 +23,43 @@ class Measured:
     resident: int
 
 
-def best_of(command: Sequence[str], out: Path, repeats: int) -> Measured:
-    """The fastest of several runs, each into a fresh folder."""
-    runs = [run(command, out) for _ in range(repeats)]
-    return min(runs, key=lambda found: found.seconds)
+@dataclass(frozen=True, kw_only=True)
+class Best(Measured):
+    """The fastest run of a tool, which of its options that was, and how many runs it had."""
+
+    option: str
+    runs: int
+
+
+Tools = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+def take_turns(tools: Tools, out: Path, repeats: int, patience: float) -> dict[str, Best]:
+    """Run every option of every tool in turns, each run into a fresh folder.
+
+    A tool gets no further turn once its runs took more than ``patience`` seconds together.
+    """
+    done: dict[str, list[tuple[str, Measured]]] = {tool: [] for tool in tools}
+    for _ in range(repeats):
+        for tool, options in tools.items():
+            for option, command in options.items():
+                if sum(found.seconds for _, found in done[tool]) <= patience:
+                    done[tool].append((option, run(command, out)))
+    return {tool: _best(runs) for tool, runs in done.items()}
+
+
+def _best(runs: Sequence[tuple[str, Measured]]) -> Best:
+    option, fastest = min(runs, key=lambda found: found[1].seconds)
+    return Best(**asdict(fastest), option=option, runs=len(runs))
+
+
+def under_limit(command: Sequence[str], limit: int) -> list[str]:
+    """The command, held to so many bytes of data by the kernel (``RLIMIT_DATA``)."""
+    return ["sh", "-c", f'ulimit -d {limit // 1024} && exec "$@"', "sh", *command]
 
 
 def run(command: Sequence[str], out: Path) -> Measured:
-    """Run once; ``out`` is removed before and left behind after.
+    """Run once beside ``out``, which is removed before and left behind after.
 
     Raises:
         RuntimeError: the command failed; carries the end of what it said.
@@ -40,7 +70,7 @@ def run(command: Sequence[str], out: Path) -> Measured:
     os.sync()
     start = time.monotonic()
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=out.parent, stdout=stream, stderr=stream)
         anonymous = resident = 0
         while process.poll() is None:
             now = _memory(process.pid)
@@ -51,7 +81,7 @@ def run(command: Sequence[str], out: Path) -> Measured:
     if process.returncode != 0:
         said = log.read_text("utf-8", "replace")[-2000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-    return Measured(seconds, anonymous, resident)
+    return Measured(seconds=seconds, anonymous=anonymous, resident=resident)
 
 
 def _memory(pid: int) -> tuple[int, int]:
@@ -100,8 +130,6 @@ def io_floor(inputs: Sequence[Path], out: Path, out_bytes: int) -> float:
 
 def _write_direct(path: Path, size: int) -> None:
     """Write zeros past the page cache where the system allows it, through it elsewhere."""
-    import mmap
-
     block = mmap.mmap(-1, 8 << 20)
     flags = os.O_WRONLY | os.O_CREAT
     try:

@@ -1,150 +1,160 @@
-"""``python -m benchmarks.merge``: mergebot and mergekit side by side, as whole processes.
+"""``python -m benchmarks merge``: mergebot and mergekit side by side, as whole processes.
 
 Both tools read the same checkpoints from a warm page cache and write the same dtype to the same
-disk; they take turns within one run. mergekit is given its better option of two.
+disk, and take turns. mergekit is given its better option of two: as it is, and with two threads
+that write (``--async-write --write-threads 2``); it copies no tokenizer and writes no card.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import platform
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-import click
-
-from benchmarks.checkpoints import SHAPES, build, tensors
-from benchmarks.measure import Measured, best_of, io_floor
-from benchmarks.recipes import METHODS, input_names, write_recipe
-from bot.runner.host import machine
+from benchmarks.checkpoints import SHAPES, build, nbytes
+from benchmarks.measure import Best, Tools, io_floor, take_turns
+from benchmarks.recipes import CASES, SHARED, Case
+from benchmarks.report import Report
 from bot.sizes import format_bytes
 
-HERE = Path(__file__).parent
-PAGE = HERE / "README.md"
-SLOW_SECONDS = 45.0
+BIN = Path(sys.executable).parent
+THREADED = ["--async-write", "--write-threads", "2"]
 HEADER = (
     "| method | mergebot s | mergekit s | ratio | I/O floor s | over floor "
-    "| mergebot anon. (resident) | mergekit anon. (resident) |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|"
+    "| start-up s | over floor, start-up aside | mergebot anon. (resident) "
+    "| mergekit anon. (resident) | runs |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One method, measured."""
+@dataclass(frozen=True, kw_only=True)
+class MergeRow:
+    """One method at one size; ``start_up`` is the same recipe over a model of one tiny layer."""
 
-    method: str
-    ours: Measured
-    theirs: Measured
+    ours: Best
+    theirs: Best | None
     floor: float
+    start_up: float
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
         """How many times as long the peer takes."""
-        return self.theirs.seconds / self.ours.seconds
+        return self.theirs.seconds / self.ours.seconds if self.theirs else None
 
-    def markdown(self) -> str:
-        """The row of the table."""
-        cells = [
-            self.method,
-            f"{self.ours.seconds:.2f}",
-            f"{self.theirs.seconds:.2f}",
-            f"{self.ratio:.1f}×",
-            f"{self.floor:.2f}",
-            f"{self.ours.seconds / self.floor:.1f}×",
-            _memory(self.ours),
-            _memory(self.theirs),
-        ]
-        return "| " + " | ".join(cells) + " |"
+    @property
+    def over_floor(self) -> float:
+        """How many times as long as plain file calls."""
+        return self.ours.seconds / self.floor
+
+    @property
+    def over_floor_started(self) -> float:
+        """The same without the seconds that a tiny merge takes."""
+        return max(self.ours.seconds - self.start_up, 0.0) / self.floor
 
 
-@click.command()
-@click.option("--size", type=click.Choice(list(SHAPES)), default="100M", show_default=True)
-@click.option("--method", "chosen", multiple=True, type=click.Choice(METHODS))
-@click.option("--repeat", default=3, show_default=True, help="Runs of each; the best counts.")
-@click.option("--data", type=click.Path(path_type=Path), default=HERE / ".data")
-@click.option("--write", is_flag=True, help="Put the table into benchmarks/README.md.")
-def main(size: str, chosen: Sequence[str], repeat: int, data: Path, write: bool) -> None:
-    """Measure the merge methods against mergekit on synthetic Llama checkpoints."""
-    folder = build(data, size)
-    lines = []
-    click.echo(HEADER)
-    rows = []
-    for row in measure(folder, size, chosen or METHODS, repeat):
-        rows.append(row)
-        lines.append(row.markdown())
-        click.echo(row.markdown())
-    mean = math.exp(sum(math.log(row.ratio) for row in rows) / len(rows))
-    lines.append(f"\nGeometric mean of the ratios: {mean:.1f}×.")
-    click.echo(lines[-1])
-    if write:
-        options = [f"--size {size}", f"--repeat {repeat}", *(f"--method {name}" for name in chosen)]
-        write_page(size, f"python -m benchmarks.merge {' '.join(options)}", lines)
+def measure(
+    report: Report,
+    data: Path,
+    size: str,
+    cases: Sequence[Case],
+    repeats: int,
+    patience: float,
+) -> Iterator[str]:
+    """Measure methods one by one, those that are timed at this size; yields lines as they come."""
+    folder, tiny = build(data, size), build(data, "start-up")
+    for case in cases:
+        if not _timed(case.up_to, size):
+            continue
+        peer = case.name in SHARED and _timed(case.peer_up_to, size)
+        toy = take_turns(_tools(case, tiny, peer=False), tiny / "out", repeats, patience)
+        inputs = [folder / name for name in case.inputs]
+        floors = [io_floor(inputs, folder / "out", nbytes(size)) for _ in range(repeats)]
+        found = take_turns(_tools(case, folder, peer), folder / "out", repeats, patience)
+        row = MergeRow(
+            ours=found["mergebot"],
+            theirs=found.get("mergekit"),
+            floor=min(floors),
+            start_up=toy["mergebot"].seconds,
+        )
+        report.add(section(size), case.name, row)
+        yield _line(case.name, row)
 
 
-def measure(folder: Path, size: str, methods: Sequence[str], repeat: int) -> Iterator[Row]:
-    """Measure methods one by one; the tools take turns."""
-    out_bytes = sum(spec.nbytes for spec in tensors(SHAPES[size]))
-    bin_folder = Path(sys.executable).parent
-    out = folder / "out"
-    for method in methods:
-        path = write_recipe(folder, method)
-        inputs = [folder / name for name in input_names(method)]
-        floor = min(io_floor(inputs, out, out_bytes) for _ in range(repeat))
-        mine = [str(bin_folder / "mergebot"), "merge", str(path), str(out), "-q"]
-        peer = [str(bin_folder / "mergekit-yaml"), str(path), str(out), "--quiet"]
-        peer += ["--allow-crimes", "--no-copy-tokenizer", "--no-write-model-card"]
-        os.chdir(folder)
-        ours = best_of(mine, out, repeat)
-        theirs = _best_option(peer, out, repeat)
-        yield Row(method, ours, theirs, floor)
+def start_up(report: Report, data: Path, repeats: int, patience: float) -> None:
+    """What the two tools take for a linear merge of a model of one tiny layer."""
+    folder = build(data, "start-up")
+    found = take_turns(_tools(CASES["linear"], folder, True), folder / "out", repeats, patience)
+    for tool, best in found.items():
+        report.add("start-up", tool, best)
 
 
-def _best_option(peer: list[str], out: Path, repeat: int) -> Measured:
-    """mergekit's default and its asynchronous writer; slow methods are run once each."""
-    first = best_of(peer, out, 1)
-    again = repeat if first.seconds < SLOW_SECONDS else 1
-    plain = [first] if again == 1 else [first, best_of(peer, out, again - 1)]
-    threaded = best_of([*peer, "--async-write", "--write-threads", "2"], out, again)
-    return min([*plain, threaded], key=lambda found: found.seconds)
+def section(size: str) -> str:
+    """The name under which rows of a size are kept."""
+    return f"merge {size}"
 
 
-def write_page(size: str, command: str, lines: Sequence[str]) -> None:
-    """Replace the table of this size in the page, with date, machine and versions."""
-    text = PAGE.read_text("utf-8") if PAGE.exists() else "# Benchmarks\n"
-    begin, end = f"<!-- {size}:begin -->", f"<!-- {size}:end -->"
-    facts = machine()
-    names = ("mergebot", "mergekit", "torch", "numpy", "numba")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    where = f"{facts['cpu']}, {facts['cpus']} cores, {platform.system()}"
-    block = "\n".join(
-        [
-            begin,
-            f"## {size} parameters, bf16, three models",
-            "",
-            f"{time.strftime('%Y-%m-%d')}, {where}; {versions}.",
-            f"Repeat with `{command}`.",
-            "",
-            HEADER,
-            *lines,
-            end,
-        ]
-    )
-    head, _, rest = text.partition(begin)
-    _, _, tail = rest.partition(end)
-    if not rest:
-        head += "\n"
-    PAGE.write_text(head + block + (tail or "\n"), "utf-8")
+def draw(report: Report) -> Iterator[str]:
+    """The tables of every size, largest first."""
+    for size in reversed(SHAPES):
+        rows = report.rows(section(size), MergeRow)
+        if rows:
+            yield from (f"## Merging {size} parameters, bf16", "")
+            yield from (f"Measured {place}." for place in report.places(section(size)))
+            yield from (f"Repeat with `python -m benchmarks merge --size {size}`.", "")
+            yield from table(rows)
+            yield ""
+    started = report.rows("start-up", Best)
+    if started:
+        each = ", ".join(f"{tool} {best.seconds:.2f} s" for tool, best in started.items())
+        yield from (f"Start-up (a linear merge of one tiny layer): {each}.", "")
 
 
-def _memory(found: Measured) -> str:
+def table(rows: Mapping[str, MergeRow]) -> Iterator[str]:
+    """The rows in the order of the cases, and the geometric mean of their ratios."""
+    yield HEADER
+    yield from (_line(name, rows[name]) for name in CASES if name in rows)
+    ratios = [row.ratio for row in rows.values() if row.ratio is not None]
+    if ratios:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        yield f"\nGeometric mean of {len(ratios)} ratios: {mean:.1f}×."
+
+
+def _line(name: str, row: MergeRow) -> str:
+    ours, theirs = row.ours, row.theirs
+    cells = [
+        name,
+        f"{ours.seconds:.2f}",
+        f"{theirs.seconds:.2f} ({theirs.option})" if theirs else "–",
+        f"{row.ratio:.1f}×" if row.ratio else "–",
+        f"{row.floor:.2f}",
+        f"{row.over_floor:.1f}×",
+        f"{row.start_up:.2f}",
+        f"{row.over_floor_started:.1f}×",
+        _memory(ours),
+        _memory(theirs) if theirs else "–",
+        f"{ours.runs} : {theirs.runs}" if theirs else f"{ours.runs}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _memory(found: Best) -> str:
     return f"{format_bytes(found.anonymous)} ({format_bytes(found.resident)})"
 
 
-if __name__ == "__main__":
-    main()
+def _timed(up_to: str, size: str) -> bool:
+    order = list(SHAPES)
+    return order.index(size) <= order.index(up_to)
+
+
+def _tools(case: Case, folder: Path, peer: bool) -> Tools:
+    """The commands of both tools; the peer's quickest option comes first, as it may run once."""
+    path, out = str(case.write(folder)), str(folder / "out")
+    mine = [str(BIN / "mergebot"), "merge", path, out, "-q"]
+    theirs = [str(BIN / "mergekit-yaml"), path, out, "--quiet", "--allow-crimes"]
+    theirs += ["--no-copy-tokenizer", "--no-write-model-card"]
+    tools: dict[str, Mapping[str, Sequence[str]]] = {"mergebot": {"": mine}}
+    if peer:
+        tools["mergekit"] = {"async": [*theirs, *THREADED], "default": theirs}
+    return tools
