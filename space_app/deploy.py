@@ -125,6 +125,7 @@ def deploy(
         AccessError: the token may not write there.
         HubError: the Hub refused or is out of reach.
     """
+    import httpx2
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -148,10 +149,8 @@ def deploy(
         _configure(api, repository, deployment)
     except HfHubHTTPError as refused:
         raise _explained(refused, repository) from refused
-    except (OSError, ConnectionError) as lost:
+    except (httpx2.HTTPError, OSError) as lost:
         raise HubError(f"the Hub is out of reach: {lost}", hint="try again later") from lost
-    except Exception as lost:
-        raise _network(lost) from lost
     url = f"{api.endpoint}/spaces/{repository}"
     return Deployed(url=url, commit=done.oid, created=created, secrets=SECRETS)
 
@@ -201,11 +200,3 @@ def _explained(refused: Any, repository: str) -> HubError | PublishError:
             hint="use a token with write access to that account: hf auth login",
         )
     return HubError(f"the Hub refused the Space {repository}: {refused}", hint="try again later")
-
-
-def _network(lost: Exception) -> Exception:
-    import httpx
-
-    if isinstance(lost, httpx.HTTPError):
-        return HubError(f"the Hub is out of reach: {lost}", hint="try again later")
-    return lost

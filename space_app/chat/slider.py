@@ -28,7 +28,10 @@ class Slider(Protocol):
 def registered_slider() -> Slider | None:
     """The first registered one, None where nothing is installed beside the Space."""
     for entry in entry_points(group=GROUP):
-        made: Any = entry.load()
+        try:
+            made: Any = entry.load()
+        except ImportError:
+            continue  # registered by a package whose own requirements are not here
         slider: Slider = made()
         return slider
     return None
