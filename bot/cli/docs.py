@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from bot.cli.app import cli
+from bot.lineage.card_schema import front_matter_schema_text
 from bot.methods import catalogue
 from bot.recipe.json_schema import recipe_schema
 from bot.recipe.signature import Parameter, Signature, dump_signatures
@@ -37,6 +38,7 @@ def generated() -> Mapping[Path, str]:
         ROOT / "bot/recipe/signatures.json": dump_signatures(signatures),
         ROOT / "bot/recipe/recipe.schema.json": schema,
         ROOT / "leaderboard/record.schema.json": json_schema_text(),
+        ROOT / "bot/lineage/front_matter.schema.json": front_matter_schema_text(),
         ROOT / "docs/methods.md": methods_page(signatures),
         ROOT / "docs/cli.md": cli_page(),
         ROOT / "docs/files.md": files_page(),

@@ -6,16 +6,19 @@ A number stands in one place only: tasks that are official Hub benchmarks go to 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from bot.lineage.benchmarks import is_official
+from bot.recipe.references import HUB_ID
 from leaderboard.results import SuiteResult, TaskResult
 from leaderboard.schema import Record
 
 HUB_TAGS = ("merge", "mergebot")
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 PIPELINE = "text-generation"
 ACCURACIES = {"acc": "accuracy", "acc_norm": "accuracy"}
 
@@ -47,14 +50,13 @@ def front_matter(record: Record, page: Page = NOWHERE) -> dict[str, Any]:
     licence = record.licence
     known = licence is not None and licence.id != "unknown"
     named = known and licence is not None and licence.id == "other"
-    languages = [language for parent in record.parents for language in parent.languages]
     data: dict[str, Any] = {
-        "base_model": [p.ref.split("@")[0] for p in record.parents if p.url] or None,
+        "base_model": _hub_models(record) or None,
         "base_model_relation": "merge",
         "new_version": page.new_version,
         "library_name": "transformers",
         "pipeline_tag": PIPELINE,
-        "language": list(dict.fromkeys(languages)) or None,
+        "language": _languages(record) or None,
         "license": licence.id if known and licence else None,
         "license_name": licence.name if named and licence else None,
         "license_link": licence.link if named and licence else None,
@@ -98,6 +100,19 @@ def _result(record: Record, suite: SuiteResult, task: TaskResult) -> dict[str, A
         },
         "metrics": [metric],
     }
+
+
+def _hub_models(record: Record) -> list[str]:
+    """Every Hub repository that went in, adapters too, without revisions."""
+    parts = [part for parent in record.parents if parent.url for part in parent.ref.split("+")]
+    models = dict.fromkeys(part.split("@")[0] for part in parts)
+    return [model for model in models if HUB_ID.fullmatch(model)]
+
+
+def _languages(record: Record) -> list[str]:
+    """The parents' languages, as far as they are codes."""
+    said = [language for parent in record.parents for language in parent.languages]
+    return [code for code in dict.fromkeys(said) if LANGUAGE.fullmatch(code)]
 
 
 def _one_line(value: Any) -> Any:
