@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from types import FrameType
 from typing import NamedTuple
 
 import click
@@ -100,7 +102,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code of what happened."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Output.from_flags(arguments)
+    # A service manager's stop is the user's stop: children are ended, what is finished is kept.
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(run_command(arguments, out))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def run_command(arguments: Sequence[str], out: Output) -> int:

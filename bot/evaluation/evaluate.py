@@ -91,10 +91,18 @@ def evaluate_model(
 def _kept(
     models: Mapping[str, Model], suite: Suite, settings: Settings, store: Path
 ) -> dict[str, Evaluation]:
+    """What the store has; an entry that does not say what its key stands for counts for nothing."""
     found = {
         digest: read_evaluation(store / eval_key(digest, suite, settings)) for digest in models
     }
-    return {digest: evaluation for digest, evaluation in found.items() if evaluation is not None}
+    return {
+        digest: evaluation
+        for digest, evaluation in found.items()
+        if evaluation is not None
+        and evaluation.model_digest == digest
+        and evaluation.suite_digest == suite.digest
+        and evaluation.settings == settings
+    }
 
 
 def _evaluate(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,14 @@ def write_manifest(
 def read_evaluation(folder: Path) -> Evaluation | None:
     """The evaluation kept in a folder, None unless it is whole."""
     content = _read(folder / MANIFEST)
-    if content is None:
+    if content is None or content.get("key") != folder.name:
         return None
+    with suppress(KeyError, TypeError):
+        return _evaluation(folder, content)
+    return None
+
+
+def _evaluation(folder: Path, content: Mapping[str, Any]) -> Evaluation | None:
     found = {name: read_task(folder, name) for name in content["tasks"]}
     tasks = {name: result for name, result in found.items() if result is not None}
     if len(tasks) < len(found):

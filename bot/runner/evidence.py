@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bot.check.gate import PROMPTS, CheckReport, check_model
-from bot.errors import EvaluationError
+from bot.checkpoint.folder import FolderSource
+from bot.errors import CheckFailedError, CheckpointError, EvaluationError
 from bot.evaluation.catalogue import Suite
 from bot.evaluation.evaluate import Model, evaluate_all
 from bot.evaluation.settings import Settings
@@ -27,10 +29,8 @@ def check(merged: Merged, family: Family, suites: Sequence[Suite], report: Repor
     Raises:
         CheckFailedError: a hard check failed; names the tensor or token.
     """
-    kept = read_json(merged.place / CHECKS_FILE)
-    if kept is not None and kept.get("model_digest") == merged.digest:
-        found = CheckReport.from_json(json.dumps({"checks": kept["checks"]}))
-    else:
+    found = _kept(merged)
+    if found is None:
         parents = [origin.folder for origin in family.origins.values() if origin.folder]
         prompts = [prompt for suite in suites for prompt in suite.data.example_prompts]
         found = check_model(merged.model, parents, prompts=prompts or PROMPTS, report=report)
@@ -38,6 +38,29 @@ def check(merged: Merged, family: Family, suites: Sequence[Suite], report: Repor
         write_json(merged.place / CHECKS_FILE, {"model_digest": merged.digest, "checks": rows})
     found.require()
     return found
+
+
+def _kept(merged: Merged) -> CheckReport | None:
+    """What the gate found earlier about these very weights; None where that cannot be read."""
+    kept = read_json(merged.place / CHECKS_FILE) or {}
+    if kept.get("model_digest") != merged.digest:
+        return None
+    with suppress(CheckFailedError):
+        return CheckReport.from_json(json.dumps(kept))
+    return None
+
+
+def require_unchanged(merged: Merged) -> None:
+    """Refuse to test or score files that are not what the merge made.
+
+    Raises:
+        CheckpointError: something has changed them since.
+    """
+    if FolderSource(merged.model).id != merged.digest:
+        raise CheckpointError(
+            f"{merged.model} is not what the merge made: its files were changed since",
+            hint="remove that folder and run the recipe again; scores are kept",
+        )
 
 
 def compare(

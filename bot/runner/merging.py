@@ -6,15 +6,18 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
 from bot.engine.execute import Output, execute_all
 from bot.engine.version import ENGINE_VERSION
-from bot.errors import StorageError
+from bot.errors import StorageError, UsageError
 from bot.events import Report
 from bot.methods.catalogue import catalogue
 from bot.plan.model import Plan
@@ -26,7 +29,7 @@ from bot.recipe.lock import LOCK_FILE, Lock, LockedParent, LockedResult, dump_lo
 from bot.recipe.model import Recipe
 from bot.runner.host import host
 from bot.runner.resolve import Family, HubResolver, no_hub, open_unpinned, resolve
-from bot.runner.workspace import Workspace, read_json, write_json
+from bot.runner.workspace import Workspace, alone, read_json, write_json
 from leaderboard.schema import EngineFacts
 
 RECIPE_FILE = "recipe.yaml"
@@ -209,7 +212,15 @@ def merge_into(
     options: EngineOptions,
     report: Report,
 ) -> tuple[str, ...]:
-    """Execute plans over the same parents into folders and give the model digests."""
+    """Execute plans over the same parents into folders and give the model digests.
+
+    Raises:
+        MergebotError: as ``merge``.
+        UsageError: a folder is one of the parents.
+    """
+    outs = [out.resolve() for out in outs]
+    for out in outs:
+        _require_no_parent(out, family)
     parents = family.parents().values()
     outputs = [
         Output(
@@ -219,7 +230,16 @@ def merge_into(
         )
         for out, plan in zip(outs, plans, strict=True)
     ]
-    return execute_all(outputs, device=options.device, threads=options.threads, report=report)
+    with ExitStack() as held:
+        for out in sorted(outs):
+            held.enter_context(alone("merge", out, report))
+        return execute_all(outputs, device=options.device, threads=options.threads, report=report)
+
+
+def _require_no_parent(out: Path, family: Family) -> None:
+    for key, origin in family.origins.items():
+        if origin.folder is not None and origin.folder.resolve() == out:
+            raise UsageError(f"{out} is {key}, a parent of the merge", hint="name another folder")
 
 
 def _result(model: Path, digest: str) -> LockedResult:
@@ -234,9 +254,10 @@ def _facts(
     recipe: Recipe, place: Path, digest: str, seconds: float, options: EngineOptions
 ) -> EngineFacts:
     """Time and memory of the merge that really ran, also when this call only found it done."""
-    kept = read_json(place / "merge.json")
-    if kept is not None and kept.get("model_digest") == digest:
-        return EngineFacts(**kept["engine"])
+    kept = read_json(place / "merge.json") or {}
+    with suppress(ValidationError):
+        if kept.get("model_digest") == digest:
+            return EngineFacts.model_validate(kept.get("engine"))
     facts = EngineFacts(
         seconds=round(seconds, 3),
         peak_memory=peak_memory(),

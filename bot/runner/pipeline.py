@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bot.check.gate import CheckReport
 from bot.checkpoint.disk import write_atomic
-from bot.errors import CheckFailedError, NonFiniteError
+from bot.errors import CheckFailedError, NonFiniteError, RecordError
 from bot.evaluation.catalogue import Suite
+from bot.evaluation.settings import require_pinned
 from bot.events import Report
 from bot.lineage.ancestry import CardOf, no_cards
 from bot.lineage.card import render_card
@@ -21,9 +23,10 @@ from bot.lineage.record import Story, build_record
 from bot.recipe.model import Recipe
 from bot.redaction import redact
 from bot.runner import evidence, story
+from bot.runner.board import known_record
 from bot.runner.merging import EngineOptions, Merged, merge
 from bot.runner.resolve import Family, HubResolver, no_hub, resolve
-from bot.runner.workspace import Workspace, write_json
+from bot.runner.workspace import Workspace, alone, write_json
 from leaderboard.schema import Failure, Record, Sweep
 from leaderboard.store import FolderStore
 
@@ -74,27 +77,51 @@ def run(
     Raises:
         MergebotError: a stage failed; what earlier stages made is kept.
     """
+    for suite in options.suites:
+        require_pinned(suite)
     family = resolve(recipe, report, hub)
     told = story.begin(recipe, family, options.suites, options.engine, options.clock())
     told = replace(told, card_of=card_of)
-    board = FolderStore(workspace.board)
-    told = story.count_attempts(told, board.load().records, sweep)
+    with alone("run", workspace.run(told.run_key), report):
+        known = known_record(workspace, told.run_key)
+        told = story.count_attempts(told, FolderStore(workspace.board).load().records, sweep)
+        merged, checks = _made(told, family, workspace, options, report)
+        if known is None:
+            told = story.with_merge(told, merged, checks)
+            _record(told, merged, family, workspace, options, report)
+        elif known.status == "failed":
+            raise _passes_now(known, workspace)
+        record = FolderStore(workspace.board).get(told.run_key)
+        card = merged.model / "README.md"
+        write_atomic(card, render_card(record).encode())
+    return Outcome(record=record, model=merged.model, card=card, fresh=known is None)
+
+
+def _made(
+    told: Story, family: Family, workspace: Workspace, options: RunOptions, report: Report
+) -> tuple[Merged, CheckReport]:
+    """Merge and check; what is broken is put on the board as an attempt that failed."""
     try:
-        merged = merge(recipe, family, workspace, options.engine, report)
-        checks = evidence.check(merged, family, options.suites, report)
+        merged = merge(told.recipe, family, workspace, options.engine, report)
+        evidence.require_unchanged(merged)
+        return merged, evidence.check(merged, family, options.suites, report)
     except (CheckFailedError, NonFiniteError) as refused:
         stage = "check" if isinstance(refused, CheckFailedError) else "merge"
-        failed = replace(told, failure=Failure(stage=stage, message=redact(refused.message)))
+        failure = Failure(stage=stage, message=redact(refused.message))
+        failed = replace(told, failure=failure, created=story.moment(options.clock()))
+        board = FolderStore(workspace.board)
         if told.run_key not in board:
             board.add(build_record(failed))
         raise
-    known = told.run_key in board
-    if not known:
-        _record(story.with_merge(told, merged, checks), merged, family, workspace, options, report)
-    record = board.get(told.run_key)
-    card = merged.model / "README.md"
-    write_atomic(card, render_card(record).encode())
-    return Outcome(record=record, model=merged.model, card=card, fresh=not known)
+
+
+def _passes_now(known: Record, workspace: Workspace) -> RecordError:
+    """A record is never rewritten by a run; a person may take a failed one away."""
+    path = FolderStore(workspace.board).records / f"{known.run_key}.json"
+    return RecordError(
+        f"{known.name} passes its checks now, but the board has this run as failed",
+        hint=f"move {path} away and run again, to record it anew",
+    )
 
 
 def _record(
@@ -118,4 +145,5 @@ def _record(
     )
     rows = [result.model_dump(mode="json") for result in results]
     write_json(workspace.run(told.run_key) / "comparison.json", rows)
-    FolderStore(workspace.board).add(build_record(replace(told, suites=results)))
+    told = replace(told, suites=results, created=story.moment(options.clock()))
+    FolderStore(workspace.board).add(build_record(told))

@@ -187,8 +187,10 @@ def require_local(recipe: Recipe, folder: Path) -> None:
         path = local_path(ref, folder)
         if ref.is_local and not path.is_dir():
             line = _line_of(recipe.text, ref.path)
-            hint = f"paths are relative to the recipe's folder, {folder}"
+            hint = f"paths are relative to the recipe's folder, {folder.resolve()}"
             message = f"there is no folder {ref.path}"
+            if path.exists():
+                message = f"{ref.path} is a file; a model is a folder"
             problems.append(Problem(message=message, file=recipe.file, line=line, hint=hint))
     if problems:
         raise RecipeError(problems)

@@ -29,7 +29,7 @@ def begin(
     return Story(
         run_key=run_key(lock.merge_key, {suite.name: suite.digest for suite in suites}),
         merge_key=lock.merge_key,
-        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        created=moment(now),
         name=recipe.about.name or Path(recipe.file).stem,
         recipe=recipe,
         signature=catalogue()[recipe.merge_method].signature,
@@ -38,6 +38,11 @@ def begin(
         versions=versions(),
         machine=machine(),
     )
+
+
+def moment(now: float) -> str:
+    """Seconds since 1970 as a record writes them, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
 def count_attempts(story: Story, records: Sequence[Record], sweep: Sweep | None = None) -> Story:

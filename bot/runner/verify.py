@@ -110,8 +110,9 @@ def _family(
     try:
         return resolve(recipe, report, at_pins(hub, lock.pins()))
     except MergebotError as missing:
+        wrong = "; ".join(problem.message for problem in missing.problems())
         raise VerificationError(
-            f"cannot re-make the merge: {missing.message}",
+            f"cannot re-make the merge from {folder}: {wrong}",
             hint="say with --parents which folder the recipe's local paths are relative to",
         ) from missing
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.checkpoint.disk import write_atomic
+from bot.events import Event, Report
 
 SHORT = 16
 """Characters of a key in a folder's name; the whole key stands in the files inside."""
@@ -52,3 +56,41 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+@contextmanager
+def alone(stage: str, path: Path, report: Report) -> Iterator[None]:
+    """Keep other processes away from what ``path`` stands for, waiting for one that is at work.
+
+    The lock is a file ``<path>.lock``, which is gone in the end. A process that dies frees it.
+    """
+    place = path.with_name(f"{path.name}.lock")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    held = _hold(stage, place, report)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            place.unlink()
+        os.close(held)
+
+
+def _hold(stage: str, place: Path, report: Report) -> int:
+    """The open and locked file; its holder removes it, so that it may be gone once we have it."""
+    while True:
+        held = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(Event(stage, "note", item=f"another process is at work on {place}; waiting"))
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(held)
+                raise
+        except OSError:
+            return held  # a file system without locks: one process at a time is the user's care
+        with suppress(FileNotFoundError):
+            if place.stat().st_ino == os.fstat(held).st_ino:
+                return held
+        os.close(held)
