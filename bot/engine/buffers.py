@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,16 +13,21 @@ INPUTS, WIDENED, MERGED, ROUNDED = range(4)
 
 
 class Scratch(threading.local):
-    """Page-aligned buffers of this thread, by slot; each grows to the largest size asked for."""
+    """Page-aligned buffers of this thread, by slot; each grows to the largest size asked for.
 
-    def __init__(self) -> None:
+    Args:
+        fresh: where memory comes from.
+    """
+
+    def __init__(self, fresh: Callable[[int], memoryview]) -> None:
+        self._fresh = fresh
         self._slots: dict[int, memoryview] = {}
 
     def take(self, slot: int, nbytes: int) -> memoryview:
         """``nbytes`` of writable memory with undefined contents; the slot's former use ends."""
         held = self._slots.get(slot)
         if held is None or held.nbytes < nbytes:
-            held = self._slots[slot] = aligned(nbytes)
+            held = self._slots[slot] = self._fresh(nbytes)
         return held[:nbytes]
 
 

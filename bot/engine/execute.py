@@ -10,8 +10,8 @@ from threading import Semaphore
 
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.engine.buffers import Scratch
-from bot.engine.devices import default_threads, require
+from bot.engine.buffers import Scratch, aligned
+from bot.engine.devices import Accelerator, accelerator, default_threads
 from bot.engine.model_statistics import Answers, model_statistics
 from bot.engine.pool import Work, run, window
 from bot.engine.progress import Progress
@@ -32,19 +32,22 @@ def execute(
     sources: Mapping[str, Source],
     sink: Sink,
     *,
-    device: str = "cpu",
+    device: str | Accelerator = "cpu",
     threads: int | None = None,
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
 ) -> str:
-    """Make the model that ``plan`` describes; the result does not depend on the last five.
+    """Make the model that ``plan`` describes.
+
+    The result does not depend on the last four arguments, nor, for methods that are exact on any
+    host, on the device.
 
     Args:
         plan: what to make.
         sources: the keys that the plan's slots use -> readable checkpoints.
         sink: where it goes; what it finished for the same plan before is not made again.
-        device: "cpu".
+        device: "cpu", "cuda", "cuda:1", or a device that is open.
         threads: how many compute at once; None means one per processor.
         report: told the bytes that are done.
         chunk_grains: grains that are read and written at once.
@@ -83,7 +86,7 @@ class Output:
 def execute_all(
     outputs: Sequence[Output],
     *,
-    device: str = "cpu",
+    device: str | Accelerator = "cpu",
     threads: int | None = None,
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
@@ -100,7 +103,7 @@ def execute_all(
     Raises:
         MergebotError: as ``execute``; what is finished is kept in every sink.
     """
-    require(device)
+    helper = accelerator(device) if isinstance(device, str) else device
     processors = threads or default_threads()
     progress = Progress([job for output in outputs for job in output.plan.jobs], report)
     try:
@@ -108,9 +111,10 @@ def execute_all(
         left = [job for jobs in todo for job in jobs]
         progress.start(left)
         fused = sum(job.output.elements for job in left) >= fuse_from
-        scratch, turns = Scratch(), Semaphore(processors)
+        scratch, turns = Scratch(helper.buffer if helper else aligned), Semaphore(processors)
+        told = progress.advance
         shops = [
-            Workshop(made.sources, made.sink, chunk_grains, progress.advance, scratch, fused, turns)
+            Workshop(made.sources, made.sink, chunk_grains, told, scratch, fused, turns, helper)
             for made in outputs
         ]
         _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)

@@ -18,6 +18,7 @@ from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
 from bot.engine.buffers import MERGED, ROUNDED, Scratch
 from bot.engine.chunks import Chunk, chunks
+from bot.engine.devices import Accelerator, Call
 from bot.engine.inputs import GrainView, Inputs, check_finite
 from bot.engine.kernels.stored import NATIVE, Combine
 from bot.engine.pool import Wave
@@ -50,6 +51,7 @@ class Workshop:
     scratch: Scratch
     fused: bool
     processors: AbstractContextManager[object]
+    accelerator: Accelerator | None = None
 
     def inputs(self, job: TensorJob) -> Inputs:
         """The job's tensors."""
@@ -160,16 +162,21 @@ class Merged:
             folding.end_pass()
         output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
         stats = {**self.known, **folding.answers}
-        combine = self._combiner(stats)
-        tasks = (partial(self._write, output, combine, chunk) for chunk in self.chunks())
+        call = partial(self.method.function, **vars(self.arguments), **stats)
+        write = partial(self._write, output, call, self._combiner(call, stats))
+        tasks = (partial(write, chunk) for chunk in self.chunks())
         yield from output.waves(tasks)
 
-    def _write(self, output: Output, combine: Combiner, chunk: Chunk) -> tuple[Hashed, int]:
+    def _write(
+        self, output: Output, call: Call, combine: Combiner, chunk: Chunk
+    ) -> tuple[Hashed, int]:
         loaded = self.inputs.load(chunk)
         dtype = self.job.output.dtype
         merged = self.shop.scratch.take(MERGED, chunk.elements * dtype.itemsize)
+        helper = self.shop.accelerator
+        settled = helper is not None and helper.merge(loaded, call, merged)
         with self.shop.processors:
-            for view in loaded.views():
+            for view in () if settled else loaded.views():
                 first = (view.grain.span.start - chunk.start) * dtype.itemsize
                 last = (view.grain.span.stop - chunk.start) * dtype.itemsize
                 combine(view, merged[first:last])
@@ -177,9 +184,9 @@ class Merged:
         output.write(chunk.start, merged)
         return hashed, merged.nbytes
 
-    def _combiner(self, stats: Mapping[str, Stat]) -> Combiner:
+    def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""
-        plain = partial(self._combine, stats)
+        plain = partial(self._combine, call)
         if not self.shop.fused:
             return plain
         from bot.engine.kernels.combine import combiner
@@ -201,10 +208,8 @@ class Merged:
         if not finite:
             plain(view, merged)
 
-    def _combine(self, stats: Mapping[str, Stat], view: GrainView, merged: memoryview) -> None:
-        values = np.asarray(
-            self.method.function(view.block, **vars(self.arguments), **stats), np.float32
-        )
+    def _combine(self, call: Call, view: GrainView, merged: memoryview) -> None:
+        values = np.asarray(call(view.block), np.float32)
         encode(values.reshape(-1), self.job.output.dtype, merged)
         if not all_finite(merged, self.job.output.dtype):
             raise self._not_finite(view.block)

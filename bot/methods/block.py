@@ -15,7 +15,7 @@ GRAIN = 1 << 20
 """Elements in a grain: the unit in which partial sums are formed and then combined in order."""
 
 Array: TypeAlias = npt.NDArray[Any]
-"""A float32 array. NumPy on a CPU; on a GPU a torch tensor that answers to the same operators."""
+"""A float32 array: NumPy's, or one on a GPU that answers to NumPy's operators and functions."""
 
 
 class Unit(StrEnum):

@@ -62,7 +62,7 @@ class MagPrune(Drop):
         if width < 2 or epsilon == 0:
             return density
         slope = 2 * epsilon / (width - 1)
-        rising: Array = row_ranks(magnitude, x.xp) * slope + (density - epsilon)
+        rising: Array = row_ranks(magnitude) * slope + (density - epsilon)
         return rising
 
 

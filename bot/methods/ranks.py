@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from bot.methods.block import Array
 
 
-def row_ranks(magnitude: Array, xp: ModuleType = np) -> Array:
+def row_ranks(magnitude: Array | Any) -> Array:
     """Ranks 0, 1, .. along the last axis, smallest first, equal ones by index; float32.
 
     Rows must be shorter than 2**24 elements for ranks to be exact in float32.
     """
-    if xp is not np:
-        order = xp.argsort(magnitude, stable=True)
-        places: Array = xp.argsort(order, stable=True).to(magnitude.dtype)
-        return places
+    if not isinstance(magnitude, np.ndarray):  # on a device, where a sort costs little
+        return np.argsort(np.argsort(magnitude, stable=True), stable=True).astype(np.float32)
     width = magnitude.shape[-1]
     index = np.arange(width, dtype=np.uint64)
     bits = np.ascontiguousarray(magnitude, np.float32).view(np.uint32).astype(np.uint64)
