@@ -29,6 +29,11 @@ MOST_SKIPPED = 64 << 20
 class RangeSource:
     """A safetensors checkpoint that stays on the Hub; thread-safe.
 
+    Args:
+        hub: where it is.
+        snapshot: the repository at a commit.
+        weights: the name of an unsharded file of weights.
+
     Headers are kept in the cache by commit. Tensor bytes come over TLS and are not hashed: enough
     for planning and for looking at single tensors.
 
@@ -36,9 +41,10 @@ class RangeSource:
         CheckpointError: no safetensors, a broken header, an index that does not fit its shards.
     """
 
-    def __init__(self, hub: Hub, snapshot: Snapshot) -> None:
+    def __init__(self, hub: Hub, snapshot: Snapshot, weights: str = SINGLE_FILE) -> None:
         self._hub = hub
         self._snapshot = snapshot
+        self._weights = weights
         needed(snapshot)
 
     @property
@@ -83,8 +89,11 @@ class RangeSource:
 
     @cached_property
     def _places(self) -> Mapping[str, tuple[str, Extent]]:
-        if SINGLE_FILE in self._snapshot.files:
-            return {name: (SINGLE_FILE, extent) for name, extent in self._extents(SINGLE_FILE)}
+        if self._weights in self._snapshot.files:
+            return {name: (self._weights, extent) for name, extent in self._extents(self._weights)}
+        if INDEX_FILE not in self._snapshot.files:
+            neither = f"neither {self._weights} nor {INDEX_FILE}"
+            raise CheckpointError(f"{self._where('')} has {neither}", hint="is this a model?")
         shard_of = self._weight_map()
         places = {}
         for shard in sorted(set(shard_of.values())):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
-from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.folder import SINGLE_FILE, FolderSource
 from bot.events import Report
 from bot.hub.client import Hub
 from bot.hub.fetch import fetch, hashes, needed
@@ -35,8 +36,7 @@ class Fetching:
         snapshot = take_snapshot(self._hub, ref.path, ref.revision)
         paths = needed(snapshot)
         folder = fetch(self._hub, snapshot, paths, report)
-        weights = ADAPTER if ADAPTER in paths else "model.safetensors"
-        source = FolderSource(folder, weights)
+        source = FolderSource(folder, _weights(paths))
         return _origin(
             self._hub, ref, snapshot, source=source, digest=source.id, folder=folder,
             files=dict(hashes(self._hub, snapshot, paths)),
@@ -62,8 +62,12 @@ class Planning:
             for path, file in snapshot.files.items()
             if file.sha256 is not None
         }
-        source = RangeSource(self._hub, snapshot)
+        source = RangeSource(self._hub, snapshot, _weights(snapshot.files))
         return _origin(self._hub, ref, snapshot, source=source, digest=snapshot.commit, files=files)
+
+
+def _weights(paths: Container[str]) -> str:
+    return ADAPTER if ADAPTER in paths else SINGLE_FILE
 
 
 def _origin(
