@@ -78,7 +78,7 @@ EPILOG = """\b
 Examples:
   mergebot demo
   mergebot validate recipes/community/*.yaml
-  mergebot run recipes/skills/arithmetic-four.yaml
+  mergebot run recipes/skills/task-arithmetic-four.yaml
   mergebot leaderboard show
 
 Every command takes --json. Results go to stdout, progress and notes to stderr."""

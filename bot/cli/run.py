@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
-  mergebot run recipes/skills/arithmetic-four.yaml
+  mergebot run recipes/skills/task-arithmetic-four.yaml
   mergebot run my.yaml --suite quick --workspace /data/mergebot
   mergebot run a.yaml b.yaml --json
   mergebot run my.yaml --publish my-org --policy not-worse
-  mergebot run sweep.yaml    # weight: {sweep: [0.3, 0.5]}; chosen on a search split
+  mergebot run sweep.yaml    # weight: {sweep: [0.3, 0.5]}
 
 A run that was stopped goes on where it was; a finished one is shown again.
 

@@ -22,8 +22,13 @@ MISTAKES = [
     (["merge", "recipe.yaml", "out", "--colour"], 2, "--colour"),
     (["merge", "missing.yaml", "out"], 3, "cannot read the recipe"),
     (["merge", ".", "out"], 3, "cannot read the recipe"),
-    (["merge", "typo.yaml", "out"], 3, "typo.yaml:5:"),
+    (["merge", "typo.yaml", "out"], 3, "typo.yaml:6:"),
     (["merge", "lost.yaml", "out"], 3, "there is no folder ./gone"),
+    (["merge", "file.yaml", "out"], 3, "./recipe.yaml is a file"),
+    (["merge", "recipe.yaml", "base"], 2, "a parent of the merge"),
+    (["merge", "recipe.yaml", "."], 6, "choose another output folder"),
+    (["merge", "recipe.yaml", ""], 6, "choose another output folder"),
+    (["merge", "recipe.yaml", "recipe.yaml/out"], 6, "recipe.yaml"),
     (["merge", "narrow.yaml", "out"], 4, "model.layers.0"),
     (["merge", "hub.yaml", "out"], 11, "someone/model"),
     (["merge", "recipe.yaml", "out", "--device", "cuda"], 14, "cuda"),
@@ -49,6 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         RECIPE.replace("density: 0.5", "densty: 0.5").replace("    p", "\n    p", 1)
     )
     (folder / "lost.yaml").write_text(RECIPE.replace("./second", "./gone"))
+    (folder / "file.yaml").write_text(RECIPE.replace("./second", "./recipe.yaml"))
     (folder / "hub.yaml").write_text(RECIPE.replace("./second", "someone/model"))
     (folder / "silent.yaml").write_text(RECIPE.replace("suites: [skills]\n", ""))
     broken = folder / "broken"
