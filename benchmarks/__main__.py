@@ -33,7 +33,7 @@ ONLY = "Of merges: these, and with the peer, whatever minutes it takes."
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--size", "sizes", multiple=True, type=click.Choice(list(SHAPES)), help="Of merges.")
 @click.option("--only", multiple=True, type=click.Choice(list(CASES)), help=ONLY)
-@click.option("--missing", is_flag=True, help="Leave out the merges that have a row.")
+@click.option("--missing", is_flag=True, help="Leave out what has a row.")
 @click.option("--quick", is_flag=True, help="A small size, once, beside the data.")
 @click.option("--repeat", default=3, show_default=True, help="Turns of each tool; the best counts.")
 @click.option(
@@ -55,13 +55,13 @@ def main(
 ) -> None:
     """Measure what is asked for, everything by default."""
     data = data.resolve()
-    report = Report(data / "quick" if quick else HERE, draw)
+    report = Report(data / "quick" if quick else HERE, draw, missing)
     repeat = 1 if quick else repeat
     for part in parts or PARTS:
         click.echo(f"{part}:")
         if part == "merge":
             wanted = sizes or (("20M",) if quick else ("1.1B", "100M"))
-            lines = merges(report, data, wanted, only, missing, repeat, patience)
+            lines = merges(report, data, wanted, only, repeat, patience)
         elif part == "memory":
             lines = memory.measure(report, data, ["100M"] if quick else memory.SIZES, memory.LIMIT)
         else:
@@ -77,16 +77,14 @@ def merges(
     data: Path,
     sizes: Sequence[str],
     names: Sequence[str],
-    missing: bool,
     repeat: int,
     patience: float,
 ) -> Iterator[str]:
     """Merges of every size, and what each tool takes to start."""
     merge.start_up(report, data, repeat, patience)
     for size in sizes:
-        have = report.rows(merge.section(size), merge.MergeRow) if missing else {}
         asked = [replace(CASES[name], peer_up_to=size) for name in names] or CASES.values()
-        wanted = [case for case in asked if case.name not in have]
+        wanted = [case for case in asked if report.wants(merge.section(size), case.name)]
         yield from merge.measure(report, data, size, wanted, repeat, patience)
 
 

@@ -71,17 +71,26 @@ def run(command: Sequence[str], out: Path) -> Measured:
     start = time.monotonic()
     with log.open("wb") as stream:
         process = subprocess.Popen(command, cwd=out.parent, stdout=stream, stderr=stream)
-        anonymous = resident = 0
-        while process.poll() is None:
-            now = _memory(process.pid)
-            anonymous, resident = max(anonymous, now[0]), max(resident, now[1])
-            time.sleep(POLL_SECONDS)
+        try:
+            anonymous, resident = _watch(process)
+        finally:
+            process.kill()
     os.sync()
     seconds = time.monotonic() - start
     if process.returncode != 0:
         said = log.read_text("utf-8", "replace")[-2000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
     return Measured(seconds=seconds, anonymous=anonymous, resident=resident)
+
+
+def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Wait for a process; its peaks of anonymous and resident bytes."""
+    anonymous = resident = 0
+    while process.poll() is None:
+        now = _memory(process.pid)
+        anonymous, resident = max(anonymous, now[0]), max(resident, now[1])
+        time.sleep(POLL_SECONDS)
+    return anonymous, resident
 
 
 def _memory(pid: int) -> tuple[int, int]:

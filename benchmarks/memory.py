@@ -48,11 +48,14 @@ def measure(report: Report, data: Path, sizes: Sequence[str], limit: int) -> Ite
     Raises:
         RuntimeError: a merge failed, for one that the limit was too low; carries what it said.
     """
+    data.mkdir(parents=True, exist_ok=True)
     for size in sizes:
-        data.mkdir(parents=True, exist_ok=True)
+        wanted = [method for method in METHODS if report.wants("memory", f"{method} {size}")]
+        if not wanted:
+            continue
         with tempfile.TemporaryDirectory(dir=data, prefix="memory-") as home:
             folder = build(Path(home), size, distinct=False)
-            for case in (CASES[method] for method in METHODS):
+            for case in (CASES[method] for method in wanted):
                 row = _row(case, folder, size, limit)
                 report.add("memory", f"{row.method} {size}", row)
                 yield _line(row)

@@ -29,10 +29,14 @@ Draw = Callable[["Report"], Iterator[str]]
 
 @dataclass(frozen=True)
 class Report:
-    """The folder of the page and its rows, and what draws the page from them."""
+    """The folder of the page and its rows, and what draws the page from them.
+
+    With ``missing`` only rows that are not there yet are wanted.
+    """
 
     home: Path
     draw: Draw
+    missing: bool = False
 
     def add(self, section: str, name: str, row: DataclassInstance) -> None:
         """Keep a row in place of an earlier one of that name, and redraw the page."""
@@ -41,6 +45,10 @@ class Report:
         kept.setdefault(section, {})[name] = entry
         replace(self.home / "results.json", json.dumps(kept, indent=1) + "\n")
         self.redraw()
+
+    def wants(self, section: str, name: str) -> bool:
+        """Whether a row is to be measured."""
+        return not (self.missing and name in self.kept().get(section, {}))
 
     def rows(self, section: str, kind: type[Row]) -> dict[str, Row]:
         """The rows of a section by name, in the order they were first measured."""

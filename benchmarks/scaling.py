@@ -55,6 +55,9 @@ def measure(
     """Measure every point; yields a line for each."""
     for case in (CASES[method] for method in METHODS):
         for axis, size, x in _wanted(ranges):
+            name = f"{axis} {case.method} {size} {x}"
+            if not report.wants("scaling", name):
+                continue
             models = x if axis == "models" else 2
             threads = ["--threads", str(x)] if axis == "threads" else []
             best = _time(case, build(data, size, models), models, threads, repeats, patience)
@@ -66,7 +69,7 @@ def measure(
                 seconds=best.seconds,
                 runs=best.runs,
             )
-            report.add("scaling", f"{axis} {case.method} {size} {x}", point)
+            report.add("scaling", name, point)
             yield _line(point)
 
 

@@ -59,6 +59,15 @@ def test_rows_survive_and_only_their_place_is_redrawn(tmp_path: Path) -> None:
     assert re.search(r"Measured \d{4}-\d\d-\d\d, .*, \d+ cores, .*; mergebot .*mergekit", page)
 
 
+def test_only_missing_rows_are_wanted_where_asked(tmp_path: Path) -> None:
+    Report(tmp_path, draw).add("merge 100M", "linear", LINEAR)
+    assert Report(tmp_path, draw).wants("merge 100M", "linear")
+    report = Report(tmp_path, draw, missing=True)
+    assert not report.wants("merge 100M", "linear")
+    assert report.wants("merge 100M", "ties")
+    assert report.wants("merge 1.1B", "linear")
+
+
 def test_memory_is_drawn_with_its_highest_peak(tmp_path: Path) -> None:
     report = Report(tmp_path, memory.draw)
     for method, peak in (("linear", 300_000_000), ("ties", 500_000_000)):
