@@ -1,7 +1,6 @@
-"""``python -m benchmarks``: measure everything and write the tables into the page.
+"""Measure everything and write the tables into the page.
 
-::
-
+\b
     python -m benchmarks                                 all of it, for a quiet machine
     python -m benchmarks --quick                         20M, once each, into .data/quick
     python -m benchmarks --missing                       what an interrupted run left out
@@ -17,11 +16,11 @@ from pathlib import Path
 import click
 
 from benchmarks import memory, merge, scaling
-from benchmarks.checkpoints import SHAPES
 from benchmarks.recipes import CASES
 from benchmarks.report import Report
 
 HERE = Path(__file__).parent
+SIZES = ("20M", "100M", "1.1B")
 PARTS = ("merge", "memory", "scaling")
 QUICK = scaling.Ranges(
     sizes=("20M",), models=(2, 3), models_at="20M", threads=(1, 2), threads_at="20M"
@@ -31,8 +30,8 @@ ONLY = "Of merges: these, and with the peer, whatever minutes it takes."
 
 @click.command(help=__doc__, epilog="Rows are kept as they come; an interrupted run loses one.")
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
-@click.option("--size", "sizes", multiple=True, type=click.Choice(list(SHAPES)), help="Of merges.")
-@click.option("--only", multiple=True, type=click.Choice(list(CASES)), help=ONLY)
+@click.option("--size", "sizes", multiple=True, type=click.Choice(SIZES), help="Of merges.")
+@click.option("--only", multiple=True, type=click.Choice(list(CASES)), metavar="METHOD", help=ONLY)
 @click.option("--missing", is_flag=True, help="Leave out what has a row.")
 @click.option("--quick", is_flag=True, help="A small size, once, beside the data.")
 @click.option("--repeat", default=3, show_default=True, help="Turns of each tool; the best counts.")
