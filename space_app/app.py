@@ -15,7 +15,7 @@ from space_app.tabs.chat import chat_tab
 from space_app.tabs.compare import compare_tab
 from space_app.tabs.leaderboard import board_component
 from space_app.tabs.model import model_tab
-from space_app.tabs.submit import submit_tab
+from space_app.tabs.submit import kept_recipe, submit_tab
 from space_app.ways import TABS, arrive, open_models
 
 
@@ -48,6 +48,7 @@ class Space:
         context = self.context
         blocks = gr.Blocks(title=context.settings.title, analytics_enabled=False, fill_width=True)
         with blocks:
+            kept = kept_recipe(context)
             with gr.Tabs(selected="board") as tabs:
                 with gr.Tab("Leaderboard", id="board") as board_holder:
                     board = board_component(context)
@@ -58,7 +59,7 @@ class Space:
                 with gr.Tab("Chat", id="chat") as chat_holder:
                     chat = chat_tab(context)
                 with gr.Tab("Submit", id="submit") as submit_holder:
-                    submitted = submit_tab(context)
+                    submitted = submit_tab(context, kept)
             holders = (board_holder, model_holder, compare_holder, chat_holder, submit_holder)
             for holder, name in zip(holders, TABS, strict=True):
                 # The address says which tab is open.

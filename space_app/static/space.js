@@ -104,6 +104,38 @@ window.mergebot = window.mergebot || {};
     });
   };
 
+  /* On a narrow screen the two panes are tabs; a dot says that the hidden one has news. */
+  mergebot.paneTabs = function (element) {
+    const panes = document.getElementById("chat-panes");
+    const buttons = [...element.querySelectorAll("[role=tab]")];
+    function show(button) {
+      panes.dataset.pane = button.dataset.pane;
+      for (const one of buttons) {
+        one.setAttribute("aria-selected", String(one === button));
+        one.tabIndex = one === button ? 0 : -1;
+      }
+      button.classList.remove("chat-unread");
+    }
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("[role=tab]");
+      if (button) show(button);
+    });
+    element.addEventListener("keydown", (event) => {
+      if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+      const other = buttons[panes.dataset.pane === "A" ? 1 : 0];
+      show(other);
+      other.focus();
+    });
+    new MutationObserver((changes) => {
+      for (const button of buttons) {
+        const pane = document.getElementById("chat-pane-" + button.dataset.pane);
+        const news = pane && changes.some((change) => pane.contains(change.target));
+        if (news && panes.dataset.pane !== button.dataset.pane) button.classList.add("chat-unread");
+      }
+    }).observe(panes, { childList: true, subtree: true, characterData: true });
+    show(buttons[0]);
+  };
+
   /* 1, 2, 0 and 9 vote while the buttons are shown and nobody is typing. */
   const KEYS = { 1: "left", 2: "right", 0: "tie", 9: "both-bad" };
   let listening = false;

@@ -22,6 +22,13 @@ PRIVACY = (
     " the pair, the choice, the settings and a salted hash of who you are. These are untested"
     " models: expect wrong, odd or unpleasant answers."
 )
+PANE_TABS = (
+    '<div class="mb pane-tabs" role="tablist" aria-label="Answers">'
+    '<button type="button" role="tab" data-pane="A" aria-selected="true"'
+    ' aria-controls="chat-A">A</button>'
+    '<button type="button" role="tab" data-pane="B" aria-selected="false" tabindex="-1"'
+    ' aria-controls="chat-B">B</button></div>'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +45,7 @@ class ChatTab:
     stats: tuple[Any, Any]
     stops: tuple[Any, Any]
     right: Any
+    tabs: Any
     message: Any
     send: Any
     stop: Any
@@ -100,13 +108,18 @@ def _layout(context: Context) -> ChatTab:
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
     slider = live_slider()
     system, knobs = _settings()
+    tabs = gr.HTML(
+        PANE_TABS,
+        elem_id="chat-tabs", visible=False, apply_default_css=False,
+        js_on_load="mergebot.paneTabs(element);",
+    )  # fmt: skip
     with gr.Row(elem_id="chat-panes"):
         left = _pane("A", visible=True)
         right = _pane("B", visible=False)
     blind = blind_row(context)
     examples = _examples(context)
     message = gr.Textbox(
-        label="Message", placeholder="Message…", lines=2, elem_id="chat-message",
+        label="Message", placeholder="Message…", lines=1, max_lines=8, elem_id="chat-message",
         max_length=context.settings.limits.prompt, submit_btn=False,
     )  # fmt: skip
     with gr.Row():
@@ -119,7 +132,7 @@ def _layout(context: Context) -> ChatTab:
     return ChatTab(
         mode=mode, model=model, other=other, status=status, system=system, knobs=knobs,
         panes=(left[1], right[1]), stats=(left[2], right[2]), stops=(left[3], right[3]),
-        right=right[0], message=message, send=send, stop=stop, again=again, clear=clear,
+        right=right[0], tabs=tabs, message=message, send=send, stop=stop, again=again, clear=clear,
         turns=(gr.State(()), gr.State(())), blind=blind, slider=slider,
     )  # fmt: skip
 
@@ -187,7 +200,7 @@ def _wire(context: Context, tab: ChatTab) -> None:
     )  # fmt: skip
     tab.mode.change(
         mode_changed, tab.mode,
-        [tab.model, tab.other, tab.right, tab.blind.row, tab.blind.token, tab.blind.reveal,
+        [tab.model, tab.other, tab.right, tab.tabs, tab.blind.row, tab.blind.token, tab.blind.reveal,
          *tab.turns, *tab.panes, *tab.stats],
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip

@@ -47,12 +47,14 @@ def view(
         gr.Button(visible=running and two),
         gr.Button(visible=running and two),
         token,
-        gr.Row(visible=blind and bool(answers) and _votable(answers)),
+        gr.Row(visible=blind and _votable(answers)) if answers or running else gr.skip(),
     )
 
 
 def _votable(answers: tuple[Answer, ...]) -> bool:
     """Both have a sentence, or one has ended: nobody has to wait for the slower side."""
+    if not answers:
+        return False
     sentences = [any(end in one.text for end in ".!?\n") for one in answers]
     return all(sentences) or any(one.done for one in answers)
 
@@ -67,7 +69,7 @@ def mode_changed(mode: str) -> tuple[Any, ...]:
     blind, two = mode == BLIND, mode != ONE
     return (
         gr.Dropdown(visible=not blind), gr.Dropdown(visible=mode == SIDE_BY_SIDE),
-        gr.Column(visible=two), gr.Column(visible=blind), None, "", *cleared(),
+        gr.Column(visible=two), gr.HTML(visible=two), gr.Column(visible=blind), None, "", *cleared(),
     )  # fmt: skip
 
 

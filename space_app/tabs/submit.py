@@ -35,9 +35,13 @@ class SubmitTab(NamedTuple):
     kept: Any
 
 
-def submit_tab(context: Context) -> SubmitTab:
+def kept_recipe(context: Context) -> Any:
+    """What the browser remembers; made outside the tabs, since a tab's parts sleep until visited."""
+    return gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
+
+
+def submit_tab(context: Context, kept: Any) -> SubmitTab:
     """Lay the tab out and wire it."""
-    kept = gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
     gr.HTML(
         '<div class="mb mb-page mb-short"><h1 tabindex="-1">Submit a recipe</h1>'
         '<p class="mb-lead">Checked as you type, with the messages of'

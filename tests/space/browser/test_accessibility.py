@@ -1,0 +1,99 @@
+"""axe-core over every tab, in both themes; injected faults show that it would notice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from leaderboard.render.data import model_id
+from tests.space.covering import covers
+
+pytestmark = pytest.mark.browser
+
+AXE = "axe-core@4.14.1"
+ROOTS = {
+    "board": "#board",
+    "model": "#model-page",
+    "compare": "#compare-page",
+    "chat": "#chat-status",
+    "submit": "#recipe-check",
+}
+CHAT_ROOTS = ["#chat-status", "#chat-examples", "#chat-message", "#chat-mode", "#chat-send"]
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script, fetched once into the user's cache by npm; nothing of it is kept here."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
+    script = cache / "node_modules/axe-core/axe.min.js"
+    if not script.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", cache, AXE]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return script.read_text("utf-8")
+
+
+def faults(page, axe: str, roots: list[str]) -> list[str]:
+    """Serious and critical violations of WCAG 2.2 A and AA inside our own parts."""
+    page.evaluate(axe)
+    found = page.evaluate(
+        """roots => axe.run(
+          { include: roots.filter((root) => document.querySelector(root)).map((root) => [root]) },
+          { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })""",
+        roots,
+    )
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+def addresses(space) -> dict[str, str]:
+    rows = space.context.live.current
+    good, base = (model_id(rows.find(name).key) for name in ("good", "base"))
+    return {
+        "board": "", "model": f"?model={good}", "compare": f"?tab=compare&m={base}&m={good}",
+        "chat": "?tab=chat", "submit": "?tab=submit",
+    }  # fmt: skip
+
+
+@covers("LB11")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("tab", ROOTS)
+def test_no_tab_has_serious_faults(small, open_page, axe, tab, dark):
+    page = open_page(small.url + addresses(small)[tab], dark=dark)
+    page.wait_for_selector(ROOTS[tab] + " >> visible=true")
+    page.wait_for_timeout(300)
+    roots = CHAT_ROOTS if tab == "chat" else [ROOTS[tab]]
+    assert faults(page, axe, roots) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        ("document.querySelector('label[for=mb-search]').remove();"
+         "document.querySelector('#mb-search').removeAttribute('placeholder')", "label"),
+        ("document.querySelector('.mb-lead').style.color = '#ccc'", "color-contrast"),
+        ("document.querySelector('#mb-table tbody a').replaceChildren()", "link-name"),
+        ("document.querySelector('[data-action=link]').replaceChildren()", "button-name"),
+    ],
+)  # fmt: skip
+def test_injected_faults_are_noticed(small, open_page, axe, fault, rule):
+    page = open_page(small.url)
+    page.wait_for_selector("#mb-table tbody tr")
+    page.wait_for_timeout(500)
+    page.evaluate(fault)
+    assert any(one.startswith(rule) for one in faults(page, axe, ["#board"]))
+
+
+def test_an_unescaped_name_would_be_noticed(small, open_page):
+    """The hostile board's check has teeth: the same name written raw does run."""
+    page = open_page(small.url)
+    page.wait_for_selector("#mb-table tbody tr")
+    assert page.evaluate("window.hacked") is None
+    page.evaluate("name => { document.querySelector('.mb-lead').innerHTML = name; }", small.hostile)
+    page.wait_for_function("window.hacked === 1")

@@ -1,0 +1,101 @@
+"""Served Spaces and a browser; where there is none, one line says what was not run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from space_app.app import Space
+from space_app.context import Context
+from space_app.live_board import LiveBoard
+from tests.leaderboard.many import many_models
+from tests.space.boards import HOSTILE, MemoryStore, context
+from tests.space.engines import ScriptedEngine
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+REQUIRED = os.environ.get("MERGEBOT_REQUIRE_BROWSER") == "1"
+collect_ignore_glob = [] if CHROMIUM or REQUIRED else ["browser/*"]
+
+SCRIPTS = {
+    "count": " ".join(str(number) for number in range(1, 60)),
+    "long": "\n\n".join(f"Line {number} of a long answer." for number in range(80)),
+    "evil": "<script>window.hacked=1</script><img src=x onerror=window.hacked=1> **bold**",
+    "hello": "A first sentence. And a second one.",
+    "who": "I am sort-ft. Nice to meet you.",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not CHROMIUM and not REQUIRED:
+        terminalreporter.write_line("not run: the Space's browser tests need chromium")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "MERGEBOT_REQUIRE_BROWSER=1, and there is no chromium"
+    with sync_playwright() as player:
+        running = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(chromium) -> Iterator[Callable[..., object]]:
+    """Opens an address of a Space at a size and in a theme; a script's error fails the test."""
+    errors: list[str] = []
+    contexts = []
+
+    def opened(address: str, *, width: int = 1280, dark: bool = False):
+        here = chromium.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(here)
+        page = here.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for here in contexts:
+        here.close()
+    assert errors == []
+
+
+def served(space: Space) -> Iterator[SimpleNamespace]:
+    _, url, _ = space.launch(prevent_thread_lock=True, quiet=True)
+    yield SimpleNamespace(url=url, context=space.context)
+    space.blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """Three merges with their parents, one hostile name, one failure, and scripted answers."""
+    engine = ScriptedEngine(SCRIPTS, pause=0.03, templates={"good", "plain", "bad", "sort-ft"})
+    folder: Path = tmp_path_factory.mktemp("small")
+    for found in served(Space(context(folder, engines=[engine]))):
+        found.engine = engine
+        found.hostile = HOSTILE
+        yield found
+
+
+@pytest.fixture(scope="session")
+def big(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """Ten thousand models."""
+    board = many_models(10_000)
+    base = context(tmp_path_factory.mktemp("big"))
+    live = LiveBoard(MemoryStore(()), build=lambda _records, suite=None: board)
+    yield from served(
+        Space(Context(settings=base.settings, live=live, desk=base.desk, booth=base.booth,
+                      requests=None))
+    )  # fmt: skip
