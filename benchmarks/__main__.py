@@ -21,7 +21,7 @@ from benchmarks.report import Report
 
 HERE = Path(__file__).parent
 SIZES = ("20M", "100M", "1.1B")
-PARTS = ("merge", "memory", "scaling")
+PARTS = ("memory", "scaling", "merge")
 QUICK = scaling.Ranges(
     sizes=("20M",), models=(2, 3), models_at="20M", threads=(1, 2), threads_at="20M"
 )
