@@ -1,0 +1,105 @@
+"""What is broken stops the run, stays on the board as failed, and counts as an attempt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from bot.check import Check
+from bot.errors import CheckFailedError, InterruptedRunError, NonFiniteError, RecordError
+from bot.evaluation.catalogue import Suite
+from bot.events import Event, silent
+from bot.recipe.lock import LOCK_FILE, read_lock
+from bot.runner.workspace import Workspace, write_json
+from leaderboard.schema import Record
+from leaderboard.store import FolderStore
+from leaderboard.verdict import judge, sentence
+from tests.evaluation.conftest import load_mini
+from tests.runner.conftest import travel, write_models
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return load_mini(tmp_path / "mini")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+def records(place: Workspace) -> tuple[Record, ...]:
+    return FolderStore(place.board).load().records
+
+
+def leave_checks(place: Workspace, *, passed: bool) -> None:
+    """What the gate leaves about the one merge there is."""
+    (merge,) = place.root.glob("merges/*")
+    result = read_lock(merge / LOCK_FILE).result
+    assert result is not None
+    row = Check(name="loads", hard=True, passed=passed, detail="" if passed else "no such layer")
+    content = {"model_digest": result.model_digest, "checks": [row.model_dump(mode="json")]}
+    write_json(merge / "checks.json", content)
+
+
+def stop_before_the_check(event: Event) -> None:
+    if event[:2] == ("check", "start"):
+        raise InterruptedRunError("stopped by the test")
+
+
+@pytest.fixture
+def refused(tmp_path: Path, place: Workspace, suite: Suite) -> Path:
+    """A recipe whose merge the gate found broken."""
+    recipe = write_models(tmp_path)
+    with pytest.raises(InterruptedRunError):
+        travel(recipe, place, suite, stop_before_the_check)
+    assert records(place) == ()
+    leave_checks(place, passed=False)
+    with pytest.raises(CheckFailedError, match="loads: no such layer"):
+        travel(recipe, place, suite, silent)
+    return recipe
+
+
+def test_a_failed_check_is_recorded(refused: Path, place: Workspace, suite: Suite) -> None:
+    (failed,) = records(place)
+    assert failed.status == "failed"
+    assert failed.failure is not None
+    assert failed.failure.stage == "check"
+    assert failed.model_digest is None
+    assert failed.suites == ()
+    assert "failed in stage check" in sentence(judge(failed), failed.name)
+    with pytest.raises(CheckFailedError):
+        travel(refused, place, suite, silent)
+    assert records(place) == (failed,)
+
+
+def test_a_failure_is_never_rewritten_in_silence(
+    refused: Path, place: Workspace, suite: Suite
+) -> None:
+    before = records(place)
+    leave_checks(place, passed=True)
+    with pytest.raises(RecordError, match="passes its checks now") as said:
+        travel(refused, place, suite, silent)
+    assert f"{before[0].run_key}.json away" in (said.value.hint or "")
+    assert records(place) == before
+
+
+def test_attempts_over_the_same_parents_are_counted(
+    tmp_path: Path, place: Workspace, suite: Suite
+) -> None:
+    recipe = write_models(tmp_path)
+    weights = tmp_path / "two/model.safetensors"
+    broken = load_file(weights)
+    broken["model.norm.weight"] = np.full_like(broken["model.norm.weight"], np.nan)
+    save_file(broken, weights, metadata={"format": "pt"})
+    for weight in ("0.25", "0.3", "0.3", "0.35"):
+        text = recipe.read_text().replace("0.25", weight)
+        (tmp_path / f"recipe-{weight}.yaml").write_text(text)
+        with pytest.raises(NonFiniteError, match=r"model\.norm\.weight"):
+            travel(tmp_path / f"recipe-{weight}.yaml", place, suite, silent)
+    found = records(place)
+    assert {one.failure.stage for one in found if one.failure} == {"merge"}
+    assert sorted(one.attempts.count for one in found if one.attempts) == [1, 2, 3]
