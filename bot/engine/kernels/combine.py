@@ -36,7 +36,9 @@ def _combination(coefficients: tuple[float, ...], divisor: float = 1.0) -> Combi
     shares, by = np.array(coefficients, np.float32), np.float32(divisor)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
-        return bool(weighted_sum(grain.bits, grain.shift, shares, by, out, shift_of(out)))
+        return bool(
+            weighted_sum(grain.bits, grain.first, grain.shift, shares, by, out, shift_of(out))
+        )
 
     return combine
 
@@ -62,7 +64,9 @@ def _model_stock(_p: SimpleNamespace, stats: Stats) -> Combine | None:
     toward, stay = np.float32(share), np.float32(1 - share)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
-        return bool(toward_mean(grain.bits, grain.shift, toward, stay, out, shift_of(out)))
+        return bool(
+            toward_mean(grain.bits, grain.first, grain.shift, toward, stay, out, shift_of(out))
+        )
 
     return combine
 
@@ -83,8 +87,8 @@ def _task(
     def combine(grain: StoredGrain, out: Bits) -> bool:
         return bool(
             task_vectors(
-                grain.bits, grain.shift, *thinned(grain), scales, weight, mode, divisor, lambda_,
-                out, shift_of(out),
+                grain.bits, grain.first, grain.shift, *thinned(grain), scales, weight, mode,
+                divisor, lambda_, out, shift_of(out),
             )
         )  # fmt: skip
 

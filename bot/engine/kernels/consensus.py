@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.sums import CAST_BUFFER, pairwise
+from bot.engine.kernels.sums import CAST_BUFFER, LEAF, pairwise, turn, turned_sum
 from bot.engine.kernels.tiles import TILE, load, store
 
 SUM, ELECT, ELECT_MEAN = 0, 1, 2
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
+_LARGEST_32 = np.uint64(0xFFFFFFFF)
 
 
 @compiled
 def task_vectors(
     stored: Any,
+    first: int,
     shift: Any,
     cuts: Any,
     room: Any,
@@ -34,7 +36,8 @@ def task_vectors(
     """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))``; whether it is finite.
 
     Args:
-        stored: uint16 or uint32 (1 + models, elements), the base first.
+        stored: uint16 or uint32 (1 + models, columns), the base first.
+        first: the column where ``out`` begins.
         shift: 16 for uint16, 0 for uint32.
         cuts: float32 (models, 2): magnitudes below the first are dropped, above the second too;
             at the first, and not at the second, an element is kept while there is room.
@@ -57,10 +60,11 @@ def task_vectors(
     total = total_bits.view(np.float32)
     finite = True
     for start in range(0, out.size, TILE):
-        count = min(TILE, out.size - start)
-        finite &= load(stored[0], start, count, shift, base_bits)
+        stop = min(start + TILE, out.size)
+        count = stop - start
+        finite &= load(stored[0, first + start : first + stop], shift, base_bits)
         for m in range(models):
-            finite &= load(stored[m + 1], start, count, shift, bits)
+            finite &= load(stored[m + 1, first + start : first + stop], shift, bits)
             vote = votes[m]
             for j in range(count):
                 vote[j] = values[j] - base[j]
@@ -74,7 +78,7 @@ def task_vectors(
                 total[j] /= divisor
         for j in range(count):
             total[j] = base[j] + total[j] * lambda_
-        finite &= store(total_bits, count, out_shift, out, start)
+        finite &= store(total_bits, out_shift, out[start:stop])
     return finite
 
 
@@ -85,7 +89,7 @@ def _thin(
     if cuts.shape[0]:
         _trim(vote, count, cuts[m], room[m])
     if words.shape[0]:
-        _drop(vote, count, words[m, start:], limits[m])
+        _drop(vote, words[m, start : start + count], limits[m])
 
 
 @compiled
@@ -137,18 +141,23 @@ def _trim_by_index(vote: Any, count: int, cut: Any, room: Any) -> None:
 
 
 @compiled
-def _drop(vote: Any, count: int, words: Any, limit: Any) -> None:
-    for j in range(count):
-        vote[j] *= _ONE if words[j] < limit else _ZERO
+def _drop(vote: Any, words: Any, limit: Any) -> None:
+    if limit > _LARGEST_32:
+        return
+    below = np.uint32(limit)
+    for j in range(words.size):
+        vote[j] *= _ONE if words[j] < below else _ZERO
 
 
 @compiled
 def _sum(votes: Any, count: int, total: Any) -> None:
+    first = votes[0]
     for j in range(count):
-        total[j] = votes[0, j]
+        total[j] = first[j]
     for m in range(1, votes.shape[0]):
+        vote = votes[m]
         for j in range(count):
-            total[j] += votes[m, j]
+            total[j] += vote[j]
 
 
 @compiled
@@ -174,30 +183,47 @@ def _elect(votes: Any, count: int, weight: Any, mean: bool, total: Any, work: An
 
 @compiled
 def magnitude_sums(
-    stored: Any, shift: Any, cuts: Any, room: Any, words: Any, limits: Any, sums: Any
+    stored: Any,
+    first: int,
+    elements: int,
+    shift: Any,
+    cuts: Any,
+    room: Any,
+    words: Any,
+    limits: Any,
+    sums: Any,
 ) -> None:
     """Add ``sum|d_i|`` and ``sum|thin_i(d_i)|`` of one grain to ``sums``, float64 (2, models).
 
-    The other arguments are those of ``task_vectors``.
+    The grain has ``elements``; the other arguments are those of ``task_vectors``.
     """
-    elements = stored.shape[1]
-    bits = np.empty((2, CAST_BUFFER), np.uint32)
-    floats = bits.view(np.float32)
-    vote = np.empty(CAST_BUFFER, np.float32)
-    wide = np.empty(CAST_BUFFER, np.float64)
+    base_bits, bits = np.empty(CAST_BUFFER, np.uint32), np.empty(CAST_BUFFER, np.uint32)
+    base, vote = base_bits.view(np.float32), bits.view(np.float32)
+    turned, lanes = np.empty((2, CAST_BUFFER), np.float32), np.empty(CAST_BUFFER, np.float64)
     for m in range(sums.shape[1]):
         before, after = 0.0, 0.0
         for start in range(0, elements, CAST_BUFFER):
-            count = min(CAST_BUFFER, elements - start)
-            load(stored[0], start, count, shift, bits[0])
-            load(stored[m + 1], start, count, shift, bits[1])
-            for j in range(count):
-                vote[j] = floats[1, j] - floats[0, j]
-                wide[j] = abs(vote[j])
-            before += pairwise(wide, count)
-            _thin(vote, start, count, m, cuts, room, words, limits)
-            for j in range(count):
-                wide[j] = abs(vote[j])
-            after += pairwise(wide, count)
+            stop = min(start + CAST_BUFFER, elements)
+            load(stored[0, first + start : first + stop], shift, base_bits)
+            load(stored[m + 1, first + start : first + stop], shift, bits)
+            for j in range(stop - start):
+                vote[j] -= base[j]
+            before += _magnitude_sum(vote[: stop - start], turned, lanes)
+            _thin(vote, start, stop - start, m, cuts, room, words, limits)
+            after += _magnitude_sum(vote[: stop - start], turned, lanes)
         sums[0, m] += before
         sums[1, m] += after
+
+
+@compiled
+def _magnitude_sum(vote: Any, turned: Any, wide: Any) -> Any:
+    """``sum|vote|`` in float64, in NumPy's order for one buffer."""
+    magnitude = turned[0]
+    for j in range(vote.size):
+        magnitude[j] = abs(vote[j])
+    if vote.size == CAST_BUFFER:
+        turn(magnitude, LEAF, turned[1])
+        return turned_sum(turned[1], LEAF, wide, wide[CAST_BUFFER // 2 :])
+    for j in range(vote.size):
+        wide[j] = magnitude[j]
+    return pairwise(wide, vote.size)

@@ -50,7 +50,7 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
 
 def _high(state: Any, grain: StoredGrain) -> Any:
     for model in range(len(state)):
-        count_high(grain.bits[0], grain.bits[model + 1], grain.shift, state[model])
+        count_high(grain.row(0), grain.row(model + 1), grain.shift, state[model])
     return state
 
 
@@ -59,7 +59,7 @@ def _low(reduction: LowBits) -> Fold:
         for row, (model, place) in enumerate(zip(reduction.models, reduction.places, strict=True)):
             if isinstance(place, Place):
                 high = np.uint32(place.bin)
-                count_low(grain.bits[0], grain.bits[model + 1], grain.shift, high, state[row])
+                count_low(grain.row(0), grain.row(model + 1), grain.shift, high, state[row])
         return state
 
     return fold
@@ -70,9 +70,9 @@ def _equal(reduction: TiesBefore) -> Fold:
         counts = []
         for model, cut in zip(reduction.models, reduction.cuts, strict=True):
             wanted = np.float32(cut.threshold).view(np.uint32)
-            row = grain.bits[model + 1]
+            row = grain.row(model + 1)
             some = cut.spare is not None
-            counts.append(int(count_equal(grain.bits[0], row, grain.shift, wanted)) if some else 0)
+            counts.append(int(count_equal(grain.row(0), row, grain.shift, wanted)) if some else 0)
         return (*state, ((grain.tensor, grain.span.start), tuple(counts)))
 
     return fold
@@ -84,7 +84,7 @@ def _magnitudes(reduction: L1Ratio) -> Folder | None:
         return None
 
     def fold(state: Any, grain: StoredGrain) -> Any:
-        magnitude_sums(grain.bits, grain.shift, *thinned(grain), state)
+        magnitude_sums(grain.bits, grain.first, grain.elements, grain.shift, *thinned(grain), state)
         return state
 
     return Folder(fold, any_order=False)
@@ -94,7 +94,7 @@ def _gram(reduction: Gram) -> Fold:
     def fold(state: Any, grain: StoredGrain) -> Any:
         minus = reduction.of == "deltas" or (reduction.of == "moved" and grain.has_base)
         skip = int(grain.has_base and reduction.of in {"models", "moved"} and not minus)
-        gram(grain.bits[skip:], grain.shift, minus, state)
+        gram(grain.bits[skip:], grain.first, grain.elements, grain.shift, minus, state)
         return state
 
     return fold

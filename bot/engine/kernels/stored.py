@@ -28,12 +28,17 @@ def shift_of(bits: Bits) -> np.uint32:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredGrain:
-    """All inputs of a grain: ``bits`` is uint16 or uint32 (inputs, elements), a base first.
+    """All inputs of a grain, a base first.
 
-    ``width`` is the length of the block's last axis, a row's for methods that work by rows.
+    Attributes:
+        bits: uint16 or uint32 (inputs, elements of the chunk), in one piece: a kernel that knows
+            its rows to be without gaps is compiled to vector instructions.
+        first: the column in which the grain begins.
+        width: the length of the block's last axis, a row's for methods that work by rows.
     """
 
     bits: Bits
+    first: int
     has_base: bool
     width: int
     span: Span
@@ -44,6 +49,15 @@ class StoredGrain:
     def shift(self) -> np.uint32:
         """How far left the stored bits stand in a float32."""
         return shift_of(self.bits)
+
+    @property
+    def elements(self) -> int:
+        """How many elements the grain has."""
+        return self.span.stop - self.span.start
+
+    def row(self, number: int) -> Bits:
+        """One input of the grain."""
+        return self.bits[number, self.first : self.first + self.elements]
 
     @property
     def models(self) -> int:

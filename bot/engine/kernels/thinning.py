@@ -102,7 +102,7 @@ def _by_rank(prune: MagPrune) -> Thinner | None:
     models = range(len(prune.density))
 
     def thin(grain: StoredGrain) -> Thin:
-        dropped = np.zeros((len(prune.density), grain.bits.shape[1]), np.uint8)
+        dropped = np.zeros((len(prune.density), grain.elements), np.uint8)
         for model in models:
             if prune.density[model] < 1:
                 _mark(prune, model, grain, dropped[model])
@@ -122,6 +122,4 @@ def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[
     chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
     table = np.rint(chance * float(1 << 32)).astype(np.uint64)
     words = grain.draws.words(model, 32, start, stop)
-    rank_drops(
-        grain.bits[0], grain.bits[model + 1], grain.shift, grain.width, table, words, dropped
-    )
+    rank_drops(grain.row(0), grain.row(model + 1), grain.shift, grain.width, table, words, dropped)

@@ -1,7 +1,8 @@
 """Between stored bits and float32, a tile at a time, small enough for the nearest caches.
 
 Stored numbers are integers here: ``uint16`` for bfloat16, ``uint32`` for float32. Shifted left by
-16 or 0 they are the bits of a float32.
+16 or 0 they are the bits of a float32. A tile is handed over as a slice that begins at 0: an index
+that could be negative keeps a loop from being compiled to vector instructions.
 """
 
 from __future__ import annotations
@@ -21,31 +22,30 @@ _ONE = np.uint32(1)
 
 
 @compiled
-def load(stored: Any, start: int, count: int, shift: Any, bits: Any) -> bool:
-    """Fill ``bits`` (uint32) from ``stored``; whether all of it is finite."""
+def load(source: Any, shift: Any, bits: Any) -> bool:
+    """Fill ``bits`` (uint32) from the stored numbers of a tile; whether all of it is finite."""
     largest = np.uint32(0)
-    for j in range(count):
-        word = np.uint32(stored[start + j]) << shift
+    for j in range(source.size):
+        word = np.uint32(source[j]) << shift
         bits[j] = word
         largest = max(largest, word & _MAGNITUDE)
     return bool(largest < _INFINITY)
 
 
 @compiled
-def store(bits: Any, count: int, shift: Any, out: Any, start: int) -> bool:
-    """Round ``bits`` to nearest even into ``out``; whether all of it is finite.
+def store(bits: Any, shift: Any, out: Any) -> bool:
+    """Round ``bits`` to nearest even into a tile of ``out``; whether all of it is finite.
 
     Not for NaNs, whose rounding may carry: those are found here and the result is thrown away.
     """
     largest = np.uint32(0)
     if shift == 0:
-        for j in range(count):
-            out[start + j] = bits[j]
+        for j in range(out.size):
+            out[j] = bits[j]
             largest = max(largest, bits[j] & _MAGNITUDE)
         return bool(largest < _INFINITY)
-    for j in range(count):
+    for j in range(out.size):
         word = bits[j]
         largest = max(largest, word & _MAGNITUDE)
-        rounded = (word + _HALF + ((word >> shift) & _ONE)) >> shift
-        out[start + j] = rounded
+        out[j] = (word + _HALF + ((word >> shift) & _ONE)) >> shift
     return bool(largest < _ROUNDS_TO_INFINITY)
