@@ -149,7 +149,7 @@ def _timed(up_to: str, size: str) -> bool:
 
 
 def _tools(case: Case, folder: Path, peer: bool) -> Tools:
-    """The commands of both tools; the peer's quickest option comes first, as it may run once."""
+    """The commands of both tools; a peer that is slow runs only with the first of its options."""
     path, out = str(case.write(folder)), str(folder / "out")
     mine = [str(BIN / "mergebot"), "merge", path, out, "-q"]
     theirs = [str(BIN / "mergekit-yaml"), path, out, "--quiet", "--allow-crimes"]
