@@ -50,7 +50,7 @@ docs: .venv/.dev ## write the generated documentation
 	$(BIN)/python -m bot.cli.docs
 
 bench: .venv/.dev ## measure against mergekit and write benchmarks/README.md
-	$(BIN)/python -m benchmarks.merge --write
+	$(BIN)/python -m benchmarks
 
 chromium: # browser tests use Debian's; elsewhere they say in one line that they were not run
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
