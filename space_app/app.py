@@ -37,7 +37,7 @@ class Space:
         self.blocks.queue(default_concurrency_limit=20, max_size=200)
         return self.blocks.launch(
             head=head(),
-            theme=gr.themes.Default(primary_hue="blue"),
+            theme=theme(),
             app_kwargs={"routes": board_routes(self.context.live)},
             ssr_mode=False,
             footer_links=["api"],
@@ -72,3 +72,16 @@ class Space:
             )  # fmt: skip
             add_endpoints(context)
         return blocks
+
+
+def theme() -> Any:
+    """Gradio's own, with a blue on which white text can be read."""
+    blue, darker = "#1d4ed8", "#1e40af"
+    return gr.themes.Default(primary_hue="blue").set(
+        button_primary_background_fill=blue,
+        button_primary_background_fill_dark=blue,
+        button_primary_background_fill_hover=darker,
+        button_primary_background_fill_hover_dark=darker,
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+    )

@@ -104,6 +104,29 @@ window.mergebot = window.mergebot || {};
     });
   };
 
+  /* The newest words stay in view until the reader scrolls up, and again from the bottom on. */
+  mergebot.follow = function (id) {
+    const pane = document.getElementById(id);
+    if (!pane || pane.dataset.follow) return;
+    pane.dataset.follow = "yes";
+    const scroller = () => pane.querySelector("[role=log]");
+    const atBottom = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    const leave = () => { pane.dataset.follow = "no"; };
+    pane.addEventListener("wheel", (event) => { if (event.deltaY < 0) leave(); }, { passive: true });
+    pane.addEventListener("touchmove", leave, { passive: true });
+    pane.addEventListener("keydown", (event) => {
+      if (["PageUp", "ArrowUp", "Home"].includes(event.key)) leave();
+    });
+    pane.addEventListener("scrollend", () => {
+      const log = scroller();
+      if (log && atBottom(log)) pane.dataset.follow = "yes";
+    }, true);
+    new MutationObserver(() => {
+      const log = scroller();
+      if (log && pane.dataset.follow === "yes") log.scrollTop = log.scrollHeight;
+    }).observe(pane, { childList: true, subtree: true, characterData: true });
+  };
+
   /* On a narrow screen the two panes are tabs; a dot says that the hidden one has news. */
   mergebot.paneTabs = function (element) {
     const panes = document.getElementById("chat-panes");

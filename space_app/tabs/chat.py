@@ -158,11 +158,15 @@ def _settings() -> tuple[Any, tuple[Any, ...]]:
 def _pane(letter: str, *, visible: bool) -> tuple[Any, Any, Any, Any]:
     with gr.Column(visible=visible, elem_id=f"chat-{letter}", min_width=280) as column:
         chatbot = gr.Chatbot(
-            label=letter, height=420, elem_id=f"chat-pane-{letter}", allow_tags=False,
+            label=letter, height=420, autoscroll=False, elem_id=f"chat-pane-{letter}",
+            allow_tags=False,
             sanitize_html=True, latex_delimiters=[], buttons=["copy"], feedback_options=None,
             placeholder="Ask something, or take one of the prompts below.",
         )  # fmt: skip
-        stats = gr.HTML(stats_html(""), elem_id=f"chat-stats-{letter}", apply_default_css=False)
+        stats = gr.HTML(
+            stats_html(""), elem_id=f"chat-stats-{letter}", apply_default_css=False,
+            js_on_load=f"mergebot.follow('chat-pane-{letter}');",
+        )  # fmt: skip
         stop = gr.Button(f"Stop {letter}", size="sm", visible=False, elem_id=f"chat-stop-{letter}")
     return column, chatbot, stats, stop
 
@@ -200,8 +204,8 @@ def _wire(context: Context, tab: ChatTab) -> None:
     )  # fmt: skip
     tab.mode.change(
         mode_changed, tab.mode,
-        [tab.model, tab.other, tab.right, tab.tabs, tab.blind.row, tab.blind.token, tab.blind.reveal,
-         *tab.turns, *tab.panes, *tab.stats],
+        [tab.model, tab.other, tab.right, tab.tabs, tab.blind.row, tab.blind.token,
+         tab.blind.reveal, *tab.turns, *tab.panes, *tab.stats],
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     tab.model.change(

@@ -69,7 +69,8 @@ def mode_changed(mode: str) -> tuple[Any, ...]:
     blind, two = mode == BLIND, mode != ONE
     return (
         gr.Dropdown(visible=not blind), gr.Dropdown(visible=mode == SIDE_BY_SIDE),
-        gr.Column(visible=two), gr.HTML(visible=two), gr.Column(visible=blind), None, "", *cleared(),
+        gr.Column(visible=two), gr.HTML(visible=two), gr.Column(visible=blind), None, "",
+        *cleared(),
     )  # fmt: skip
 
 

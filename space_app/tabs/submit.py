@@ -36,7 +36,7 @@ class SubmitTab(NamedTuple):
 
 
 def kept_recipe(context: Context) -> Any:
-    """What the browser remembers; made outside the tabs, since a tab's parts sleep until visited."""
+    """What the browser remembers; outside the tabs, since a tab's parts sleep until visited."""
     return gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
 
 

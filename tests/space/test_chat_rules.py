@@ -43,7 +43,7 @@ def test_a_repeated_unit_is_a_loop_however_it_began(start, period, extra):
 
 
 def test_an_answer_is_not_a_loop():
-    assert not is_looping("the quick brown fox jumps over the lazy dog again and again".split())
+    assert not is_looping(list("the quick brown fox jumps over the lazy dog again and again"))
     assert not is_looping(["ha"] * 8)
     assert not is_looping(list(range(300)))
     assert not is_looping([])

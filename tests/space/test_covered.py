@@ -10,11 +10,12 @@ from tests.space.covering import CHECKS
 HERE = Path(__file__).parent
 TESTS = HERE.parent
 
+DRAWINGS = "leaderboard/render/test_drawings.py::"
 ELSEWHERE = {
     "MP2": "leaderboard/test_verdict.py::test_real_scores_speak_for_themselves",
     "MP4": "leaderboard/render/test_pages.py::test_pages_are_accessible_by_structure",
-    "MP5": "leaderboard/render/test_drawings.py::test_boxes_do_not_overlap_and_edges_run_left_to_right",
-    "MP6": "leaderboard/render/test_drawings.py::test_the_list_names_every_ancestor",
+    "MP5": DRAWINGS + "test_boxes_do_not_overlap_and_edges_run_left_to_right",
+    "MP6": DRAWINGS + "test_the_list_names_every_ancestor",
 }
 """Checks of the shared renderers, which are tested where they live."""
 MISSING = {

@@ -13,11 +13,36 @@ pytestmark = pytest.mark.browser
 BOX = "#chat-message textarea"
 
 
-def open_chat(open_page, space, *, width: int = 1280, model: str = "good", mode: str = "One"):
+SPY = """
+  window.streamed = [];
+  const keep = (text) => window.streamed.push(text);
+  const Plain = window.EventSource;
+  window.EventSource = class extends Plain {
+    constructor(...args) { super(...args); this.addEventListener("message", (e) => keep(e.data)); }
+  };
+  const plain = window.fetch;
+  window.fetch = async (...args) => {
+    const answered = await plain(...args);
+    const reader = answered.clone().body?.getReader(), decoder = new TextDecoder();
+    const read = () => reader.read().then(({ done, value }) => {
+      if (!done) { keep(decoder.decode(value, { stream: true })); return read(); }
+    }).catch(() => {});
+    if (reader) read();
+    return answered;
+  };
+"""
+
+
+def open_chat(
+    open_page, space, *, width: int = 1280, model: str = "good", mode: str = "One", spy: str = ""
+):
     row = space.context.live.current.find(model)
     from leaderboard.render.data import model_id
 
     page = open_page(f"{space.url}?tab=chat&model={model_id(row.key)}", width=width)
+    if spy:
+        page.add_init_script(spy)
+        page.reload()
     page.wait_for_selector(BOX)
     page.wait_for_function(
         "name => document.querySelector('#chat-model input')?.value.startsWith(name)", arg=model
@@ -165,20 +190,9 @@ def test_a_model_that_does_not_fit_is_named_and_cannot_be_asked(small, open_page
 
 @covers("BV1", "BV8")
 def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(small, open_page):
-    page = open_chat(open_page, small, mode="Blind vote")
+    page = open_chat(open_page, small, mode="Blind vote", spy=SPY)
+    page.evaluate("window.streamed = []")
     small.engine.requests.clear()
-    page.evaluate(
-        """() => {
-          window.streamed = [];
-          const Plain = window.EventSource;
-          window.EventSource = class extends Plain {
-            constructor(...args) {
-              super(...args);
-              this.addEventListener("message", (event) => window.streamed.push(event.data));
-            }
-          };
-        }"""
-    )
     page.focus(BOX)
     page.keyboard.type("hello")
     page.keyboard.press("Enter")

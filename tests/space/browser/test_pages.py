@@ -88,8 +88,8 @@ def test_a_recipe_is_checked_while_typing_and_survives_a_reload(small, open_page
     assert chosen.strip() == "wieght: 0.4"
     page.wait_for_timeout(300)
     page.reload()
-    page.wait_for_function("text => document.querySelector('#recipe-text textarea')?.value === text",
-                           arg=broken)  # fmt: skip
+    kept = "text => document.querySelector('#recipe-text textarea')?.value === text"
+    page.wait_for_function(kept, arg=broken)
     page.wait_for_selector("#recipe-check a[data-line]")
 
 
