@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @cache
 def the_hub(*, offline: bool | None = None) -> Hub:
     """The Hub that the environment names, as its user."""
-    from bot.hub.client import connect
+    from bot.hub.client import connect, draw_no_bars
 
+    draw_no_bars()
     logging.getLogger("stamina").setLevel(logging.ERROR)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return connect(offline=offline)

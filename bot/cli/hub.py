@@ -41,7 +41,7 @@ after asking."""
 @click.pass_obj
 def gc(out: Output, results: str, older_than: float, apply: bool, yes: bool) -> None:
     """List published merges that a better one of the same family makes redundant."""
-    from bot.hub.publish import make_private
+    from bot.hub.access import make_private
     from bot.hub.results import ResultsDataset
     from bot.hub.retention import dominated, still_public
 

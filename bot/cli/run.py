@@ -80,6 +80,8 @@ def run(
     """Merge, check, evaluate, compare, document and rank recipes."""
     engine = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
     operator = make_operator(organisation, publishing) if organisation else None
+    if operator is not None:
+        require_access(operator)
     loaded = [load_sweep(path) for path in recipes]
     place = Workspace(workspace)
     outcomes = []
@@ -135,6 +137,14 @@ def suites_of(recipe: Recipe) -> tuple[str, ...]:
             hint="add `suites: [quick]` to the recipe, or give --suite; see `mergebot suites`",
         )
     return recipe.about.suites
+
+
+def require_access(operator: Operator) -> None:
+    """Refuse before any work what could not be published after it."""
+    from bot.hub.access import require_member
+
+    if not operator.create_pr:
+        require_member(operator.hub, operator.organisation)
 
 
 def publish_outcome(

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import httpx2 as httpx
-from huggingface_hub import HfApi, get_token, set_client_factory
+from huggingface_hub import HfApi, set_client_factory
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from bot import __version__
 from bot.hub.cache import Cache
@@ -39,11 +40,6 @@ class Hub:
         """``https://huggingface.co``, or another Hub."""
         return str(self.api.endpoint)
 
-    @property
-    def token(self) -> str | None:
-        """The token, None for a visitor; never printed."""
-        return self.api.token if isinstance(self.api.token, str) else None
-
     def url(self, repo: str, kind: str = "model") -> str:
         """The page of a repository."""
         prefix = "" if kind == "model" else f"{kind}s/"
@@ -63,8 +59,9 @@ def connect(
 
     Args:
         endpoint: another Hub than the one that ``HF_ENDPOINT`` names.
-        token: instead of the one found the client's way: trusted publishing (``HF_OIDC_RESOURCE``),
-            ``HF_TOKEN``, or the file that ``hf auth login`` writes.
+        token: instead of the one the client finds for each request: trusted publishing
+            (``HF_OIDC_RESOURCE``, renewed when it runs out), ``HF_TOKEN``, or the file that
+            ``hf auth login`` writes.
         cache: folder for fetched files; ``MERGEBOT_HUB_CACHE`` or ``~/.cache/mergebot/hub``.
         cache_limit: bytes the folder may hold; the longest unused models go first.
         offline: use the cache only; by default what ``HF_HUB_OFFLINE`` says.
@@ -75,7 +72,7 @@ def connect(
     off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     api = HfApi(
         endpoint=endpoint,
-        token=token or get_token() or False,
+        token=token,
         library_name="mergebot",
         library_version=__version__,
     )
@@ -85,6 +82,11 @@ def connect(
         offline=off if offline is None else offline,
         patience=patience or Patience(),
     )
+
+
+def draw_no_bars() -> None:
+    """Keep the client from drawing on a terminal that has bars of ours."""
+    disable_progress_bars()
 
 
 @cache

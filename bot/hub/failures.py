@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
+    OIDCError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -30,6 +31,9 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG
 
 # What the client raises over an answer of a form it does not expect.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+
+HEAD_MOVED = (409, 412)
+"""Another commit is in progress, or has happened since the parent was read."""
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -52,7 +56,7 @@ def explained(doing: str, repo: str, page: str) -> Iterator[None]:
     except MergebotError:
         raise
     except (
-        HfHubHTTPError, EntryNotFoundError, httpx.HTTPError, OSError, *_UNREADABLE,
+        HfHubHTTPError, EntryNotFoundError, OIDCError, httpx.HTTPError, OSError, *_UNREADABLE,
     ) as error:  # fmt: skip
         raise _as_ours(error, f"cannot {doing} {repo}", repo, page) from error
     except BrokenTransferError as error:
@@ -82,6 +86,11 @@ def is_transient(error: BaseException) -> bool:
     ):
         return not _has_no_network(error)
     return isinstance(error, OSError) and "Consistency check failed" in str(error)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether reading anew and trying again may help: a passing failure, or a head that moved."""
+    return is_transient(error) or status_of(error) in HEAD_MOVED
 
 
 def _has_no_network(error: BaseException | None) -> bool:
@@ -135,6 +144,9 @@ def _as_ours(error: BaseException, what: str, repo: str, page: str) -> MergebotE
 
 def _refusal(error: BaseException, what: str, repo: str, page: str) -> MergebotError | None:
     """What asking again would not change."""
+    if isinstance(error, OIDCError):
+        hint = "compare repository, branch and workflow with those the Hub's settings trust"
+        return AccessError(f"{what}: trusted publishing failed ({_said(error)})", hint=hint)
     if isinstance(error, GatedRepoError):
         message = f"{repo} is gated, and your account has not been let in"
         return AccessError(message, hint=f"open {page}, accept its conditions, then run again")

@@ -14,6 +14,7 @@ from bot.errors import CheckpointError, HubError
 from bot.events import Event, Report
 from bot.hub.client import Hub
 from bot.hub.failures import BrokenTransferError, explained
+from bot.hub.progress import Tell, telling
 from bot.hub.snapshot import Snapshot, take_snapshot
 from bot.recipe.lock import LockedFile
 
@@ -86,7 +87,7 @@ def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) ->
     hub.cache.make_room(total)
     report(Event("fetch", "start", "bytes", 0, total, snapshot.repo))
     for path in missing:
-        _fetch_one(hub, snapshot, path)
+        _fetch_one(hub, snapshot, path, _telling(report, done, total, f"{snapshot.repo}/{path}"))
         done += snapshot.files[path].size
         report(Event("fetch", "advance", "bytes", done, total, f"{snapshot.repo}/{path}"))
     report(Event("fetch", "end", "bytes", total, total, f"{snapshot.repo}: {len(paths)} files"))
@@ -102,12 +103,19 @@ def hashes(hub: Hub, snapshot: Snapshot, paths: Sequence[str]) -> Mapping[str, L
     }
 
 
-def _fetch_one(hub: Hub, snapshot: Snapshot, path: str) -> None:
+def _telling(report: Report, before: int, total: int, item: str) -> Tell:
+    def tell(arrived: int) -> None:
+        report(Event("fetch", "advance", "bytes", before + arrived, total, item))
+
+    return tell
+
+
+def _fetch_one(hub: Hub, snapshot: Snapshot, path: str, tell: Tell) -> None:
     with explained(f"fetch {path} of", snapshot.repo, hub.url(snapshot.repo, snapshot.kind)):
-        hub.patience.retrying(lambda: _download_checked(hub, snapshot, path))
+        hub.patience.retrying(lambda: _download_checked(hub, snapshot, path, tell))
 
 
-def _download_checked(hub: Hub, snapshot: Snapshot, path: str) -> None:
+def _download_checked(hub: Hub, snapshot: Snapshot, path: str, tell: Tell) -> None:
     arrived = hf_hub_download(
         snapshot.repo,
         path,
@@ -115,7 +123,8 @@ def _download_checked(hub: Hub, snapshot: Snapshot, path: str) -> None:
         repo_type=snapshot.kind,
         cache_dir=hub.cache.files,
         endpoint=hub.endpoint,
-        token=hub.token or False,
+        token=hub.api.token,
+        tqdm_class=telling(tell),
     )
     file = Path(arrived)
     sha256, blob = content_hashes(file)

@@ -10,10 +10,11 @@ from pathlib import Path
 from bot.checkpoint.folder import FolderSource
 from bot.errors import HubError, MergebotError
 from bot.events import silent
+from bot.hub.bundle import Bundle
 from bot.hub.client import Hub
 from bot.hub.failures import explained
 from bot.hub.fetch import fetch, needed
-from bot.hub.publish import Bundle, publish
+from bot.hub.publish import publish
 from bot.hub.ranges import RangeSource
 from bot.hub.snapshot import take_snapshot
 

@@ -9,9 +9,8 @@ from huggingface_hub import CommitOperationAdd, ModelCard
 from bot.errors import PublishError
 from bot.events import silent
 from bot.hub.client import Hub
-from bot.hub.failures import explained
+from bot.hub.failures import explained, may_pass
 from bot.hub.fetch import fetch
-from bot.hub.publish import may_pass
 from bot.hub.snapshot import take_snapshot
 
 CARD = "README.md"
@@ -44,17 +43,6 @@ def set_new_version(hub: Hub, repo: str, newer: str) -> str:
         return str(card)
 
     return edit_card(hub, repo, f"Superseded by {newer}", pointing)
-
-
-def close_proposals(hub: Hub, repo: str, title: str, comment: str) -> int:
-    """Say something on our open pull requests of this title and close them; how many there were."""
-    with explained("close pull requests of", repo, hub.url(repo)):
-        threads = list(hub.api.get_repo_discussions(repo, discussion_type="pull_request"))
-        unsettled = [one for one in threads if one.status in {"open", "draft"}]
-        ours = [one.num for one in unsettled if one.title == title]
-        for number in ours:
-            hub.api.change_discussion_status(repo, number, new_status="closed", comment=comment)
-    return len(ours)
 
 
 def _edit(hub: Hub, repo: str, summary: str, change: Callable[[str], str]) -> str:

@@ -9,61 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from bot.errors import HubError, PublishError
 from bot.events import Event, Report
+from bot.hub.bundle import Bundle, Published
 from bot.hub.client import Hub
-from bot.hub.failures import AGAIN, explained, is_transient, status_of
+from bot.hub.failures import AGAIN, explained, may_pass
+from bot.hub.proposals import propose
 from bot.hub.snapshot import require_hub_id
-
-HEAD_MOVED = (409, 412)
-"""Another commit is in progress, or has happened since the parent was read."""
 
 KEYS = re.compile(r"^(Run-Key|Merge-Key): (\S{4,128})$", re.MULTILINE)
 UNTOUCHED = frozenset({".gitattributes"})
 """What a repository holds that was made and never filled."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
-    """What is published: a run's files by their path in the repository, from disk or memory."""
-
-    name: str
-    run_key: str
-    merge_key: str
-    files: Mapping[str, Path | bytes]
-
-    @property
-    def summary(self) -> str:
-        """The first line of the commit's message; also the title of a pull request."""
-        return f"Publish {self.name} (run {self.run_key[:16]})"
-
-    @property
-    def description(self) -> str:
-        """The rest of it, with the keys a later publish looks for."""
-        return f"Run-Key: {self.run_key}\nMerge-Key: {self.merge_key}"
-
-    def operations(self) -> list[CommitOperationAdd]:
-        """The files as the client takes them, in the order of their paths."""
-        return [
-            CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
-            for path, content in sorted(self.files.items())
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """Where a bundle is. ``fresh`` is False when it was there already."""
-
-    repo: str
-    commit: str
-    url: str
-    fresh: bool
-    pull_request: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +54,7 @@ def publish(
     """
     require_hub_id(repo)
     if create_pr:
-        return _propose(hub, bundle, repo)
+        return propose(hub, bundle, repo)
     state = _look(hub, repo) or _create(hub, repo)
     _require_ours(hub, bundle, repo, state)
     report(Event("publish", "start", "files", 0, len(bundle.files), repo))
@@ -109,36 +68,6 @@ def publish(
     commit = made.commits[bundle.run_key]
     report(Event("publish", "end", "files", len(bundle.files), len(bundle.files), repo))
     return Published(repo=repo, commit=commit, url=hub.url(repo), fresh=fresh)
-
-
-def make_public(hub: Hub, repo: str) -> None:
-    """Let everybody see a repository; the last step, once its card is there.
-
-    Raises:
-        PublishError: it has no card.
-        HubError: the Hub refused or is out of reach.
-    """
-    with explained("make public", repo, hub.url(repo)):
-        info = hub.patience.retrying(lambda: hub.api.model_info(repo))
-        if "README.md" not in {entry.rfilename for entry in info.siblings or []}:
-            raise PublishError(f"{repo} has no card and stays private", hint="publish it again")
-        if info.private:
-            hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="public"))
-
-
-def exists(hub: Hub, repo: str) -> bool:
-    """Whether there is such a repository, as far as the token may see."""
-    return _look(hub, repo) is not None
-
-
-def make_private(hub: Hub, repo: str) -> None:
-    """Hide a repository; nothing is deleted.
-
-    Raises:
-        AccessError, HubError: the Hub refused or is out of reach.
-    """
-    with explained("make private", repo, hub.url(repo)):
-        hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="private"))
 
 
 def _look(hub: Hub, repo: str) -> _State | None:
@@ -202,46 +131,6 @@ def _commit(hub: Hub, bundle: Bundle, repo: str) -> None:
     )
 
 
-def _propose(hub: Hub, bundle: Bundle, repo: str) -> Published:
-    """Open a pull request with the bundle, or find the one that was opened."""
-    with explained("open a pull request at", repo, hub.url(repo)):
-        found = hub.patience.retrying(lambda: _proposed(hub, bundle, repo))
-        if found is None:
-            found = hub.patience.retrying(
-                lambda: _proposed(hub, bundle, repo) or _open(hub, bundle, repo), on=may_pass
-            )
-            return _as_proposal(hub, repo, found, fresh=True)
-    return _as_proposal(hub, repo, found, fresh=False)
-
-
-def _proposed(hub: Hub, bundle: Bundle, repo: str) -> tuple[str, str] | None:
-    """Revision and address of the open pull request with this bundle."""
-    for thread in hub.api.get_repo_discussions(repo, discussion_type="pull_request"):
-        if thread.title == bundle.summary and thread.status in {"open", "draft"}:
-            return f"refs/pr/{thread.num}", f"{hub.url(repo)}/discussions/{thread.num}"
-    return None
-
-
-def _open(hub: Hub, bundle: Bundle, repo: str) -> tuple[str, str]:
-    made = hub.api.create_commit(
-        repo,
-        bundle.operations(),
-        commit_message=bundle.summary,
-        commit_description=bundle.description,
-        create_pr=True,
-    )
-    return str(made.pr_revision), str(made.pr_url)
-
-
-def _as_proposal(hub: Hub, repo: str, found: tuple[str, str], *, fresh: bool) -> Published:
-    revision, address = found
-    with explained("look up", repo, hub.url(repo)):
-        info = hub.patience.retrying(lambda: hub.api.model_info(repo, revision=revision))
-    return Published(
-        repo=repo, commit=info.sha or revision, url=hub.url(repo), fresh=fresh, pull_request=address
-    )
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether reading anew and trying again may help: a passing failure, or a head that moved."""
-    return is_transient(error) or status_of(error) in HEAD_MOVED
+def exists(hub: Hub, repo: str) -> bool:
+    """Whether there is such a repository, as far as the token may see."""
+    return _look(hub, repo) is not None

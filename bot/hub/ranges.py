@@ -148,7 +148,7 @@ class RangeSource:
         url = hf_hub_url(
             self._snapshot.repo, path, revision=self._snapshot.commit, endpoint=self._hub.endpoint
         )
-        headers = build_hf_headers(token=self._hub.token or False)
+        headers = build_hf_headers(token=self._hub.api.token)
         headers |= {"Range": f"bytes={start}-{start + count - 1}", "Accept-Encoding": "identity"}
         with get_session().stream("GET", url, headers=headers) as answer:
             hf_raise_for_status(answer)

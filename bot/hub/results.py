@@ -15,9 +15,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from bot.errors import RecordError
 from bot.events import silent
 from bot.hub.client import Hub
-from bot.hub.failures import explained
+from bot.hub.failures import explained, may_pass
 from bot.hub.fetch import fetch
-from bot.hub.publish import may_pass
 from bot.hub.snapshot import Snapshot, require_hub_id, take_snapshot
 from leaderboard.errors import BoardError
 from leaderboard.hub_store import RECORDS, RETRACTIONS, RUNS, SAMPLES

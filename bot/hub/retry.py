@@ -38,4 +38,4 @@ class Patience:
         ):
             with attempt:
                 return action()
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        raise AssertionError("the last attempt returns or raises")

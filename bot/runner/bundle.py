@@ -16,9 +16,9 @@ from bot.errors import EvaluationError, PublishError
 from bot.evaluation.catalogue import suite as find_suite
 from bot.evaluation.results import Evaluation, read_evaluation
 from bot.events import silent
+from bot.hub.bundle import Bundle
 from bot.hub.client import Hub
 from bot.hub.fetch import fetch
-from bot.hub.publish import Bundle
 from bot.hub.snapshot import take_snapshot
 from bot.lineage.benchmarks import EVAL_RESULTS_FILE, eval_results
 from bot.lineage.card import render_card

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.events import Event, Report
+from bot.hub.access import make_private, make_public
 from bot.hub.client import Hub
-from bot.hub.page import close_proposals, edit_card, set_new_version
-from bot.hub.publish import exists, make_private, make_public, publish
+from bot.hub.page import edit_card, set_new_version
+from bot.hub.proposals import close_proposals
+from bot.hub.publish import exists, publish
 from bot.hub.results import ResultsDataset
 from bot.lineage.card import render_card
 from bot.lineage.publishable import Policy, policy_allows, require_publishable

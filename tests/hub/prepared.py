@@ -10,8 +10,10 @@ from huggingface_hub import HfApi
 
 from bot.check.gate import CheckReport
 from bot.events import silent
+from bot.hub.access import make_public
+from bot.hub.bundle import Bundle
 from bot.hub.client import Hub, connect
-from bot.hub.publish import Bundle, make_public, publish
+from bot.hub.publish import publish
 from bot.hub.resolve import Fetching
 from bot.hub.retry import Patience
 from bot.lineage.record import build_record

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ import yaml
 from huggingface_hub import HfApi
 from jsonschema import Draft202012Validator
 
-from bot.hub.publish import make_public
+from bot.hub.access import make_public
 from bot.hub.results import ResultsDataset
 from bot.lineage.card_schema import front_matter_schema
 from leaderboard.hub_store import HubStore
 from leaderboard.schema import Publication
 from tests.families import flip_bit
 from tests.hub.prepared import hub_at, prepare, push_family, push_model
-from tests.hub_server import HubServer, serve
+from tests.hub_server import Accounts, HubServer, serve
 from tests.leaderboard.samples import record_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,15 @@ dtype: float32
 """
 
 
+CI_JOB = """
+import sys
+from bot.hub.client import connect
+from bot.hub.results import ResultsDataset
+from tests.leaderboard.samples import record_of
+ResultsDataset(connect(), sys.argv[1], private=True).add(record_of("one"))
+"""
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs mergebot as ``tester`` of one server, with a cache of its own."""
@@ -52,20 +61,22 @@ class Shell:
     def __call__(
         self, *words: object, code: int = 0, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            **self.server.env(self.home),
-            "MERGEBOT_HUB_CACHE": str(self.home / "cache"),
-            "OMP_NUM_THREADS": "1",
-            **environ,
-        }
         done = subprocess.run(
             [sys.executable, "-m", "bot", *map(str, words)],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False,
+            cwd=ROOT, env=self.environment() | environ, capture_output=True, text=True,
+            timeout=280, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         assert self.server.token() not in done.stdout + done.stderr
         return done
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            **self.server.env(self.home),
+            "MERGEBOT_HUB_CACHE": str(self.home / "cache"),
+            "OMP_NUM_THREADS": "1",
+        }
 
     def json(self, *words: object, code: int = 0, **environ: str) -> Any:
         return json.loads(self(*words, "--json", code=code, **environ).stdout)
@@ -230,3 +241,47 @@ def test_publish_and_retract_from_the_command_line(
 def test_publishing_without_a_place_is_a_usage_error(shell: Shell, tmp_path: Path) -> None:
     refused = shell.json("publish", "nothing", "--workspace", tmp_path, code=2)
     assert "--repo org/name" in refused["hint"]
+
+
+@pytest.mark.parametrize(
+    ("token", "org", "said"),
+    [
+        ("hf_tester", "somebody-else", "not a member of somebody-else"),
+        ("hf_reader", "mergebot", "may only read"),
+        ("", "mergebot", "no token"),
+    ],
+)
+def test_who_may_not_publish_learns_it_before_the_work(
+    token: str, org: str, said: str, shell: Shell, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    refused = shell.json(
+        "run", recipe, "--workspace", tmp_path / "w", "--publish", org, code=12, HF_TOKEN=token
+    )
+    assert said in refused["problems"][0]["message"]
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_trusted_ci_job_writes_to_its_one_repository(tmp_path: Path) -> None:
+    accounts = replace(
+        Accounts.default(), publishers={"id-token-of-the-job": "datasets/mergebot/trusted"}
+    )
+    with serve(tmp_path / "trusting", accounts=accounts) as server:
+        owner = HfApi(endpoint=server.endpoint, token=server.token())
+        owner.create_repo("mergebot/trusted", repo_type="dataset")
+        environment = {
+            **Shell(server, tmp_path).environment(),
+            "HF_OIDC_RESOURCE": "datasets/mergebot/trusted",
+            "HF_OIDC_ID_TOKEN": "id-token-of-the-job",
+        }
+        del environment["HF_TOKEN"]
+        for dataset, code in {"mergebot/trusted": 0, "mergebot/other": 1}.items():
+            done = subprocess.run(
+                [sys.executable, "-c", CI_JOB, dataset], cwd=ROOT, env=environment,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == code, done.stderr
+        assert "records/run-one.json" in owner.list_repo_files(
+            "mergebot/trusted", repo_type="dataset"
+        )

@@ -16,10 +16,11 @@ from jsonschema import Draft202012Validator
 
 from bot.errors import AccessError, LicenceError, PublishError
 from bot.events import silent
+from bot.hub.bundle import Bundle
 from bot.hub.client import Hub
 from bot.hub.fetch import fetch_model
 from bot.hub.page import set_new_version
-from bot.hub.publish import Bundle, publish
+from bot.hub.publish import publish
 from bot.hub.resolve import Fetching
 from bot.runner.merging import EngineOptions
 from bot.runner.publishing import Announced, Operator, announce, retract

@@ -13,7 +13,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from bot.events import silent
-from bot.hub.publish import Bundle, publish
+from bot.hub.bundle import Bundle
+from bot.hub.publish import publish
 from tests.hub.cells import play
 from tests.hub.prepared import hub_at, prepare
 from tests.hub_server import Endpoint, FaultKind, SpawnedServer, spawn
@@ -29,7 +30,8 @@ PUBLISHER = """
 import json, sys, threading
 from pathlib import Path
 from bot.events import silent
-from bot.hub.publish import Bundle, publish
+from bot.hub.bundle import Bundle
+from bot.hub.publish import publish
 from tests.hub.prepared import hub_at
 
 def anonymous():
