@@ -31,7 +31,7 @@ MISTAKES = [
     (["merge", "recipe.yaml", "recipe.yaml/out"], 6, "recipe.yaml"),
     (["merge", "narrow.yaml", "out"], 4, "model.layers.0"),
     (["merge", "hub.yaml", "out"], 11, "someone/model"),
-    (["merge", "recipe.yaml", "out", "--device", "cuda"], 14, "cuda"),
+    (["merge", "recipe.yaml", "out", "--device", "cuda:99"], 14, "cuda"),
     (["plan", "broken.yaml"], 5, "model.safetensors"),
     (["validate"], 2, "Which recipe?"),
     (["validate", "typo.yaml"], 3, "did you mean `density`"),

@@ -157,7 +157,7 @@ def test_only_devices_that_are_there(sources: dict[str, FolderSource]) -> None:
     with pytest.raises(UsageError, match="'tpu'"):
         execute(plan, sources, MemorySink(), device="tpu")
     with pytest.raises(EnvironmentMissingError, match="cuda"):
-        execute(plan, sources, MemorySink(), device="cuda")
+        execute(plan, sources, MemorySink(), device="cuda:99")
 
 
 class Counting(MemorySource):

@@ -156,7 +156,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         if isinstance(value, DeviceArray):
             return value.tensor.to(TORCH[dtype])
         if isinstance(value, np.ndarray | np.generic):
-            return torch.tensor(value, dtype=TORCH[dtype], device=self.tensor.device)
+            return torch.tensor(np.asarray(value, dtype), device=self.tensor.device)
         return torch.full((), value, dtype=TORCH[dtype], device=self.tensor.device)
 
 

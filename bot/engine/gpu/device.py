@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
+from threading import Lock
 
 import torch
 
@@ -11,6 +13,7 @@ from bot.engine.devices import Call
 from bot.engine.gpu.lane import Lane
 from bot.engine.inputs import Loaded
 from bot.errors import EnvironmentMissingError
+from bot.methods.block import GRAIN
 
 LANES = 3
 """Chunks on the device at once: one copied in, one merged, one copied out."""
@@ -21,11 +24,13 @@ class TorchDevice:
 
     Threads read into page-locked buffers of their own and wait for a lane only while their chunk is
     on the device, so reading, copying, arithmetic, hashing and writing overlap. Device memory is
-    bounded by ``lanes`` chunks, whatever the number of threads and the size of the model.
+    bounded by ``lanes`` chunks, whatever the number of threads and the size of the model. Blocks
+    larger than a grain (whole tensors, for spectral methods) are merged one at a time.
     """
 
     def __init__(self, device: torch.device, lanes: int = LANES) -> None:
         self._device = device
+        self._large = Lock()
         self._idle: SimpleQueue[Lane] = SimpleQueue()
         for _ in range(lanes):
             self._idle.put(Lane(device))
@@ -46,17 +51,22 @@ class TorchDevice:
         Raises:
             EnvironmentMissingError: the device has too little memory.
         """
-        lane = self._idle.get()
-        try:
-            return lane.merge(loaded, call, merged)
-        except torch.OutOfMemoryError as error:
-            raise EnvironmentMissingError(
-                f"the device {self._device} has too little memory for tensor "
-                f"{loaded.inputs.job.output.name!r}",
-                hint="end what else runs on it, or use --device cpu",
-            ) from error
-        finally:
-            self._idle.put(lane)
+        with self._room_for(loaded):
+            lane = self._idle.get()
+            try:
+                return lane.merge(loaded, call, merged)
+            except torch.OutOfMemoryError as error:
+                raise EnvironmentMissingError(
+                    f"the device {self._device} has too little memory for tensor "
+                    f"{loaded.inputs.job.output.name!r}",
+                    hint="end what else runs on it, or use --device cpu",
+                ) from error
+            finally:
+                self._idle.put(lane)
+
+    def _room_for(self, loaded: Loaded) -> AbstractContextManager[object]:
+        large = loaded.chunk.elements > len(loaded.chunk.grains) * GRAIN
+        return self._large if large else nullcontext()
 
 
 def cuda(index: int) -> TorchDevice:

@@ -43,5 +43,5 @@ class DeviceDraws:
         words = torch.from_numpy(stored).to(self.device).to(torch.int64) & (_WORD - 1)
         threshold = torch.round(probability.to(torch.float64) * _WORD)
         mask = words.reshape(probability.shape) < threshold
-        realised = threshold / _WORD
+        realised = threshold * (1 / _WORD)
         return DeviceArray(mask.to(torch.float32)), DeviceArray(realised.to(torch.float32))

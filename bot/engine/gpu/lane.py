@@ -29,8 +29,9 @@ STORED = MappingProxyType(
 class Lane:
     """A stream of its own where the device is a GPU; one thread uses it at a time.
 
-    On the device it holds the chunk's stored inputs and its result, and float32 arrays of a single
-    grain: at most ``6 * inputs + 12`` of them for methods that work by grains or rows.
+    On the device it holds the chunk's stored inputs and its result, and as much as ``4 * inputs +
+    8`` float32 arrays of one block, for methods that work by grains or rows; what torch keeps in
+    reserve and needs for sorting comes on top.
     """
 
     def __init__(self, device: torch.device) -> None:
