@@ -10,7 +10,7 @@ from threading import Semaphore
 
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.engine.buffers import Scratch, aligned
+from bot.engine.buffers import Scratch, aligned, keep_freed_memory
 from bot.engine.devices import Accelerator, accelerator, default_threads
 from bot.engine.model_statistics import Answers, model_statistics
 from bot.engine.pool import Work, run, window
@@ -103,6 +103,7 @@ def execute_all(
     Raises:
         MergebotError: as ``execute``; what is finished is kept in every sink.
     """
+    keep_freed_memory()
     helper = accelerator(device) if isinstance(device, str) else device
     processors = threads or default_threads()
     progress = Progress([job for output in outputs for job in output.plan.jobs], report)

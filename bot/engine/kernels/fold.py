@@ -15,7 +15,16 @@ from bot.engine.kernels.thinning import thinner
 from bot.methods.reduction import Reduction
 from bot.methods.reductions.chain import Then
 from bot.methods.reductions.gram import Gram
-from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
+from bot.methods.reductions.kth_magnitude import (
+    BINS,
+    KthMagnitude,
+    LowBits,
+    Place,
+    Singles,
+    Tally,
+    TiesBefore,
+    deltas,
+)
 from bot.methods.reductions.l1_ratio import L1Ratio
 
 Fold = Callable[[Any, StoredGrain], Any]
@@ -48,9 +57,15 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
             return None
 
 
-def _high(state: Any, grain: StoredGrain) -> Any:
-    for model in range(len(state)):
-        count_high(grain.row(0), grain.row(model + 1), grain.shift, state[model])
+def _high(state: Tally, grain: StoredGrain) -> Tally:
+    rows, singles = [], np.empty((2, BINS), np.uint32)
+    for model in range(len(state.counts)):
+        counts = state.counts[model]
+        held = count_high(grain.row(0), grain.row(model + 1), grain.shift, counts, singles)
+        values, found = singles[:, :held]
+        rows.append(Singles(values.astype(np.uint16), found.copy()))
+    if state.blocks is not None:
+        state.blocks.append(((grain.tensor, grain.span.start), rows))
     return state
 
 

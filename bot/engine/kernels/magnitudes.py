@@ -8,64 +8,102 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 
-_MAGNITUDE = np.uint32(0x7FFFFFFF)
+_LOW = np.uint32(0xFFFF)
+_HALF, _ONE = np.uint32(16), np.uint32(1)
 _TILE = 4096
 
 
 @compiled
-def _delta_bits(base: Any, model: Any, start: int, count: int, shift: Any, work: Any) -> None:
-    """Bits of ``|model - base|`` into the third row of ``work`` (uint32, (3, tile))."""
-    left, right, delta = work[0], work[1], work[2]
-    for j in range(count):
-        left[j] = np.uint32(base[start + j]) << shift
-        right[j] = np.uint32(model[start + j]) << shift
-    a, b, d = left.view(np.float32), right.view(np.float32), delta.view(np.float32)
-    for j in range(count):
-        d[j] = b[j] - a[j]
-    for j in range(count):
-        delta[j] &= _MAGNITUDE
+def _delta_bits(base: Any, model: Any, shift: Any, work: Any) -> None:
+    """Bits of ``|model - base|`` of a tile into the second row of ``work`` (uint32, (2, tile))."""
+    left, delta = work[0], work[1]
+    a, d = left.view(np.float32), delta.view(np.float32)
+    for j in range(base.size):
+        left[j] = np.uint32(base[j]) << shift
+    for j in range(model.size):
+        delta[j] = np.uint32(model[j]) << shift
+    for j in range(base.size):
+        d[j] = abs(d[j] - a[j])
 
 
 @compiled
-def count_high(base: Any, model: Any, shift: Any, counts: Any) -> None:
-    """Histogram of the high 16 bits of ``|model - base|`` into ``counts`` (65536 bins)."""
-    work = np.empty((3, _TILE), np.uint32)
-    odd = np.zeros(counts.size, np.int64)  # neighbours are often equal: two tables, no stall
-    delta = work[2]
+def count_high(base: Any, model: Any, shift: Any, counts: Any, singles: Any) -> int:
+    """Histogram of the high 16 bits of ``|model - base|``, in two bins each.
+
+    Args:
+        base: uint16 or uint32 (elements,).
+        model: likewise.
+        shift: 16 for uint16, 0 for uint32.
+        counts: int64 (131072,), added to: even bins where the low 16 bits are zero.
+        singles: uint32 (2, 65536): set to the high halves of the even bins in use, and their
+            counts.
+
+    Returns:
+        How many even bins are in use.
+    """
+    work = np.empty((2, _TILE), np.uint32)
+    even, odd = np.zeros(counts.size, np.uint32), np.zeros(counts.size, np.uint32)
+    bins = work[0]
+    largest = np.uint32(0)
     for start in range(0, base.size, _TILE):
-        count = min(_TILE, base.size - start)
-        _delta_bits(base, model, start, count, shift, work)
-        for j in range(0, count - 1, 2):
-            counts[delta[j] >> np.uint32(16)] += 1
-            odd[delta[j + 1] >> np.uint32(16)] += 1
-        if count % 2:
-            counts[delta[count - 1] >> np.uint32(16)] += 1
-    for bin_ in range(counts.size):
-        counts[bin_] += odd[bin_]
+        stop = min(start + _TILE, base.size)
+        _delta_bits(base[start:stop], model[start:stop], shift, work)
+        largest = max(largest, _bins(work[1], stop - start, bins))
+        _count(bins, stop - start, even, odd)
+    held = 0
+    for bin_ in range(largest + 1):
+        found = even[bin_] + odd[bin_]
+        counts[bin_] += found
+        if bin_ % 2 == 0 and found:
+            singles[0, held], singles[1, held] = bin_ // 2, found
+            held += 1
+    return held
+
+
+@compiled
+def _bins(bits: Any, count: int, bins: Any) -> Any:
+    """The bin of every magnitude; the largest one."""
+    largest = np.uint32(0)
+    for j in range(count):
+        low = np.uint32((bits[j] & _LOW) != 0)
+        bins[j] = ((bits[j] >> _HALF) << _ONE) | low
+        largest = max(largest, bins[j])
+    return largest
+
+
+@compiled
+def _count(bins: Any, n: int, even: Any, odd: Any) -> None:
+    """Count bins in two tables in turn: neighbours are often equal, and would wait."""
+    for j in range(0, n - 1, 2):
+        even[bins[j]] += _ONE
+        odd[bins[j + 1]] += _ONE
+    if n % 2:
+        even[bins[n - 1]] += _ONE
 
 
 @compiled
 def count_low(base: Any, model: Any, shift: Any, place: Any, counts: Any) -> None:
-    """Histogram of the low 16 bits of those ``|model - base|`` whose high 16 bits are ``place``."""
-    work = np.empty((3, _TILE), np.uint32)
-    delta = work[2]
+    """Histogram of the low 16 bits of those ``|model - base|`` that are in bin ``place``."""
+    work = np.empty((2, _TILE), np.uint32)
+    delta, bins = work[1], work[0]
     for start in range(0, base.size, _TILE):
-        count = min(_TILE, base.size - start)
-        _delta_bits(base, model, start, count, shift, work)
-        for j in range(count):
-            if delta[j] >> np.uint32(16) == place:
-                counts[delta[j] & np.uint32(0xFFFF)] += 1
+        stop = min(start + _TILE, base.size)
+        _delta_bits(base[start:stop], model[start:stop], shift, work)
+        _bins(delta, stop - start, bins)
+        for j in range(stop - start):
+            if bins[j] == place:
+                counts[delta[j] & _LOW] += 1
 
 
 @compiled
 def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> int:
     """How many ``|model - base|`` have exactly these bits."""
-    work = np.empty((3, _TILE), np.uint32)
-    delta = work[2]
+    work = np.empty((2, _TILE), np.uint32)
+    delta = work[1]
     found = 0
     for start in range(0, base.size, _TILE):
-        count = min(_TILE, base.size - start)
-        _delta_bits(base, model, start, count, shift, work)
-        for j in range(count):
+        stop = min(start + _TILE, base.size)
+        _delta_bits(base[start:stop], model[start:stop], shift, work)
+        for j in range(stop - start):
             found += delta[j] == magnitude
     return found

@@ -1,17 +1,21 @@
 """The exact k-th largest magnitude among elements, without sorting and without holding them.
 
-A float32 magnitude, read as an integer, sorts like its value. Two passes of 65,536-bin histograms,
-over the high and then the low 16 bits, find the k-th magnitude exactly. Where more elements share
-it than k has room for, a third pass counts them per block, so that the ones of lowest index are
-kept and exactly k survive. bf16 parents need this: much of a tensor can sit at the threshold.
+A float32 magnitude, read as an integer, sorts like its value. Two passes of histograms, over the
+high and then the low 16 bits, find the k-th magnitude exactly. Where more elements share it than k
+has room for, they are counted per block, so that the ones of lowest index are kept and exactly k
+survive. bf16 parents need this: much of a tensor can sit at the threshold.
+
+Every high half has two bins, one for magnitudes whose low half is zero and one for the others. The
+deltas of bf16 parents are nearly all of the first kind, which is a single number: then the first
+pass has found the threshold, and how many elements of every block are equal to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +27,10 @@ Counts = npt.NDArray[np.int64]
 Scope = Literal["tensor", "model"]
 Values = Callable[[Block], tuple[Array, ...]]
 BINS = 1 << 16
+"""Of the low halves."""
+HIGH_BINS = 2 * BINS
+TALLIED_ELEMENTS = 1 << 26
+"""Tensors up to this size keep the counts of their blocks: at most 25 MB per model, mostly one."""
 
 
 def deltas(block: Block) -> tuple[Array, ...]:
@@ -90,6 +98,42 @@ def value_of(bits: int) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
+def high_bins(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The bin of the first pass: twice the high half, and one more where the low half is not 0."""
+    bins: npt.NDArray[np.uint32] = (bits >> 16 << 1) | ((bits & 0xFFFF) != 0)
+    return bins
+
+
+class Singles(NamedTuple):
+    """How often a block holds magnitudes whose low half is zero: high halves and their counts."""
+
+    values: npt.NDArray[np.uint16]
+    counts: npt.NDArray[np.uint32]
+
+    def count(self, value: int) -> int:
+        """How many have this high half."""
+        place = int(np.searchsorted(self.values, value))
+        found = place < len(self.values) and int(self.values[place]) == value
+        return int(self.counts[place]) if found else 0
+
+
+BlockKey = tuple[str, int]
+"""A tensor and the first element of a block."""
+
+
+@dataclass
+class Tally:
+    """The state of the first pass.
+
+    Attributes:
+        counts: int64 (rows, 131072).
+        blocks: every block's single values, one ``Singles`` per row; None where that is too much.
+    """
+
+    counts: Counts
+    blocks: list[tuple[BlockKey, list[Singles]]] | None
+
+
 @dataclass(frozen=True)
 class KthMagnitude:
     """First pass: histograms of the high 16 bits of the magnitudes.
@@ -99,39 +143,64 @@ class KthMagnitude:
         scope: whether n counts one tensor or the whole model.
         values: what is ranked, one array per row; the deltas unless said otherwise.
 
-    State: int64 (rows, 65536). Statistic: one ``Cut`` per target.
+    State: ``Tally``. Statistic: one ``Cut`` per target.
     """
 
     targets: tuple[Target, ...]
     scope: Scope = "tensor"
     values: Values = deltas
 
-    def empty(self, _spec: TensorSpec, _models: int, /) -> Counts:
+    def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
         """No element counted."""
         rows = 1 + max(target.model for target in self.targets)
-        return np.zeros((rows, BINS), np.int64)
+        tallied = self.scope == "tensor" and spec.elements <= TALLIED_ELEMENTS
+        return Tally(np.zeros((rows, HIGH_BINS), np.int64), [] if tallied else None)
 
-    def update(self, state: Counts, block: Block) -> Counts:
+    def update(self, state: Tally, block: Block) -> Tally:
         """Count a block."""
+        found = []
         for row, values in enumerate(self.values(block)):
-            state[row] += np.bincount(magnitude_bits(values) >> 16, minlength=BINS)
+            bins = np.bincount(high_bins(magnitude_bits(values)), minlength=HIGH_BINS)
+            state.counts[row] += bins
+            held = np.flatnonzero(bins[::2])
+            found.append(Singles(held.astype(np.uint16), bins[2 * held].astype(np.uint32)))
+        if state.blocks is not None:
+            state.blocks.append(((block.tensor, block.span.start), found))
         return state
 
-    def merge(self, left: Counts, right: Counts) -> Counts:
-        """Add the counts."""
-        return left + right
+    def merge(self, left: Tally, right: Tally) -> Tally:
+        """Add the counts; left grows."""
+        left.counts += right.counts
+        if left.blocks is not None:
+            left.blocks += right.blocks or []
+        return left
 
-    def finish(self, state: Counts) -> LowBits | tuple[Cut, ...]:
-        """Where each k-th magnitude lies to within 16 bits."""
+    def finish(self, state: Tally) -> LowBits | TiesBefore | tuple[Cut, ...]:
+        """The k-th magnitudes, or where each lies to within 16 bits."""
+        models = tuple(target.model for target in self.targets)
         places = tuple(
-            _place(state[target.model], target.count(int(state[target.model].sum())))
+            _place(state.counts[target.model], target.count(int(state.counts[target.model].sum())))
             for target in self.targets
         )
-        settled = tuple(place for place in places if isinstance(place, Cut))
-        if len(settled) == len(places):
-            return settled
-        models = tuple(target.model for target in self.targets)
-        return LowBits(models, places, self.scope, self.values)
+        if any(isinstance(place, Place) and place.bin % 2 for place in places):
+            return LowBits(models, places, self.scope, self.values)
+        cuts = tuple(
+            place if isinstance(place, Cut) else _cut(place.bin >> 1 << 16, place)
+            for place in places
+        )
+        if all(cut.spare is None for cut in cuts):
+            return cuts
+        if state.blocks is None:
+            return TiesBefore(models, cuts, self.scope, self.values)
+        keys = [key for key, _ in state.blocks]
+        rows = [
+            [
+                0 if cut.spare is None else singles[model].count(high_half(cut))
+                for model, cut in zip(models, cuts, strict=True)
+            ]
+            for _, singles in state.blocks
+        ]
+        return _with_ties(cuts, keys, rows)
 
 
 @dataclass(frozen=True)
@@ -141,6 +210,11 @@ class Place:
     bin: int
     wanted: int
     held: int
+
+
+def high_half(cut: Cut) -> int:
+    """The high 16 bits of a threshold."""
+    return int(np.float32(cut.threshold).view(np.uint32)) >> 16
 
 
 def _place(counts: Counts, k: int) -> Place | Cut:
@@ -157,7 +231,7 @@ def _place(counts: Counts, k: int) -> Place | Cut:
 
 @dataclass(frozen=True)
 class LowBits:
-    """Second pass: histograms of the low 16 bits inside each target's bin.
+    """Second pass: histograms of the low 16 bits inside each target's bin, where not settled.
 
     State: int64 (targets, 65536).
     """
@@ -177,7 +251,8 @@ class LowBits:
         for row, (model, place) in enumerate(zip(self.models, self.places, strict=True)):
             if isinstance(place, Place):
                 bits = magnitude_bits(values[model])
-                state[row] += np.bincount(bits[bits >> 16 == place.bin] & 0xFFFF, minlength=BINS)
+                inside = bits[high_bins(bits) == place.bin]
+                state[row] += np.bincount(inside & 0xFFFF, minlength=BINS)
         return state
 
     def merge(self, left: Counts, right: Counts) -> Counts:
@@ -198,13 +273,16 @@ def _resolve(place: Place | Cut, counts: Counts) -> Cut:
     low = _place(counts, place.wanted)
     if isinstance(low, Cut):  # pragma: no cover - the bin holds what the first pass counted
         return low
-    bits = place.bin << 16 | low.bin
-    if low.wanted == low.held or bits == 0:  # equal zeros are zero, kept or not
+    return _cut(place.bin >> 1 << 16 | low.bin, low)
+
+
+def _cut(bits: int, place: Place) -> Cut:
+    if place.wanted == place.held or bits == 0:  # equal zeros are zero, kept or not
         return Cut(threshold=value_of(bits))
-    return Cut(threshold=value_of(bits), spare=low.wanted)
+    return Cut(threshold=value_of(bits), spare=place.wanted)
 
 
-Ledger = list[tuple[tuple[str, int], tuple[int, ...]]]
+Ledger = list[tuple[BlockKey, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,16 +317,22 @@ class TiesBefore:
 
     def finish(self, state: Ledger) -> tuple[Cut, ...]:
         """The cuts with the number of equal elements before each block."""
-        keys = [key for key, _ in state]
-        counts = np.array([row for _, row in state], np.int64).reshape(len(keys), len(self.cuts))
-        before = np.cumsum(counts, 0) - counts
-        return tuple(
-            cut
-            if cut.spare is None
-            else Cut(
-                threshold=cut.threshold,
-                spare=cut.spare,
-                earlier=MappingProxyType(dict(zip(keys, before[:, number].tolist(), strict=True))),
-            )
-            for number, cut in enumerate(self.cuts)
+        return _with_ties(self.cuts, [key for key, _ in state], [row for _, row in state])
+
+
+def _with_ties(
+    cuts: tuple[Cut, ...], keys: Sequence[BlockKey], rows: Sequence[Sequence[int]]
+) -> tuple[Cut, ...]:
+    """The cuts with the number of equal elements before each block, from those in each block."""
+    counts = np.array(rows, np.int64).reshape(len(keys), len(cuts))
+    before = np.cumsum(counts, 0) - counts
+    return tuple(
+        cut
+        if cut.spare is None
+        else Cut(
+            threshold=cut.threshold,
+            spare=cut.spare,
+            earlier=MappingProxyType(dict(zip(keys, before[:, number].tolist(), strict=True))),
         )
+        for number, cut in enumerate(cuts)
+    )
