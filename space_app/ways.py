@@ -11,7 +11,7 @@ from space_app.context import Context
 from space_app.tabs.chat import ChatTab
 from space_app.tabs.compare import CompareTab, show_compare
 from space_app.tabs.leaderboard import refreshed
-from space_app.tabs.model import ModelTab, show_model
+from space_app.tabs.model import ModelTab, model_choices, show_model
 
 TABS = ("board", "model", "compare", "chat", "submit")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -22,7 +22,7 @@ def open_models(context: Context, tabs: Any, model: ModelTab, sources: Sequence[
 
     def opened(event: gr.EventData) -> tuple[Any, ...]:
         row = context.live.current.find(event.model)
-        choice = event.model if row else None
+        choice = _picked(context, event.model) if row else None
         return gr.Tabs(selected="model"), choice, show_model(context, event.model)
 
     shown = [tabs, model.picker, model.page]
@@ -56,10 +56,10 @@ def arrive(
         return (
             gr.Tabs(selected=tab),
             refreshed(context, built),
-            known if tab == "model" else gr.skip(),
+            _picked(context, known) if tab == "model" else gr.skip(),
             show_model(context, word) if tab == "model" else gr.skip(),
-            baseline if tab == "compare" else gr.skip(),
-            others if tab == "compare" else gr.skip(),
+            _picked(context, baseline) if tab == "compare" else gr.skip(),
+            _picked(context, others) if tab == "compare" else gr.skip(),
             show_compare(context, words) if tab == "compare" else gr.skip(),
             chat.choose(context, word) if tab == "chat" else gr.skip(),
         )
@@ -70,3 +70,9 @@ def arrive(
     ]  # fmt: skip
     loaded = blocks.load(arrived, None, outputs, **QUIET)
     loaded.then(None, js="() => mergebot.arrived()")
+
+
+def _picked(context: Context, chosen: str | list[str] | None) -> Any:
+    """A picker with this choice, whose name it knows then."""
+    words = [chosen] if isinstance(chosen, str) else list(chosen or [])
+    return gr.Dropdown(choices=model_choices(context, *words), value=chosen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from leaderboard.board import Row
 from leaderboard.render.data import model_id
 from space_app.chat.engine import ChatModel
@@ -9,11 +11,14 @@ from space_app.chat.residents import Residents
 from space_app.live_board import Snapshot
 from space_app.settings import WeightsOf
 
+MOST_MODELS = 100
+
 
 def chat_models(snapshot: Snapshot, weights: WeightsOf, residents: Residents) -> list[ChatModel]:
-    """Best first; models whose weights cannot be had, or that no engine runs, are left out."""
-    found = [chat_model(row, weights) for row in snapshot.board.rows]
-    return [model for model in found if model is not None and residents.engine_for(model)]
+    """Best first, so many at most; what has no weights or no engine to run it is left out."""
+    found = (chat_model(row, weights) for row in snapshot.board.rows)
+    runnable = (model for model in found if model is not None and residents.engine_for(model))
+    return list(islice(runnable, MOST_MODELS))
 
 
 def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ import httpx
 from space_app.chat.engine import ChatModel, Finish, LoadState, Piece, Request, Template
 from space_app.chat.stops import is_looping
 
+REMEMBERED = 30.0
+"""Seconds for which the server's list of models is believed."""
 FINISH: dict[str, Finish] = {"stop": "end", "length": "length"}
 
 
@@ -33,6 +36,8 @@ class OpenAIEngine:
         self._base = base_url.rstrip("/")
         self._client = client or httpx.Client(timeout=httpx.Timeout(120, connect=5))
         self._headers = headers
+        self._known: frozenset[str] = frozenset()
+        self._until = 0.0
 
     def offers(self, model: ChatModel) -> bool:
         """Whether the server lists the model under its name or its location."""
@@ -82,13 +87,19 @@ class OpenAIEngine:
         yield Piece("", 0, finish)
 
     def _served(self, model: ChatModel) -> str | None:
+        moment = time.monotonic()
+        if moment >= self._until:
+            self._known, self._until = self._listed(), moment + REMEMBERED
+        return next((name for name in (model.location, model.name) if name in self._known), None)
+
+    def _listed(self) -> frozenset[str]:
+        """The names the server lists; none where it cannot be reached."""
         try:
             answer = self._client.get(self._base + "/models", headers=self._headers)
             answer.raise_for_status()
-            known = {entry["id"] for entry in answer.json()["data"]}
+            return frozenset(entry["id"] for entry in answer.json()["data"])
         except (httpx.HTTPError, KeyError, TypeError, ValueError):
-            return None
-        return next((name for name in (model.location, model.name) if name in known), None)
+            return frozenset()
 
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling

@@ -34,9 +34,16 @@ def compare_tab(context: Context) -> CompareTab:
     """Pickers, a button that swaps, and the page."""
     choices = model_choices(context)
     with gr.Row():
-        baseline = gr.Dropdown(choices, value=None, label="Baseline", elem_id="compare-baseline")
+        baseline = gr.Dropdown(
+            choices,
+            value=None,
+            label="Baseline",
+            elem_id="compare-baseline",
+            allow_custom_value=True,
+        )
         others = gr.Dropdown(
             choices, value=[], multiselect=True, max_choices=MOST - 1, label="Against it",
+            allow_custom_value=True,
             elem_id="compare-others", scale=2,
         )  # fmt: skip
         swap = gr.Button("Swap", elem_id="compare-swap", scale=0, min_width=90)

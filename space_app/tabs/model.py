@@ -15,6 +15,8 @@ LOADED = (
     "mergebot.focusHeading(element, watch);"
 )
 
+MOST_CHOICES = 100
+
 
 class ModelTab(NamedTuple):
     """The tab's components."""
@@ -26,7 +28,11 @@ class ModelTab(NamedTuple):
 def model_tab(context: Context) -> ModelTab:
     """A picker with search, and the page."""
     picker = gr.Dropdown(
-        choices=model_choices(context), value=None, label="Model", elem_id="model-picker"
+        choices=model_choices(context),
+        value=None,
+        label="Model",
+        elem_id="model-picker",
+        allow_custom_value=True,
     )
     page = gr.HTML(
         model_page(context.live.current, None),
@@ -37,9 +43,15 @@ def model_tab(context: Context) -> ModelTab:
     return ModelTab(picker, page)
 
 
-def model_choices(context: Context) -> list[tuple[str, str]]:
-    """Names with their ids, in the board's order."""
-    return [(row.name, model_id(row.key)) for row in context.live.current.everything]
+def model_choices(context: Context, *chosen: str) -> list[tuple[str, str]]:
+    """Names with their ids, best first, and what is chosen now.
+
+    Only so many: every visitor's first page carries them. Other names can be typed.
+    """
+    snapshot = context.live.current
+    rows = list(snapshot.everything[:MOST_CHOICES])
+    rows += [row for word in chosen if (row := snapshot.find(word)) and row not in rows]
+    return [(row.name, model_id(row.key)) for row in rows]
 
 
 def show_model(context: Context, word: str | None) -> str:

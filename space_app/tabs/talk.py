@@ -11,7 +11,7 @@ import gradio as gr
 from space_app.chat.desk import Question, Shown, fresh_seed
 from space_app.chat.engine import ChatModel, Sampling, Turn
 from space_app.chat.history import before_last_answer, with_answer
-from space_app.chat.models import chat_model
+from space_app.chat.models import chat_model, chat_models
 from space_app.context import Context
 from space_app.tabs.chat_view import BLIND, ONE, view
 from space_app.visitor import identity
@@ -124,11 +124,8 @@ def _blind_models(
     if current is not None and current.asked and not current.voted:
         return None, None, "Vote for the answers above first, or skip this round."
     residents, weights = context.desk.residents, context.settings.weights
-    rows = [
-        row
-        for row in context.live.current.board.rows
-        if (model := chat_model(row, weights)) and residents.engine_for(model)
-    ]
+    snapshot = context.live.current
+    rows = [snapshot.rows[model.key] for model in chat_models(snapshot, weights, residents)]
     made = context.booth.open(rows)
     if made is None:
         return None, None, "There are no two related models here to choose between."

@@ -1,0 +1,73 @@
+"""``mergebot space`` on a workspace, without serving it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.cli.app import run_command
+from bot.cli.output import Output
+from bot.cli.space import WorkspaceSamples, WorkspaceWeights, local_space
+from bot.runner.workspace import Workspace, write_json
+from leaderboard.store import FolderStore
+from tests.leaderboard.samples import record_of
+
+
+def ask(*arguments: str) -> int:
+    return run_command(["space", *arguments], Output.from_flags(arguments))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    """A workspace with one run, its model folder, and a parent beside its recipe."""
+    place = Workspace(tmp_path / "ws")
+    record = record_of("mine")
+    parents = tuple(
+        parent.model_copy(update={"ref": "./models/base"}) if parent.key == "base" else parent
+        for parent in record.parents
+    )
+    record = record.model_copy(update={"parents": parents, "publication": None})
+    FolderStore(place.board).add(record)
+    recipes = tmp_path / "recipes"
+    (recipes / "models/base").mkdir(parents=True)
+    (place.merge(record.merge_key) / "model").mkdir(parents=True)
+    write_json(place.merge(record.merge_key) / "merge.json", {"recipe_folder": str(recipes)})
+    return place
+
+
+def test_the_space_stands_on_the_workspaces_own_board(place):
+    space = local_space(place, recipes="org/recipes")
+    snapshot = space.context.live.current
+    assert [row.name for row in snapshot.board.rows] == ["mine", "sort-ft", "base"]
+    assert space.context.settings.examples["skills"]
+    assert len(space.context.settings.salt) == 32
+    assert local_space(place).context.settings.salt == space.context.settings.salt
+
+
+def test_weights_are_found_where_the_run_left_them(place):
+    rows = {row.name: row for row in local_space(place).context.live.current.everything}
+    weights = WorkspaceWeights(place)
+    assert weights(rows["mine"]) == str(place.merge("merge-mine") / "model")
+    assert Path(weights(rows["base"])).name == "base"
+    assert weights(rows["sort-ft"]) == "skills/sort-ft"
+    assert weights.recipe_folder(rows["mine"]).name == "recipes"
+    assert weights.recipe_folder(rows["base"]) is None
+
+
+def test_samples_are_none_where_nothing_was_evaluated(place):
+    assert WorkspaceSamples(place)("sha-1", "base") is None
+
+
+def test_the_folder_is_written_instead_of_served(tmp_path, capsys):
+    assert ask("--folder", str(tmp_path / "out"), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"folder": str(tmp_path / "out")}
+    assert (tmp_path / "out/app.py").is_file()
+    examples = json.loads((tmp_path / "out/space_app/examples.json").read_text("utf-8"))
+    assert examples["skills"]
+
+
+def test_deploying_needs_a_board(capsys):
+    assert ask("--deploy", "org/board") == 2
+    assert "--board ORG/NAME" in capsys.readouterr().err
