@@ -32,6 +32,7 @@ ONLY = "Of merges: these, and with the peer, whatever minutes it takes."
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--size", "sizes", multiple=True, type=click.Choice(SIZES), help="Of merges.")
 @click.option("--only", multiple=True, type=click.Choice(list(CASES)), metavar="METHOD", help=ONLY)
+@click.option("--device", default="cpu", show_default=True, help="Of merges: cpu or cuda.")
 @click.option("--missing", is_flag=True, help="Leave out what has a row.")
 @click.option("--quick", is_flag=True, help="A small size, once, beside the data.")
 @click.option("--repeat", default=3, show_default=True, help="Turns of each tool; the best counts.")
@@ -46,6 +47,7 @@ def main(
     parts: Sequence[str],
     sizes: Sequence[str],
     only: Sequence[str],
+    device: str,
     missing: bool,
     quick: bool,
     repeat: int,
@@ -60,7 +62,7 @@ def main(
         click.echo(f"{part}:")
         if part == "merge":
             wanted = sizes or (("20M",) if quick else ("1.1B", "100M"))
-            lines = merges(report, data, wanted, only, repeat, patience)
+            lines = merges(report, data, wanted, only, repeat, patience, device)
         elif part == "memory":
             lines = memory.measure(report, data, ["100M"] if quick else memory.SIZES, memory.LIMIT)
         else:
@@ -78,13 +80,14 @@ def merges(
     names: Sequence[str],
     repeat: int,
     patience: float,
+    device: str,
 ) -> Iterator[str]:
     """Merges of every size, and what each tool takes to start."""
     merge.start_up(report, data, repeat, patience)
     for size in sizes:
         asked = [replace(CASES[name], peer_up_to=size) for name in names] or CASES.values()
-        wanted = [case for case in asked if report.wants(merge.section(size), case.name)]
-        yield from merge.measure(report, data, size, wanted, repeat, patience)
+        wanted = [case for case in asked if report.wants(merge.section(size, device), case.name)]
+        yield from merge.measure(report, data, size, wanted, repeat, patience, device)
 
 
 def draw(report: Report) -> Iterator[str]:

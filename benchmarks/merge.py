@@ -61,6 +61,7 @@ def measure(
     cases: Sequence[Case],
     repeats: int,
     patience: float,
+    device: str = "cpu",
 ) -> Iterator[str]:
     """Measure methods one by one, those that are timed at this size; yields lines as they come."""
     folder, tiny = build(data, size), build(data, "start-up")
@@ -68,47 +69,54 @@ def measure(
         if not _timed(case.up_to, size):
             continue
         peer = case.name in SHARED and _timed(case.peer_up_to, size)
-        toy = take_turns(_tools(case, tiny, peer=False), tiny / "out", repeats, patience)
+        toy = take_turns(tools(case, tiny, False, device), tiny / "out", repeats, patience)
         inputs = [folder / name for name in case.inputs]
         floors = [io_floor(inputs, folder / "out", nbytes(size)) for _ in range(repeats)]
-        found = take_turns(_tools(case, folder, peer), folder / "out", repeats, patience)
+        found = take_turns(tools(case, folder, peer, device), folder / "out", repeats, patience)
         row = MergeRow(
             ours=found["mergebot"],
             theirs=found.get("mergekit"),
             floor=min(floors),
             start_up=toy["mergebot"].seconds,
         )
-        report.add(section(size), case.name, row)
+        report.add(section(size, device), case.name, row)
         yield _line(case.name, row)
 
 
 def start_up(report: Report, data: Path, repeats: int, patience: float) -> None:
     """What the two tools take for a linear merge of a model of one tiny layer."""
     folder = build(data, "start-up")
-    found = take_turns(_tools(CASES["linear"], folder, True), folder / "out", repeats, patience)
+    found = take_turns(tools(CASES["linear"], folder, True), folder / "out", repeats, patience)
     for tool, best in found.items():
         report.add("start-up", tool, best)
 
 
-def section(size: str) -> str:
-    """The name under which rows of a size are kept."""
-    return f"merge {size}"
+def section(size: str, device: str = "cpu") -> str:
+    """The name under which rows of a size are kept, apart for other devices than the CPU."""
+    return f"merge {size}" if device == "cpu" else f"merge {size} {device}"
 
 
 def draw(report: Report) -> Iterator[str]:
     """The tables of every size, largest first."""
     for size in reversed(SHAPES):
-        rows = report.rows(section(size), MergeRow)
-        if rows:
-            yield from (f"## Merging {size} parameters, bf16", "")
-            yield from (f"Measured {place}." for place in report.places(section(size)))
-            yield from (f"Repeat with `python -m benchmarks merge --size {size}`.", "")
-            yield from table(rows)
-            yield ""
+        for name in report.kept():
+            kept, _, device = name.removeprefix("merge ").partition(" ")
+            if name.startswith("merge ") and kept == size:
+                yield from _drawn(report, size, device)
     started = report.rows("start-up", Best)
     if started:
         each = ", ".join(f"{tool} {best.seconds:.2f} s" for tool, best in started.items())
         yield from (f"Start-up (a linear merge of one tiny layer): {each}.", "")
+
+
+def _drawn(report: Report, size: str, device: str) -> Iterator[str]:
+    name = section(size, device or "cpu")
+    where, option = (f", on {device}", f" --device {device}") if device else ("", "")
+    yield from (f"## Merging {size} parameters, bf16{where}", "")
+    yield from (f"Measured {place}." for place in report.places(name))
+    yield from (f"Repeat with `python -m benchmarks merge --size {size}{option}`.", "")
+    yield from table(report.rows(name, MergeRow))
+    yield ""
 
 
 def table(rows: Mapping[str, MergeRow]) -> Iterator[str]:
@@ -148,13 +156,18 @@ def _timed(up_to: str, size: str) -> bool:
     return order.index(size) <= order.index(up_to)
 
 
-def _tools(case: Case, folder: Path, peer: bool) -> Tools:
-    """The commands of both tools; a peer that is slow runs only with the first of its options."""
+def tools(case: Case, folder: Path, peer: bool, device: str = "cpu") -> Tools:
+    """The commands of both tools; a peer that is slow runs only with the first of its options.
+
+    On a GPU the peer has its own option for one beside those for the CPU.
+    """
     path, out = str(case.write(folder)), str(folder / "out")
-    mine = [str(BIN / "mergebot"), "merge", path, out, "-q"]
+    mine = [str(BIN / "mergebot"), "merge", path, out, "-q", "--device", device]
     theirs = [str(BIN / "mergekit-yaml"), path, out, "--quiet", "--allow-crimes"]
     theirs += ["--no-copy-tokenizer", "--no-write-model-card"]
-    tools: dict[str, Mapping[str, Sequence[str]]] = {"mergebot": {"": mine}}
+    found: dict[str, dict[str, Sequence[str]]] = {"mergebot": {"": mine}}
     if peer:
-        tools["mergekit"] = {"async": [*theirs, *THREADED], "default": theirs}
-    return tools
+        found["mergekit"] = {"async": [*theirs, *THREADED], "default": theirs}
+        if device != "cpu":
+            found["mergekit"]["cuda"] = [*theirs, "--cuda"]
+    return found

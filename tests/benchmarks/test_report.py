@@ -14,6 +14,7 @@ from benchmarks.measure import Best
 from benchmarks.memory import MemoryRow
 from benchmarks.merge import MergeRow
 from benchmarks.plot import Curve, Panel, Scale, svg
+from benchmarks.recipes import CASES
 from benchmarks.report import BEGIN, END, Report
 from benchmarks.scaling import Point
 
@@ -66,6 +67,25 @@ def test_only_missing_rows_are_wanted_where_asked(tmp_path: Path) -> None:
     assert not report.wants("merge 100M", "linear")
     assert report.wants("merge 100M", "ties")
     assert report.wants("merge 1.1B", "linear")
+
+
+def test_a_gpus_rows_stand_apart(tmp_path: Path) -> None:
+    report = Report(tmp_path, draw)
+    report.add(merge.section("100M"), "linear", LINEAR)
+    report.add(merge.section("100M", "cuda"), "linear", TIES)
+    page = (tmp_path / "README.md").read_text("utf-8")
+    assert page.index("parameters, bf16\n") < page.index("parameters, bf16, on cuda\n")
+    assert "`python -m benchmarks merge --size 100M --device cuda`" in page
+    assert report.rows("merge 100M", MergeRow) == {"linear": LINEAR}
+
+
+def test_both_tools_are_told_the_device(tmp_path: Path) -> None:
+    found = merge.tools(CASES["linear"], tmp_path, True, "cuda")
+    (mine,) = found["mergebot"].values()
+    assert mine[mine.index("--device") + 1] == "cuda"
+    assert "--cuda" in found["mergekit"]["cuda"]
+    here = merge.tools(CASES["linear"], tmp_path, True)
+    assert list(here["mergekit"]) == ["async", "default"]
 
 
 def test_memory_is_drawn_with_its_highest_peak(tmp_path: Path) -> None:
