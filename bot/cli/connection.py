@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bot.cli.options import ByteSize
 from bot.events import Report
 from bot.lineage.ancestry import CardOf
 from bot.lineage.origin import Origin
@@ -27,7 +29,9 @@ def the_hub(*, offline: bool | None = None) -> Hub:
     draw_no_bars()
     logging.getLogger("stamina").setLevel(logging.ERROR)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    return connect(offline=offline)
+    limit = os.environ.get("MERGEBOT_HUB_CACHE_LIMIT")
+    size = ByteSize().convert(limit, None, None) if limit else None
+    return connect(offline=offline, cache_limit=size)
 
 
 def fetching(*, offline: bool | None = None) -> HubResolver:

@@ -75,7 +75,11 @@ def gc(out: Output, results: str, older_than: float, apply: bool, yes: bool) -> 
     epilog="""\b
 Examples:
   mergebot hub cache
-  mergebot hub cache --limit 50GB"""
+  mergebot hub cache --limit 50GB
+
+\b
+MERGEBOT_HUB_CACHE says where it is; with MERGEBOT_HUB_CACHE_LIMIT it trims
+itself before it fetches."""
 )
 @click.option("--limit", type=ByteSize(), help="Remove the longest unused models down to this.")
 @output_options

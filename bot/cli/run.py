@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ def run(
             engine=engine,
             batch_size=batch_size,
         )
-        outcome = run_variants(out, variants, place, options)
+        with failures_told(place, operator):
+            outcome = run_variants(out, variants, place, options)
         done = publish_outcome(outcome, place, operator, out.report) if operator else None
         outcomes.append((outcome, done))
     out.close()
@@ -145,6 +147,15 @@ def require_access(operator: Operator) -> None:
 
     if not operator.create_pr:
         require_member(operator.hub, operator.organisation)
+
+
+def failures_told(place: Workspace, operator: Operator | None) -> AbstractContextManager[None]:
+    """Add the run to the operator's results also where it ends as a failed one."""
+    if operator is None:
+        return nullcontext()
+    from bot.runner.publishing import adding_failures
+
+    return adding_failures(place, operator)
 
 
 def publish_outcome(

@@ -6,7 +6,7 @@ Every change is made against the commit it was read from. Where another writer w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from huggingface_hub import CommitOperationAdd
@@ -76,16 +76,39 @@ class ResultsDataset:
         Raises:
             HubError: the Hub refused or is out of reach; a second try goes on.
         """
-        key, text = record.run_key, dump_record(record)
-        scores = {f"{SAMPLES}{key}/{path}": data for path, data in (samples or {}).items()}
+        return self.add_all([record], {record.run_key: samples or {}})
+
+    def add_all(
+        self, records: Sequence[Record], samples: Mapping[str, Mapping[str, bytes]] | None = None
+    ) -> str:
+        """Append runs in one commit; those that are there already stay as they are.
+
+        Args:
+            records: the runs, without retractions.
+            samples: as for `add`, by run key.
+
+        Returns:
+            The commit the dataset is at.
+
+        Raises:
+            HubError: the Hub refused or is out of reach; a second try goes on.
+        """
+        summary = ", ".join(f"{one.name} (run {one.run_key[:16]})" for one in records[:3])
+        more = f" and {len(records) - 3} more" if len(records) > 3 else ""
 
         def change(runs: dict[str, Run]) -> Mapping[str, bytes] | None:
-            if key in runs:
-                return None
-            runs[key] = Run(record=text)
-            return {f"{RECORDS}{key}.json": text.encode(), **scores}
+            files: dict[str, bytes] = {}
+            for record in records:
+                key, text = record.run_key, dump_record(record)
+                if key in runs:
+                    continue
+                runs[key] = Run(record=text)
+                files[f"{RECORDS}{key}.json"] = text.encode()
+                for path, data in (samples or {}).get(key, {}).items():
+                    files[f"{SAMPLES}{key}/{path}"] = data
+            return files or None
 
-        return self._change(f"Add {record.name} (run {key[:16]})", change)
+        return self._change(f"Add {summary}{more}", change)
 
     def retract(self, retraction: Retraction) -> str:
         """Mark a run as taken back; its record stays.

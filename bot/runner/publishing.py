@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bot.errors import CheckFailedError, NonFiniteError
 from bot.events import Event, Report
 from bot.hub.access import make_private, make_public
 from bot.hub.client import Hub
@@ -135,9 +138,19 @@ def add_failures(workspace: Workspace, operator: Operator) -> int:
         for record in FolderStore(workspace.board).load().records
         if record.status == "failed"
     ]
-    for record in failed:
-        operator.dataset.add(_plain(record))
+    if failed:
+        operator.dataset.add_all([_plain(record) for record in failed])
     return len(failed)
+
+
+@contextmanager
+def adding_failures(workspace: Workspace, operator: Operator) -> Iterator[None]:
+    """Add the run of the block to the results also where it ends as a failed one."""
+    try:
+        yield
+    except (CheckFailedError, NonFiniteError):
+        add_failures(workspace, operator)
+        raise
 
 
 def retract(record: Record, retraction: Retraction, operator: Operator) -> None:

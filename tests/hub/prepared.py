@@ -69,6 +69,7 @@ def push_model(hub: Hub, folder: Path, repo: str) -> str:
 def push_family(hub: Hub, folder: Path, owner: str = "tester") -> Path:
     """The small family as repositories of ``owner``, and a recipe that names them there."""
     local = write_family(folder)
+    (folder / "second/LICENSE").write_text("MIT, by a second author", "utf-8")
     for name in FAMILY:
         push_model(hub, folder / name, f"{owner}/{name}")
     text = local.read_text("utf-8")

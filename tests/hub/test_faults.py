@@ -15,9 +15,10 @@ from queue import SimpleQueue
 import pytest
 
 from tests.hub.cells import CELLS, JOURNEY, Cell, Ended, play
-from tests.hub.prepared import Prepared, hub_at, prepare, push_family
+from tests.hub.prepared import Prepared, hub_at, prepare
 from tests.hub_server import FaultKind, SpawnedServer, spawn
 
+Servers = SimpleQueue[tuple[SpawnedServer, Prepared]]
 SERVERS = 3
 PART = 16 * 1024
 """Small parts, so that the shard of a small merge is uploaded in several."""
@@ -28,31 +29,22 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Cell, Futur
     """All cells, on several servers at once: most of the time of a fault is waiting."""
     root = tmp_path_factory.mktemp("faults")
     with ExitStack() as stack:
-        servers: SimpleQueue[SpawnedServer] = SimpleQueue()
-        prepared: Prepared | None = None
+        servers: Servers = SimpleQueue()
         for number in range(SERVERS):
             data = root / f"server-{number}"
             server = stack.enter_context(spawn(data, "--multipart-over", str(PART)))
             server.set_dials(part_size=PART)
             hub = hub_at(server.endpoint, server.token, root / f"cache-{number}")
-            if prepared is None:
-                prepared = prepare(hub, root / "made")
-            else:
-                push_family(hub, root / f"family-{number}")
-            servers.put(server)
-        assert prepared is not None
-        made = prepared
+            servers.put((server, prepare(hub, root / f"made-{number}")))
         pool = stack.enter_context(ThreadPoolExecutor(SERVERS))
         yield {
-            cell: pool.submit(_play, cell, number, made, servers, root)
+            cell: pool.submit(_play, cell, number, servers, root)
             for number, cell in enumerate(CELLS)
         }
 
 
-def _play(
-    cell: Cell, number: int, made: Prepared, servers: SimpleQueue[SpawnedServer], root: Path
-) -> Ended:
-    server = servers.get()
+def _play(cell: Cell, number: int, servers: Servers, root: Path) -> Ended:
+    server, made = servers.get()
     try:
         folder = root / f"cell-{number}"
 
@@ -68,7 +60,7 @@ def _play(
 
         return play(made, server.endpoint, server.token, folder, f"cell-{number}", arm)
     finally:
-        servers.put(server)
+        servers.put((server, made))
 
 
 def test_the_matrix_is_whole() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from huggingface_hub import HfApi
 from jsonschema import Draft202012Validator
 
-from bot.errors import AccessError, LicenceError, PublishError
+from bot.errors import AccessError, CheckFailedError, LicenceError, PublishError
 from bot.events import silent
 from bot.hub.bundle import Bundle
 from bot.hub.client import Hub
@@ -23,7 +24,7 @@ from bot.hub.page import set_new_version
 from bot.hub.publish import publish
 from bot.hub.resolve import Fetching
 from bot.runner.merging import EngineOptions
-from bot.runner.publishing import Announced, Operator, announce, retract
+from bot.runner.publishing import Announced, Operator, adding_failures, announce, retract
 from bot.runner.verify import Answer, verify
 from leaderboard.hub_store import HubStore
 from leaderboard.schema import Failure, Licence, Retraction
@@ -31,7 +32,7 @@ from leaderboard.store import FolderStore
 from tests.families import flip_bit
 from tests.hub.prepared import Prepared, hub_at, prepare, problems_with
 from tests.hub_server import HubServer, serve
-from tests.leaderboard.samples import scores_of, suite_of
+from tests.leaderboard.samples import failed_record, scores_of, suite_of
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +277,43 @@ def test_a_new_suite_changes_the_page_and_uploads_no_weights(
     puts = [one for one in server.requests.all() if one.endpoint.value == "lfs-put"]
     assert all(one.received < 100_000 for one in puts)
     assert len(hub.api.list_repo_commits(place)) == 3
+
+
+def test_two_publishers_of_one_run_make_one_commit_and_one_row(
+    made: Prepared, server: HubServer, hub: Hub, place: str, tmp_path: Path
+) -> None:
+    def publish_own(number: int) -> str:
+        own = hub_at(server.endpoint, server.token(), tmp_path / f"cache-{number}")
+        run = made.copy(tmp_path / f"workspace-{number}")
+        done = go(run, own, place)
+        assert done.publication is not None
+        return done.publication.commit
+
+    with ThreadPoolExecutor(3) as pool:
+        commits = set(pool.map(publish_own, range(3)))
+    assert len(commits) == 1
+    assert problems_with(hub.api, made, place, f"{place}-results") == []
+
+
+def test_failed_runs_get_their_rows_in_one_commit(run: Prepared, hub: Hub, place: str) -> None:
+    board = FolderStore(run.workspace.board)
+    for name in ("one", "two"):
+        board.add(failed_record(name))
+    operator = Operator(hub=hub, organisation="mergebot", results=f"{place}-results")
+    with pytest.raises(CheckFailedError), adding_failures(run.workspace, operator):
+        raise CheckFailedError("a broken merge")
+    go(run, hub, place)
+    rows = operator.dataset.load().records
+    assert sorted(row.name for row in rows if row.status == "failed") == ["one", "two"]
+    assert len(rows) == 3
+    commits = hub.api.list_repo_commits(f"{place}-results", repo_type="dataset")
+    assert len(commits) == 3
+
+
+def test_the_parents_licence_texts_are_carried_on(run: Prepared, hub: Hub, place: str) -> None:
+    go(run, hub, place)
+    assert "licences/tester--second/LICENSE" in hub.api.list_repo_files(place)
+    assert text_of(hub, place, "licences/tester--second/LICENSE") == "MIT, by a second author"
 
 
 def test_a_bundle_of_many_files_is_one_commit(hub: Hub, server: HubServer, place: str) -> None:
