@@ -208,7 +208,8 @@ def _scalar(knob: Parameter) -> Schema:
     if knob.kind == "bool":
         return {"enum": [True, False, 0, 1]}
     if knob.kind == "choice":
-        return {"enum": list(knob.choices)}
+        switch = [True, False, 0, 1] if "true" in knob.choices else []
+        return {"enum": [*knob.choices, *switch]}
     bounds: Schema = {"type": "number" if knob.kind == "float" else "integer"}
     if knob.minimum is not None:
         bounds["exclusiveMinimum" if knob.minimum_excluded else "minimum"] = knob.minimum

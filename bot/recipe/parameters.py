@@ -210,7 +210,7 @@ def _of_kind(value: object, knob: Parameter) -> Scalar | None:
         case "bool" if isinstance(value, bool) or (number and value in (0, 1)):
             return bool(value)  # mergekit takes 0 and 1 for false and true
         case "choice":
-            word = str(value).lower() if isinstance(value, bool) else value
+            word = str(bool(value)).lower() if value in (0, 1) else value  # mergekit writes 1.0
             return word if isinstance(word, str) and word in knob.choices else None
     return None
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from typing import Any
 
 import jsonschema
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from bot.recipe.json_schema import recipe_schema
+from bot.recipe.load import parse_recipe
 from bot.recipe.signature import load_signatures
 from bot.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode, compose
 from tests.recipe.drawn import recipe_data
@@ -103,3 +105,17 @@ def test_reading_recipes_loads_no_arithmetic() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("word", ["true", "false", "1.0", "0", "l1"])
+def test_switches_of_several_words_are_spelled_as_mergekit_spells_them(word: str) -> None:
+    text = f"""
+        merge_method: ties
+        base_model: a/base
+        models: [{{model: a/one, parameters: {{weight: 1.0}}}}]
+        parameters: {{rescale: {word}}}
+        """
+    (row,) = parse_recipe(textwrap.dedent(text)).parameters["rescale"].entries
+    assert row.value == {"1.0": "true", "0": "false"}.get(word, word)
+    root, _ = compose(textwrap.dedent(text), "r.yaml")
+    jsonschema.Draft202012Validator(recipe_schema(load_signatures())).validate(plain(root))
