@@ -177,8 +177,9 @@ def _stale(present: Sequence[str], files: Mapping[str, bytes]) -> list[str]:
 
 
 def _pinned(name: str) -> str | None:
+    extras = "[oauth]" if name == "gradio" else ""
     try:
-        return f"{name}=={version(name).split('+')[0]}"
+        return f"{name}{extras}=={version(name).split('+')[0]}"
     except PackageNotFoundError:
         return None
 

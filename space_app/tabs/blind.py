@@ -40,8 +40,9 @@ class BlindRow(NamedTuple):
 
 def blind_row(context: Context) -> BlindRow:
     """Lay the row out; hidden until the mode is chosen."""
-    del context
     with gr.Column(visible=False, elem_id="blind") as row:
+        if context.settings.login:
+            gr.LoginButton("Sign in with Hugging Face so that your votes count", size="sm")
         with gr.Row(visible=False, elem_id="blind-votes") as votes:
             buttons = tuple(
                 gr.Button(label, elem_id=f"vote-{choice.replace(' ', '-')}")

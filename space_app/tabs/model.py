@@ -6,9 +6,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from leaderboard.board import Row
 from leaderboard.render.data import model_id
+from leaderboard.render.escape import html
+from leaderboard.render.pieces import section
 from space_app.context import Context
 from space_app.pages import model_page
+from space_app.votes.tally import tally_words
 
 LOADED = (
     "mergebot.openLinks(element, (name, data) => trigger('open', data));"
@@ -56,4 +60,19 @@ def model_choices(context: Context, *chosen: str) -> list[tuple[str, str]]:
 
 def show_model(context: Context, word: str | None) -> str:
     """The page for a word from an address, a link or the picker."""
-    return model_page(context.live.current, word)
+    snapshot = context.live.current
+    row = snapshot.find(word) if word else None
+    return model_page(snapshot, word, votes=votes_html(context, row) if row else "")
+
+
+def votes_html(context: Context, row: Row) -> str:
+    """What people preferred, by pair and apart from every score; empty before the first vote."""
+    snapshot = context.live.current
+    others = [other for name in row.parents if (other := snapshot.find(name))]
+    tallies = [(other, context.booth.tally(row.key, other.key)) for other in others]
+    lines = [
+        f"<li>{html(tally_words(tally, row.name, other.name))}</li>"
+        for other, tally in tallies
+        if tally.decisive + tally.ties + tally.both_bad + tally.dropped
+    ]
+    return section("Blind votes", f"<ul>{''.join(lines)}</ul>") if lines else ""

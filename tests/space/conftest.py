@@ -19,7 +19,11 @@ from tests.space.engines import ScriptedEngine
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("MERGEBOT_REQUIRE_BROWSER") == "1"
+AXE_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
+AXE = AXE_CACHE / "node_modules/axe-core/axe.min.js"
+HAS_AXE = AXE.exists() or shutil.which("npm") is not None
 collect_ignore_glob = [] if CHROMIUM or REQUIRED else ["browser/*"]
+collect_ignore = [] if HAS_AXE or REQUIRED else ["browser/test_accessibility.py"]
 
 SCRIPTS = {
     "count": " ".join(str(number) for number in range(1, 60)),
@@ -33,6 +37,8 @@ SCRIPTS = {
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not CHROMIUM and not REQUIRED:
         terminalreporter.write_line("not run: the Space's browser tests need chromium")
+    elif not HAS_AXE and not REQUIRED:
+        terminalreporter.write_line("not run: the Space's accessibility tests need npm")
 
 
 @pytest.fixture(scope="session")

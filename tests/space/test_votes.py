@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from space_app.live_board import LiveBoard
+from space_app.tabs.model import show_model
 from space_app.votes.booth import Booth, Voter, identities, names_itself, related_pairs
 from space_app.votes.database import Vote, VoteDatabase
 from space_app.votes.tally import pair_tally, tally_words, wilson
-from tests.space.boards import MemoryStore, records
+from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
 
 VOTER = Voter("account:ada", counted=True)
@@ -190,3 +191,14 @@ def test_names_are_looked_for_as_words(rows):
     assert "sort-ft" in names
     assert names_itself(["I'm Sort-FT!"], names)
     assert not names_itself(["that is goodness"], names)
+
+
+def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_path):
+    here = context(tmp_path)
+    assert "Blind votes" not in show_model(here, "good")
+    database = VoteDatabase(tmp_path / "votes.sqlite")
+    database.add(vote("right", left="base", right="digest-good", number=1))
+    page = show_model(here, "good")
+    assert "good won 1 of 1 decisive votes against base: 100 % [21, 100]" in page
+    assert "Provisional" in page
+    assert "Blind votes" not in show_model(here, "plain")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from leaderboard.render.data import model_id
+from tests.space.conftest import AXE, AXE_CACHE
 from tests.space.covering import covers
 
 pytestmark = pytest.mark.browser
 
-AXE = "axe-core@4.14.1"
+VERSION = "axe-core@4.14.1"
 ROOTS = {
     "board": "#board",
     "model": "#model-page",
@@ -31,13 +30,11 @@ CHAT_ROOTS = ["#chat-status", "#chat-examples", "#chat-message", "#chat-mode", "
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The script, fetched once into the user's cache by npm; nothing of it is kept here."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
-    script = cache / "node_modules/axe-core/axe.min.js"
-    if not script.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", cache, AXE]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return script.read_text("utf-8")
+    if not AXE.exists():
+        AXE_CACHE.mkdir(parents=True, exist_ok=True)
+        quiet = ["--no-save", "--no-audit", "--no-fund", "--prefix", str(AXE_CACHE)]
+        subprocess.run(["npm", "install", *quiet, VERSION], check=True, timeout=120)
+    return AXE.read_text("utf-8")
 
 
 def faults(page, axe: str, roots: list[str]) -> list[str]:
