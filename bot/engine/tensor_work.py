@@ -187,7 +187,7 @@ class Merged:
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""
         plain = partial(self._combine, call)
-        if not self.shop.fused:
+        if not self.shop.fused or self.shop.accelerator:
             return plain
         from bot.engine.kernels.combine import combiner
 

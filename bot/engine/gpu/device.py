@@ -22,10 +22,11 @@ LANES = 3
 class TorchDevice:
     """Merges chunks on a device, a few at a time, for any number of threads.
 
-    Threads read into page-locked buffers of their own and wait for a lane only while their chunk is
-    on the device, so reading, copying, arithmetic, hashing and writing overlap. Device memory is
-    bounded by ``lanes`` chunks, whatever the number of threads and the size of the model. Blocks
-    larger than a grain (whole tensors, for spectral methods) are merged one at a time.
+    Threads read into page-locked buffers of their own (a chunk of every input, a chunk of the
+    output) and wait for a lane only while their chunk is on the device, so reading, copying,
+    arithmetic, hashing and writing overlap. Device memory is bounded by what ``lanes`` chunks need,
+    whatever the number of threads and the size of the model. Blocks larger than a grain (whole
+    tensors, for spectral methods) are merged one at a time.
     """
 
     def __init__(self, device: torch.device, lanes: int = LANES) -> None:

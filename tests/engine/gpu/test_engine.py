@@ -141,6 +141,7 @@ for name in ("cuda", "cuda:7"):
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("case", "said"), [("without torch", "needs torch"), ("without a GPU", "sees no CUDA GPU")]
 )
