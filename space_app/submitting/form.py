@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal, InvalidOperation
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -48,6 +49,7 @@ def _scalar(text: str) -> str:
 
 def _number(text: str) -> str:
     try:
-        return repr(float(text))
-    except ValueError:
+        # Without an exponent: YAML reads 1e-05 as a word.
+        return format(Decimal(repr(float(text))), "f")
+    except (ValueError, InvalidOperation):
         return _scalar(text)

@@ -102,9 +102,15 @@ def _layout(context: Context) -> ChatTab:
     with gr.Row():
         choices = model_choices(context)
         model = gr.Dropdown(
-            choices, value=default_model(context), label="Model", elem_id="chat-model"
+            choices,
+            value=default_model(context),
+            label="Model",
+            elem_id="chat-model",
+            min_width=240,
         )
-        other = gr.Dropdown(choices, label="Against", elem_id="chat-other", visible=False)
+        other = gr.Dropdown(
+            choices, label="Against", elem_id="chat-other", visible=False, min_width=240
+        )
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
     slider = live_slider()
     system, knobs = _settings()
@@ -158,7 +164,7 @@ def _settings() -> tuple[Any, tuple[Any, ...]]:
 def _pane(letter: str, *, visible: bool) -> tuple[Any, Any, Any, Any]:
     with gr.Column(visible=visible, elem_id=f"chat-{letter}", min_width=280) as column:
         chatbot = gr.Chatbot(
-            label=letter, height=420, autoscroll=False, elem_id=f"chat-pane-{letter}",
+            label=letter, height=340, autoscroll=False, elem_id=f"chat-pane-{letter}",
             allow_tags=False,
             sanitize_html=True, latex_delimiters=[], buttons=["copy"], feedback_options=None,
             placeholder="Ask something, or take one of the prompts below.",
@@ -198,10 +204,9 @@ def _wire(context: Context, tab: ChatTab) -> None:
         event(send, inputs, outputs, **shared).then(None, **back)
     tab.again.click(again, inputs, outputs, **shared)
     _wire_stops(context, tab)
-    tab.clear.click(
-        lambda: (*cleared(), ""), None, [*tab.turns, *tab.panes, *tab.stats, tab.message],
-        api_visibility="private",
-    )  # fmt: skip
+    emptied = [*tab.turns, *tab.panes, *tab.stats]
+    for event in (tab.clear.click, tab.panes[0].clear, tab.panes[1].clear):
+        event(cleared, None, emptied, api_visibility="private")
     tab.mode.change(
         mode_changed, tab.mode,
         [tab.model, tab.other, tab.right, tab.tabs, tab.blind.row, tab.blind.token,

@@ -13,7 +13,7 @@ from space_app.chat.engine import Turn
 from space_app.chat.history import messages
 
 MODES = (ONE, SIDE_BY_SIDE, BLIND) = ("One", "Side by side", "Blind vote")
-COMPLETION = "Base model without chat template: it continues your text."
+COMPLETION = "No chat template: it continues your text."
 
 
 def view(

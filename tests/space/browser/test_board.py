@@ -205,7 +205,7 @@ def test_a_newer_board_reaches_the_next_visitor_without_a_restart(small, open_pa
         page = open_page(small.url)
         ready(page)
         counted(page, "Showing 3 ")
-        assert len(ids(page)) == 3
+        page.wait_for_function(f"document.querySelectorAll('{ROWS}').length === 3")
     finally:
         store.records = kept
         small.context.live.refresh()
