@@ -59,13 +59,11 @@ def publish(
     _require_ours(hub, bundle, repo, state)
     report(Event("publish", "start", "files", 0, len(bundle.files), repo))
     fresh = bundle.run_key not in state.commits
-    if fresh:
-        with explained("publish to", repo, hub.url(repo)):
-            hub.patience.retrying(lambda: _commit(hub, bundle, repo), on=may_pass)
-    made = _look(hub, repo) if fresh else state
-    if made is None or bundle.run_key not in made.commits:
-        raise PublishError(f"{repo} does not show the commit that was made", hint=AGAIN)
-    commit = made.commits[bundle.run_key]
+    with explained("publish to", repo, hub.url(repo)):
+        seen = iter([state])
+        commit = hub.patience.retrying(
+            lambda: _commit(hub, bundle, repo, next(seen, None) or _look(hub, repo)), on=may_pass
+        )
     report(Event("publish", "end", "files", len(bundle.files), len(bundle.files), repo))
     return Published(repo=repo, commit=commit, url=hub.url(repo), fresh=fresh)
 
@@ -114,21 +112,27 @@ def _require_ours(hub: Hub, bundle: Bundle, repo: str, state: _State) -> None:
     )
 
 
-def _commit(hub: Hub, bundle: Bundle, repo: str) -> None:
-    """Upload what is not there, then commit once, on the head that was looked at before."""
-    state = _look(hub, repo)
-    if state is None or bundle.run_key in state.commits:
-        return
+def _commit(hub: Hub, bundle: Bundle, repo: str, state: _State | None) -> str:
+    """Upload what is not there, then commit once, on the head that was looked at before.
+
+    Returns:
+        The commit, also where it was made before.
+    """
+    if state is None:
+        raise PublishError(f"{repo} disappeared while it was published to", hint=AGAIN)
+    if bundle.run_key in state.commits:
+        return state.commits[bundle.run_key]
     _require_ours(hub, bundle, repo, state)
     operations = bundle.operations()
     hub.api.preupload_lfs_files(repo, additions=operations)
-    hub.api.create_commit(
+    made = hub.api.create_commit(
         repo,
         operations,
         commit_message=bundle.summary,
         commit_description=bundle.description,
         parent_commit=state.head,
     )
+    return str(made.oid)
 
 
 def exists(hub: Hub, repo: str) -> bool:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from huggingface_hub import CommitOperationAdd
-from huggingface_hub.errors import RepositoryNotFoundError
 
-from bot.errors import RecordError
+from bot.errors import AccessError, RecordError
 from bot.events import silent
 from bot.hub.client import Hub
 from bot.hub.failures import explained, may_pass
@@ -46,6 +45,10 @@ difference is more than chance. `runs.parquet` is derived from `records/` and `r
 are never changed: a run that is taken back keeps its record and gets a retraction beside it.
 Where a suite allows it, `samples/<run key>/<suite>/<model>.parquet` holds the score on every item.
 """
+
+
+Change = Callable[[dict[str, Run]], Mapping[str, bytes] | None]
+"""Changes the runs that are there and gives the files to write, None where nothing is to do."""
 
 
 class ResultsDataset:
@@ -139,25 +142,21 @@ class ResultsDataset:
         snapshot = take_snapshot(self._hub, self.repo, kind="dataset")
         return load_runs(self._runs(snapshot), where=self.repo)
 
-    def _change(
-        self, summary: str, change: Callable[[dict[str, Run]], Mapping[str, bytes] | None]
-    ) -> str:
+    def _change(self, summary: str, change: Change) -> str:
         patience = replace(self._hub.patience, attempts=max(ROUNDS, self._hub.patience.attempts))
         with explained("write to", self.repo, self._hub.url(self.repo, "dataset")):
-            commit = patience.retrying(lambda: self._attempt(summary, change), on=may_pass)
-            if not self._private:
+            commit, hidden = patience.retrying(lambda: self._attempt(summary, change), on=may_pass)
+            if hidden and not self._private:
                 self._hub.patience.retrying(self._show)
         return commit
 
-    def _attempt(
-        self, summary: str, change: Callable[[dict[str, Run]], Mapping[str, bytes] | None]
-    ) -> str:
+    def _attempt(self, summary: str, change: Change) -> tuple[str, bool]:
         """Read, change, commit on what was read; who comes second gets a 412 and reads again."""
         snapshot = self._open()
         runs = self._runs(snapshot)
         files = change(runs)
         if files is None:
-            return snapshot.commit
+            return snapshot.commit, snapshot.private
         files = {**files, RUNS: runs_parquet(runs)}
         if "README.md" not in snapshot.files:
             files["README.md"] = CARD.encode()
@@ -172,20 +171,19 @@ class ResultsDataset:
             commit_message=summary,
             parent_commit=snapshot.commit,
         )
-        return str(made.oid)
+        return str(made.oid), snapshot.private
 
     def _open(self) -> Snapshot:
         try:
-            self._hub.api.repo_info(self.repo, repo_type="dataset")
-        except RepositoryNotFoundError:
+            return take_snapshot(self._hub, self.repo, kind="dataset")
+        except AccessError:
             self._hub.api.create_repo(
                 self.repo, repo_type="dataset", visibility="private", exist_ok=True
             )
         return take_snapshot(self._hub, self.repo, kind="dataset")
 
     def _show(self) -> None:
-        if self._hub.api.repo_info(self.repo, repo_type="dataset").private:
-            self._hub.api.update_repo_settings(self.repo, repo_type="dataset", visibility="public")
+        self._hub.api.update_repo_settings(self.repo, repo_type="dataset", visibility="public")
 
     def _runs(self, snapshot: Snapshot) -> dict[str, Run]:
         """Every run at a commit: from the table, and from the documents it does not hold."""

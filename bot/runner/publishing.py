@@ -108,7 +108,8 @@ def announce(
     )
     told = _plain(record).model_copy(update={"publication": publication})
     operator.dataset.add(told, samples_of(record, workspace))
-    if not operator.private and not operator.create_pr:
+    # A run that was announced in full may have been hidden since, and stays so.
+    if record.publication is None and not operator.private and not operator.create_pr:
         make_public(hub, place)
     if supersedes is not None:
         set_new_version(hub, supersedes, place)

@@ -148,6 +148,14 @@ def test_weights_that_changed_on_disk_are_refused(
     assert not hub.api.repo_exists(place)
 
 
+def test_a_model_that_was_hidden_since_stays_hidden(run: Prepared, hub: Hub, place: str) -> None:
+    go(run, hub, place)
+    hub.api.update_repo_settings(place, visibility="private")
+    announced = replace(run, record=FolderStore(run.workspace.board).get(run.record.run_key))
+    assert not go(announced, hub, place).fresh
+    assert hub.api.model_info(place).private
+
+
 def test_a_name_that_is_taken_is_refused(run: Prepared, hub: Hub) -> None:
     with pytest.raises(PublishError, match="already holds"):
         go(run, hub, "tester/base")
