@@ -120,7 +120,7 @@ def _family(
 def recipe_folder(model: Path) -> Path | None:
     """Where the recipe was run from, for a model that still lies in its workspace."""
     try:
-        content = json.loads((model.parent / "merge.json").read_text("utf-8"))
+        content = json.loads((model.resolve().parent / "merge.json").read_text("utf-8"))
         folder = Path(content["recipe_folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -25,6 +25,7 @@ from leaderboard.render.terminal import board_text
 from leaderboard.schema import SCHEMA_FILE, dump_record
 from leaderboard.store import FolderStore
 from leaderboard.verdict import judge, sentence
+from tests.cli.commands import run as command_line
 from tests.runner.conftest import STOPS, Journey, travel
 
 pytestmark = pytest.mark.heavy
@@ -122,6 +123,17 @@ def test_the_lock_pins_parents_by_content_and_verifies(journey: Journey) -> None
     assert all("model.safetensors" in parent.files for parent in lock.parents)
     found = verify(journey.outcome.model, options=EngineOptions(), report=silent)
     assert found.answer is Answer.IDENTICAL
+
+
+def test_the_cards_own_command_works_beside_the_card(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(journey.outcome.card.parent)
+    text = journey.outcome.card.read_text("utf-8")
+    command = next(line for line in text.splitlines() if line.startswith("mergebot verify"))
+    done = command_line(*command.split()[1:])
+    assert (done.code, done.out.strip()) == (0, "identical")
+    assert "`--parents`" in text
 
 
 def test_the_merge_stands_in_its_tree_with_its_own_licence(journey: Journey) -> None:
