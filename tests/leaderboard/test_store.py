@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.errors import RecordError
-from leaderboard.provenance import Retraction
+from leaderboard.provenance import Publication, Retraction
 from leaderboard.store import FolderStore
 from tests.leaderboard.samples import failed_record, record_of
 
@@ -41,6 +41,22 @@ def test_writing_twice_is_a_no_op_and_changing_is_refused(store):
         store.add(record_of(title="nicer"))
     assert store.get("run-steady") == record_of()
     assert [found.name for found in store.records.iterdir()] == ["run-steady.json"]
+
+
+def test_a_later_publication_is_joined_and_changes_no_record(store):
+    path = store.add(record_of(publication=None))
+    before = path.read_bytes()
+    page = Publication(repo="org/steady", commit="3f2a91c", url="https://x/org/steady")
+    store.publish("run-steady", page)
+    store.publish("run-steady", page)
+    assert path.read_bytes() == before
+    assert store.get("run-steady").publication == page
+    assert store.load().records[0].publication == page
+    with pytest.raises(RecordError, match="no run"):
+        store.publish("run-nothing", page)
+    (store.publications / "run-steady.json").write_text("{}")
+    assert store.load().records[0].publication is None
+    assert "not a publication" in store.load().problems[0].message
 
 
 def test_retractions_are_joined_and_change_no_record(store):
