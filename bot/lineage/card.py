@@ -18,7 +18,10 @@ from leaderboard.render.escape import markdown_block
 from leaderboard.render.family import lineage_markdown
 from leaderboard.results import SuiteResult
 from leaderboard.schema import Record
-from leaderboard.verdict import judge, sentence
+from leaderboard.statistics.claims import holm, two_sided_claim
+from leaderboard.verdict import ALPHA, judge, sentence
+
+MOST_GAINS = 4
 
 
 def render_card(record: Record, page: Page = NOWHERE) -> str:
@@ -37,7 +40,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             page=page,
             title=record.name,
             verdict=sentence(judge(record), record.name),
-            notes=judge(record).notes,
+            notes=[*gains(record), *judge(record).notes],
             suites=[suite_view(record, suite) for suite in record.suites],
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
@@ -46,6 +49,23 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
         )
     )
     return f"---\n{front}---\n\n{body.strip()}\n"
+
+
+def gains(record: Record) -> list[str]:
+    """What the merge is good at: tasks its best parent loses, after Holm over the tasks."""
+    found = []
+    for suite in record.suites:
+        best = judge(record, suite).best_parent
+        rows = next((one.tasks for one in suite.comparisons if one.parent == best), ())
+        titles = {task.task: task.title for task in suite.tasks}
+        adjusted = holm([two_sided_claim(row.p_greater) for row in rows])
+        sure = [row for row, p in zip(rows, adjusted, strict=True) if p < ALPHA]
+        sure.sort(key=lambda row: -row.delta)
+        found += [
+            f"better on {titles[row.task]} ({wording.signed(row.delta)})"
+            for row in sure[:MOST_GAINS]
+        ]
+    return found
 
 
 def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import yaml
+from statsmodels.stats.multitest import multipletests
 
 from bot.lineage.card import render_card
-from bot.lineage.front_matter import front_matter
-from leaderboard.schema import Licence, Record
+from bot.lineage.front_matter import Page, front_matter
+from leaderboard.schema import Licence, Record, Retraction
 from leaderboard.verdict import judge, sentence
 from leaderboard.wording import points
 from tests.leaderboard.samples import record_of
@@ -45,6 +46,37 @@ def test_every_score_in_the_table_is_the_record_s() -> None:
             row = next(line for line in body.splitlines() if line.startswith(f"| {task.title} |"))
             for score in task.scores.values():
                 assert points(score.value) in row
+
+
+def test_it_says_what_the_merge_is_good_at_and_only_what_is_sure() -> None:
+    record = record_of()
+    (suite,) = record.suites
+    best = judge(record).best_parent
+    (comparison,) = [one for one in suite.comparisons if one.parent == best]
+    titles = {task.task: task.title for task in suite.tasks}
+    ours = [min(1.0, 2 * row.p_greater) for row in comparison.tasks]
+    rejected = multipletests(ours, alpha=0.05, method="holm")[0]
+    sure = {titles[row.task] for row, sure in zip(comparison.tasks, rejected, strict=True) if sure}
+    body = plain(render_card(record))
+    assert set(re.findall(r"^- better on (\w+) \(", body, re.MULTILINE)) == sure
+    assert sure
+
+
+def test_a_retraction_stands_above_everything() -> None:
+    told = Retraction(
+        run_key="run-steady", reason="a *leak*", by="ada", created="2026-11-23T10:00:00Z"
+    )
+    _, body = parts(render_card(record_of().model_copy(update={"retraction": told})))
+    assert "**Retracted** on 2026-11-23: a \\*leak\\*" in body[:200]
+
+
+def test_a_page_on_the_hub_names_itself_and_where_to_report_it() -> None:
+    page = Page(repo="org/m", url="https://h/org/m", drawing="lineage.svg", report="https://h/new")
+    text = render_card(record_of(), page)
+    assert "mergebot verify org/m" in text
+    assert 'from_pretrained("org/m")' in text
+    assert "[Report this model](https://h/new)" in text
+    assert "](lineage.svg)" in text
 
 
 def test_metadata_says_merge_and_licence() -> None:
