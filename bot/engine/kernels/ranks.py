@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.tiles import load
 
-_MOVES_PER_ELEMENT = 16
+_RANKED_ONE_BY_ONE = 128
+"""Up to so many unsure elements it is cheaper to count what is smaller than to sort the row."""
 
 
 @compiled
@@ -17,69 +19,86 @@ def rank_drops(
 ) -> None:
     """Mark the elements of ``|model - base|`` that are dropped.
 
+    A bucket of similar magnitudes tells an element's rank to within the bucket's size, and as the
+    thresholds change little with rank, that nearly always decides. The few others are ranked.
+
     Args:
         base: uint16 or uint32 (elements,), whole rows.
         model: likewise.
         shift: 16 for uint16, 0 for uint32.
         width: elements per row.
-        table: uint64 (width,): an element of that rank is kept when its word is below.
+        table: uint64 (width,), rising or falling: an element of that rank is kept when its word is
+            below.
         words: uint32 (elements,).
         dropped: uint8 (elements,), set to 1 or 0.
     """
     bits = np.empty((2, width), np.uint32)
-    floats = bits.view(np.float32)
-    magnitude = floats[1]
+    left, magnitude = bits[0].view(np.float32), bits[1].view(np.float32)
     order, spare = np.empty(width, np.int64), np.empty(width, np.int64)
-    places = np.empty(width + 1, np.int64)
+    places, buckets = np.empty(width + 1, np.int64), np.empty(width, np.int32)
     for first in range(0, base.size, width):
+        row = slice(first, first + width)
+        load(base[row], shift, bits[0])
+        load(model[row], shift, bits[1])
         for j in range(width):
-            bits[0, j] = np.uint32(base[first + j]) << shift
-            bits[1, j] = np.uint32(model[first + j]) << shift
-        for j in range(width):
-            magnitude[j] = abs(floats[1, j] - floats[0, j])
-        _by_bucket(magnitude, places, order)
-        if not _settled(magnitude, order):
+            magnitude[j] = abs(magnitude[j] - left[j])
+        _by_bucket(magnitude, buckets, places)
+        unsure = _by_bounds(buckets, places, table, words[row], dropped[row], order)
+        if unsure > _RANKED_ONE_BY_ONE:
             _by_digit(bits[1], order, spare)
-        for rank in range(width):
-            place = first + order[rank]
-            dropped[place] = words[place] >= table[rank]
+            for rank in range(width):
+                place = first + order[rank]
+                dropped[place] = words[place] >= table[rank]
+        else:
+            for j in order[:unsure]:
+                dropped[first + j] = words[first + j] >= table[_rank(magnitude, j)]
 
 
 @compiled
-def _by_bucket(magnitude: Any, places: Any, order: Any) -> None:
-    """Order by as many buckets of equal width as there are elements, stably."""
+def _by_bucket(magnitude: Any, buckets: Any, places: Any) -> None:
+    """As many buckets of equal width as there are elements, and where in rank each begins."""
     width = magnitude.size
     largest = np.float32(0)
     for j in range(width):
         largest = max(largest, magnitude[j])
-    steps = (width - 1) / np.float64(largest) if largest > 0 else 0.0
-    places[:] = 0
+    steps = np.float32(width) / largest if largest > 0 else np.float32(0)
     for j in range(width):
-        places[int(magnitude[j] * steps) + 1] += 1
-    for bucket in range(width):
-        places[bucket + 1] += places[bucket]
+        bucket = np.int32(magnitude[j] * steps)
+        buckets[j] = max(min(bucket, np.int32(width - 1)), np.int32(0))
+    for bucket in range(width + 1):
+        places[bucket] = 0
     for j in range(width):
-        bucket = int(magnitude[j] * steps)
-        order[places[bucket]] = j
-        places[bucket] += 1
+        places[np.uint32(buckets[j])] += 1
+    before = 0
+    for bucket in range(width + 1):
+        held = places[bucket]
+        places[bucket] = before
+        before += held
 
 
 @compiled
-def _settled(magnitude: Any, order: Any) -> bool:
-    """Insertion sort of what is nearly in order; False when it is not and was given up."""
-    moves = 0
-    for i in range(1, order.size):
-        element = order[i]
-        size = magnitude[element]
-        place = i
-        while place > 0 and magnitude[order[place - 1]] > size:
-            order[place] = order[place - 1]
-            place -= 1
-        order[place] = element
-        moves += i - place
-        if moves > _MOVES_PER_ELEMENT * order.size:
-            return False
-    return True
+def _by_bounds(buckets: Any, places: Any, table: Any, words: Any, dropped: Any, unsure: Any) -> int:
+    """Decide by the lowest and highest rank in each bucket; how many are listed as unsure."""
+    found = 0
+    for j in range(buckets.size):
+        bucket = np.uint32(buckets[j])
+        lowest = words[j] >= table[np.uint64(places[bucket])]
+        highest = words[j] >= table[np.uint64(places[bucket + np.uint32(1)] - 1)]
+        dropped[j] = highest
+        unsure[found] = j
+        found += lowest != highest
+    return found
+
+
+@compiled
+def _rank(magnitude: Any, j: int) -> int:
+    """How many magnitudes stand before that of j."""
+    size, rank = magnitude[j], 0
+    for k in range(magnitude.size):
+        rank += magnitude[k] < size
+    for k in range(j):
+        rank += magnitude[k] == size
+    return rank
 
 
 @compiled
