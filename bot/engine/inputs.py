@@ -13,7 +13,7 @@ from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import Dtype
 from bot.engine.buffers import INPUTS, WIDENED, Scratch
 from bot.engine.chunks import Chunk, Grain
-from bot.engine.kernels.stored import NATIVE, Bits, StoredGrain
+from bot.engine.kernels.stored import NATIVE, Bits, Drawn, StoredGrain
 from bot.engine.masks import PhiloxDraws
 from bot.errors import CheckpointError, NonFiniteError
 from bot.methods.block import Array, Block
@@ -36,6 +36,11 @@ class Inputs:
     def dtypes(self) -> tuple[Dtype, ...]:
         """Stored dtypes, base first where there is one."""
         return tuple(self._dtype(slot) for slot in self.job.inputs)
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """What kernels remember of their random thinnings from one pass to the next."""
+        return {}
 
     def load(self, chunk: Chunk) -> Loaded:
         """Read a chunk of every input into this thread's buffers; the chunk before it ends."""
@@ -105,6 +110,7 @@ class Loaded:
             span=grain.span,
             tensor=self.inputs.job.output.name,
             draws=self.draws,
+            drawn=self.inputs.drawn,
         )
 
     def _bits(self, grain: Grain) -> tuple[Bits, int]:

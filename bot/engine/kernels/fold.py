@@ -94,7 +94,7 @@ def _equal(reduction: TiesBefore) -> Fold:
 
 
 def _magnitudes(reduction: L1Ratio) -> Folder | None:
-    thinned = thinner(reduction.thin)
+    thinned = thinner(reduction.thin, again=True)
     if thinned is None:
         return None
 

@@ -65,14 +65,14 @@ def _by_bucket(magnitude: Any, buckets: Any, places: Any) -> None:
     for j in range(width):
         bucket = np.int32(magnitude[j] * steps)
         buckets[j] = max(min(bucket, np.int32(width - 1)), np.int32(0))
-    for bucket in range(width + 1):
-        places[bucket] = 0
+    for place in range(width + 1):
+        places[place] = 0
     for j in range(width):
         places[np.uint32(buckets[j])] += 1
     before = 0
-    for bucket in range(width + 1):
-        held = places[bucket]
-        places[bucket] = before
+    for place in range(width + 1):
+        held = places[place]
+        places[place] = before
         before += held
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ def shift_of(bits: Bits) -> np.uint32:
     return np.uint32(32 - 8 * bits.itemsize)
 
 
+Drawn = dict[Hashable, npt.NDArray[np.uint8]]
+"""By thinning and grain: a bit per element, 1 where it is dropped, (models, elements / 8)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredGrain:
     """All inputs of a grain, a base first.
@@ -35,6 +39,7 @@ class StoredGrain:
             its rows to be without gaps is compiled to vector instructions.
         first: the column in which the grain begins.
         width: the length of the block's last axis, a row's for methods that work by rows.
+        drawn: which elements random thinnings of this tensor dropped, from an earlier pass.
     """
 
     bits: Bits
@@ -44,6 +49,7 @@ class StoredGrain:
     span: Span
     tensor: str
     draws: PhiloxDraws
+    drawn: Drawn
 
     @property
     def shift(self) -> np.uint32:

@@ -35,8 +35,14 @@ NO_LIMITS = np.empty(0, np.uint64)
 Thinner = Callable[[StoredGrain], Thin]
 
 
-def thinner(thin: Callable[[Block], Any] | None) -> Thinner | None:
-    """The kernels' form of a thinning, or None when they do not know it."""
+def thinner(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thinner | None:
+    """The kernels' form of a thinning, or None when they do not know it.
+
+    Args:
+        thin: None leaves everything as it is.
+        again: whether another pass over the tensor will ask for the same, so that what is drawn
+            at random is worth remembering.
+    """
     if thin is None:
         return lambda _: Thin(NO_CUTS, NO_ROOM, NO_WORDS, NO_LIMITS)
     if isinstance(thin, Trim):
@@ -44,9 +50,9 @@ def thinner(thin: Callable[[Block], Any] | None) -> Thinner | None:
     if isinstance(thin, Band):
         return _by_cuts(thin.cuts[::2], thin.cuts[1::2])
     if isinstance(thin, MagPrune):
-        return _by_rank(thin)
+        return _remembered(thin, _by_rank(thin), again=again)
     if type(thin) is Drop:
-        return _by_chance(thin.density)
+        return _remembered(thin, _by_chance(thin.density), again=again)
     return None
 
 
@@ -93,6 +99,38 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
 
 
 _DROPPED_BELOW = np.uint64(1)
+REMEMBERED_ELEMENTS = 1 << 26
+"""Tensors up to this size remember their draws: 8 MiB per model."""
+
+
+def _remembered(thin: Drop, drawing: Thinner | None, *, again: bool) -> Thinner | None:
+    """Take the draws of an earlier pass; without one draw, and remember it for the next."""
+    if drawing is None:
+        return None
+    dropped_below = np.full(len(thin.density), _DROPPED_BELOW)
+
+    def take(grain: StoredGrain) -> Thin:
+        key = (thin, grain.span.start)
+        known = grain.drawn.get(key) if again else grain.drawn.pop(key, None)
+        if known is not None:
+            dropped = np.unpackbits(known, axis=1, count=grain.elements)
+            return Thin(NO_CUTS, NO_ROOM, dropped, dropped_below)
+        drawn = drawing(grain)
+        if again and grain.span.elements <= REMEMBERED_ELEMENTS:
+            grain.drawn[key] = np.packbits(_dropped(drawn), axis=1)
+        return drawn
+
+    return take
+
+
+def _dropped(drawn: Thin) -> npt.NDArray[np.bool_]:
+    """What the words say, in their own width."""
+    words, largest = drawn.words, np.iinfo(drawn.words.dtype).max
+    dropped = np.zeros(words.shape, np.bool_)
+    for row, limit in enumerate(drawn.limits.tolist()):
+        if limit <= largest:
+            np.greater_equal(words[row], words.dtype.type(limit), out=dropped[row])
+    return dropped
 
 
 def _by_rank(prune: MagPrune) -> Thinner | None:
