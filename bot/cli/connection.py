@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from bot.cli.options import ByteSize
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from bot.hub.client import Hub
 
 
-@cache
 def the_hub(*, offline: bool | None = None) -> Hub:
     """The Hub that the environment names, as its user."""
     from bot.hub.client import connect, draw_no_bars

@@ -71,7 +71,7 @@ def connect(
     folder = cache or Path(os.environ.get("MERGEBOT_HUB_CACHE", DEFAULT_CACHE))
     off = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     api = HfApi(
-        endpoint=endpoint,
+        endpoint=endpoint or os.environ.get("HF_ENDPOINT"),
         token=token,
         library_name="mergebot",
         library_version=__version__,
