@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bot.cli.options import evaluation_options, load_suites, workspace_option
 from bot.cli.output import Output, output_options
+from bot.errors import UsageError
 from bot.evaluation.evaluate import Model
 from bot.runner.standalone import compare as compare_models
 from bot.runner.standalone import open_model
@@ -54,6 +55,12 @@ def compare(
     """Compare MODEL with each --baseline, item by item."""
     opened = open_model(model)
     others = [open_model(path) for path in baselines]
+    for path, other in zip(baselines, others, strict=True):
+        if other.digest == opened.digest:
+            raise UsageError(
+                f"{path} and {model} are the same model, byte for byte",
+                hint="name a baseline that differs from it",
+            )
     results = [
         compare_models(
             opened,

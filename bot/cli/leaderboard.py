@@ -9,6 +9,7 @@ import click
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.retract import retract
+from bot.errors import UsageError
 from bot.runner.board import load_board
 from bot.runner.workspace import Workspace
 from leaderboard.board import Board
@@ -77,6 +78,8 @@ def export(
         write_site(board, site)
         out.result({"written": str(site)}, f"open {site / 'index.html'}")
         return
+    if out.json and output is None:
+        form = "json"
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is binary: give --output.")
     if form == "parquet":
@@ -97,4 +100,7 @@ def open_board(out: Output, workspace: Path, suite: str | None) -> Board:
         out.note(f"left out: {problem.message}")
     if not loaded.records:
         out.note(f"no runs in {workspace} yet; try: mergebot demo")
+    known = sorted({found.suite for record in loaded.records for found in record.suites})
+    if suite is not None and known and suite not in known:
+        raise UsageError(f"no run was evaluated on {suite!r}", hint=f"suites: {', '.join(known)}")
     return build_board(loaded.records, suite=suite)

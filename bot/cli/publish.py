@@ -54,7 +54,13 @@ def operator_options(command: F) -> F:
 
 
 def make_operator(organisation: str, settings: dict[str, Any]) -> Operator:
-    """The operator of these options, as the user of the environment's token."""
+    """The operator of these options, as the user of the environment's token.
+
+    Raises:
+        UsageError: the organisation has no name.
+    """
+    if not organisation.strip():
+        raise UsageError("Publish as whom?", hint=NO_ORGANISATION)
     from bot.runner.publishing import Operator
 
     return Operator(hub=the_hub(), organisation=organisation, **settings)

@@ -80,7 +80,7 @@ def run(
 ) -> None:
     """Merge, check, evaluate, compare, document and rank recipes."""
     engine = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
-    operator = make_operator(organisation, publishing) if organisation else None
+    operator = None if organisation is None else make_operator(organisation, publishing)
     if operator is not None:
         require_access(operator)
     loaded = [load_sweep(path) for path in recipes]

@@ -13,6 +13,7 @@ from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.results import MANIFEST, read_evaluation
+from bot.runner.live_merge import LiveMerge
 from bot.runner.workspace import Workspace, read_json
 from leaderboard.board import Row
 from leaderboard.scores import TaskScores
@@ -96,7 +97,7 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
             votes=place.root / "votes.sqlite",
             salt=_salt(place.root / "votes.salt"),
             engines=engines(server),
-            slider=registered_slider(),
+            slider=registered_slider() or LiveMerge(),
             samples=WorkspaceSamples(place),
             weights=weights,
             recipe_folder=weights.recipe_folder,

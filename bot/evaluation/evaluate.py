@@ -11,7 +11,7 @@ from bot.evaluation.catalogue import Suite
 from bot.evaluation.process import STAGE, Child, OutOfMemoryError
 from bot.evaluation.request import Request, Subject
 from bot.evaluation.results import Evaluation, read_evaluation, write_manifest, write_whole
-from bot.evaluation.settings import Settings, eval_key, require_pinned, versions
+from bot.evaluation.settings import Settings, eval_key, require_device, require_pinned, versions
 from bot.events import Event, Report, silent
 
 _TOO_BIG = "out_of_memory.json"
@@ -52,9 +52,12 @@ def evaluate_all(
     Raises:
         EvaluationError: a model or a dataset is broken or missing, or one item does not fit into
             memory. Finished tasks are kept and a later call goes on from there.
-        EnvironmentMissingError: lm-eval is missing or not of the suite's version.
+        EnvironmentMissingError: lm-eval is missing or not of the suite's version, or the device
+            cannot be used.
+        UsageError: there is no such device.
     """
     require_pinned(suite)
+    require_device(settings.device)
     distinct = {model.digest: model for model in models}
     while True:
         found = _kept(distinct, suite, settings, store)

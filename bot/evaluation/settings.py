@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-from bot.errors import EnvironmentMissingError
+from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.catalogue import Suite
 
 SEEDS: Mapping[str, int] = {"python": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
@@ -102,6 +103,22 @@ def require_pinned(suite: Suite) -> None:
         raise EnvironmentMissingError(
             f"suite {suite.name} is made for lm-eval {suite.data.lm_eval}, not {installed}",
             hint=f"pip install 'lm-eval=={suite.data.lm_eval}'",
+        )
+
+
+def require_device(device: str) -> None:
+    """Refuse what is no device; lm-eval would take the CPU and say nothing.
+
+    Raises:
+        UsageError: it is no device's name.
+        EnvironmentMissingError: torch was installed without CUDA.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"no device is called {device!r}", hint="use cpu, cuda or cuda:1")
+    if device != "cpu" and versions()["torch"].endswith("+cpu"):
+        raise EnvironmentMissingError(
+            f"the installed torch {versions()['torch']} knows no {device}",
+            hint="use --device cpu, or install torch with CUDA: https://pytorch.org/get-started",
         )
 
 

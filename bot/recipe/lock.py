@@ -143,7 +143,8 @@ def read_lock(path: Path) -> Lock:
             data = stream.read(MAXIMUM_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RecordError(f"cannot read {path}: {reason}", hint="check the path") from None
+        hint = "`mergebot run` and `mergebot merge --lock` leave one beside the weights"
+        raise RecordError(f"cannot read {path}: {reason}", hint=hint) from None
     if len(data) > MAXIMUM_BYTES:
         raise RecordError(f"{path} is larger than {MAXIMUM_BYTES:,} bytes and no recipe lock")
     return parse_lock(data, str(path))

@@ -72,8 +72,11 @@ def compose(text: str, file: str) -> tuple[Node | None, list[Problem]]:
         composer.problems.append(_syntax_problem(error, file))
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         message = f"not valid YAML: {str(error).splitlines()[0]}"
-        composer.problems.append(Problem(message=message, file=file))
+        composer.problems.append(Problem(message=message, file=file, hint=_EXAMPLE))
     return None, composer.problems
+
+
+_EXAMPLE = "`mergebot methods linear` ends with a recipe to start from"
 
 
 class _StopReadingError(Exception):
@@ -225,5 +228,5 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
         file=file,
         line=line,
         column=column,
-        hint="indent with spaces, not with tabs" if tab else None,
+        hint="indent with spaces, not with tabs" if tab else _EXAMPLE,
     )

@@ -39,6 +39,10 @@ MISTAKES = [
     (["evaluate", "nowhere", "--suite", "skills"], 5, "not a folder"),
     (["compare", "base", "--suite", "skills"], 2, "--baseline"),
     (["run", "silent.yaml"], 2, "names no suites"),
+    (["compare", "base", "--baseline", "base", "--suite", "skills"], 2, "the same model"),
+    (["evaluate", "base", "--suite", "skills", "--device", "gpu9"], 2, "no device is called"),
+    (["run", "recipe.yaml", "--publish", ""], 2, "Publish as whom?"),
+    (["merge", "prose.yaml", "out"], 3, "a recipe to start from"),
     (["card", "abcdef12"], 16, "no run 'abcdef12'"),
     (["verify", "base"], 16, "recipe.lock.json"),
     (["methods", "tie"], 2, "ties"),
@@ -55,6 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "lost.yaml").write_text(RECIPE.replace("./second", "./gone"))
     (folder / "file.yaml").write_text(RECIPE.replace("./second", "./recipe.yaml"))
+    (folder / "prose.yaml").write_text("Use this:\nit merges\n")
     (folder / "hub.yaml").write_text(RECIPE.replace("./second", "someone/model"))
     (folder / "silent.yaml").write_text(RECIPE.replace("suites: [skills]\n", ""))
     broken = folder / "broken"
