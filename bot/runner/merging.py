@@ -218,7 +218,7 @@ def merge_into(
         MergebotError: as ``merge``.
         UsageError: a folder is one of the parents.
     """
-    outs = [out.resolve() for out in outs]
+    outs = [_resolved(out) for out in outs]
     for out in outs:
         _require_no_parent(out, family)
     parents = family.parents().values()
@@ -234,6 +234,13 @@ def merge_into(
         for out in sorted(outs):
             held.enter_context(alone("merge", out, report))
         return execute_all(outputs, device=options.device, threads=options.threads, report=report)
+
+
+def _resolved(out: Path) -> Path:
+    try:
+        return out.resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links, up to Python 3.12
+        raise StorageError(f"{out} leads nowhere: {error}", hint="name another folder") from error
 
 
 def _require_no_parent(out: Path, family: Family) -> None:

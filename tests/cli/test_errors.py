@@ -29,6 +29,7 @@ MISTAKES = [
     (["merge", "recipe.yaml", "."], 6, "choose another output folder"),
     (["merge", "recipe.yaml", ""], 6, "choose another output folder"),
     (["merge", "recipe.yaml", "recipe.yaml/out"], 6, "recipe.yaml"),
+    (["merge", "recipe.yaml", "loop"], 6, "loop"),
     (["merge", "narrow.yaml", "out"], 4, "model.layers.0"),
     (["merge", "hub.yaml", "out"], 11, "someone/model"),
     (["merge", "recipe.yaml", "out", "--device", "cuda:99"], 14, "cuda"),
@@ -60,6 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "lost.yaml").write_text(RECIPE.replace("./second", "./gone"))
     (folder / "file.yaml").write_text(RECIPE.replace("./second", "./recipe.yaml"))
     (folder / "prose.yaml").write_text("Use this:\nit merges\n")
+    (folder / "loop").symlink_to(folder / "loop")
     (folder / "hub.yaml").write_text(RECIPE.replace("./second", "someone/model"))
     (folder / "silent.yaml").write_text(RECIPE.replace("suites: [skills]\n", ""))
     broken = folder / "broken"
