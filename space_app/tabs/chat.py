@@ -69,7 +69,7 @@ def chat_tab(context: Context) -> ChatTab:
     tab = _layout(context)
     _wire(context, tab)
     wire_blind(context, tab)
-    wire_slider(context, tab.slider, tab.model, tab.status)
+    wire_slider(context, tab.slider, mode=tab.mode, model=tab.model, status=tab.status)
     return tab
 
 
@@ -112,7 +112,7 @@ def _layout(context: Context) -> ChatTab:
             choices, label="Against", elem_id="chat-other", visible=False, min_width=240
         )
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
-    slider = live_slider()
+    slider = live_slider(context, default_model(context))
     system, knobs = _settings()
     tabs = gr.HTML(
         PANE_TABS,

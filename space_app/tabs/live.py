@@ -13,7 +13,7 @@ from leaderboard.board import Row
 from space_app.chat.engine import ChatModel
 from space_app.chat.models import chat_model
 from space_app.context import Context
-from space_app.tabs.chat_view import status_html
+from space_app.tabs.chat_view import BLIND, status_html
 
 LARGEST = 4_000_000_000
 """Bytes of a merge that is made again while somebody waits."""
@@ -26,27 +26,33 @@ class LiveSlider(NamedTuple):
     made: Any
 
 
-def live_slider() -> LiveSlider:
-    """Hidden until a model is chosen that it can make again."""
+def live_slider(context: Context, key: str | None) -> LiveSlider:
+    """Shown where the model chosen at first, or later, can be made again."""
+    found = _sliding(context, key)
+    low, high, present = found[2] if found else (0.0, 1.5, 0.5)
     weight = gr.Slider(
-        0, 1.5, value=0.5, step=0.05, visible=False, elem_id="chat-weight",
+        low, high, value=present, step=0.05, visible=found is not None, elem_id="chat-weight",
         label="Weight of every parent: release to merge again and talk to the result",
     )  # fmt: skip
     return LiveSlider(weight, gr.State(None))
 
 
-def wire_slider(context: Context, slider: LiveSlider, model: Any, status: Any) -> None:
+def wire_slider(
+    context: Context, slider: LiveSlider, *, mode: Any, model: Any, status: Any
+) -> None:
     """Choosing a model sets the range; releasing the slider makes the merge."""
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
-    def chosen(key: str | None) -> tuple[Any, None]:
-        return slider_for(context, key), None
+    def chosen(name: str, key: str | None) -> tuple[Any, None]:
+        # A blind round draws its own models.
+        return gr.Slider(visible=False) if name == BLIND else slider_for(context, key), None
 
     def released(key: str | None, weight: float) -> tuple[Any, str]:
         made, words = remade(context, key, weight)
         return made, status_html(words)
 
-    model.change(chosen, model, list(slider), **quiet)
+    for choice in (model, mode):
+        choice.change(chosen, [mode, model], list(slider), **quiet)
     slider.weight.release(
         released, [model, slider.weight], [slider.made, status],
         concurrency_limit=1, api_visibility="private",

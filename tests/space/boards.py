@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.runner.live_merge import LiveMerge
 from leaderboard.schema import Record
 from leaderboard.store import Loaded
 from space_app.chat.engine import Engine
@@ -63,3 +64,27 @@ def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: object)
 
 def context(folder: Path, **changes: object) -> Context:
     return Context.of(settings(folder, **changes))
+
+
+SKILLS = Path(__file__).parents[2] / "recipes/skills"
+SLIDING = """\
+merge_method: task_arithmetic
+base_model: ./models/skills-base
+models:
+  - model: ./models/skills-sort
+    parameters: {weight: 0.4}
+  - model: ./models/skills-increment
+    parameters: {weight: 0.6}
+dtype: float32
+"""
+
+
+def sliding_settings() -> dict[str, object]:
+    """What lets a merge of the skills family be made again at another weight."""
+    record = record_of("sliding")
+    facts = record.recipe.model_copy(update={"text": SLIDING})
+    return {
+        "store": MemoryStore([record.model_copy(update={"recipe": facts})]),
+        "recipe_folder": lambda _row: SKILLS,
+        "slider": LiveMerge(),
+    }

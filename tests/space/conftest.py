@@ -14,7 +14,7 @@ from space_app.app import Space
 from space_app.context import Context
 from space_app.live_board import LiveBoard
 from tests.leaderboard.many import many_models
-from tests.space.boards import HOSTILE, MemoryStore, context
+from tests.space.boards import HOSTILE, MemoryStore, context, sliding_settings
 from tests.space.engines import ScriptedEngine
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -92,6 +92,17 @@ def small(tmp_path_factory) -> Iterator[SimpleNamespace]:
     for found in served(Space(context(folder, engines=[engine]))):
         found.engine = engine
         found.hostile = HOSTILE
+        yield found
+
+
+@pytest.fixture(scope="session")
+def sliding(tmp_path_factory) -> Iterator[SimpleNamespace]:
+    """One merge of real parents that can be made again."""
+    engine = ScriptedEngine(SCRIPTS)
+    changes = sliding_settings()
+    folder = tmp_path_factory.mktemp("sliding")
+    for found in served(Space(context(folder, engines=[engine], **changes))):
+        found.engine = engine
         yield found
 
 

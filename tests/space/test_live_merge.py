@@ -8,22 +8,8 @@ from safetensors.numpy import load_file
 
 from bot.errors import UsageError
 from bot.runner.live_merge import LiveMerge
-from space_app.settings import Settings
 from space_app.tabs.live import remade, slider_for
-from tests.leaderboard.samples import record_of
-from tests.space.boards import MemoryStore, context, settings
-
-SKILLS = Path(__file__).parents[2] / "recipes/skills"
-RECIPE = """\
-merge_method: task_arithmetic
-base_model: ./models/skills-base
-models:
-  - model: ./models/skills-sort
-    parameters: {weight: 0.4}
-  - model: ./models/skills-increment
-    parameters: {weight: 0.6}
-dtype: float32
-"""
+from tests.space.boards import SKILLS, SLIDING, context, sliding_settings
 
 
 def weights(name: str) -> dict[str, np.ndarray]:
@@ -33,7 +19,7 @@ def weights(name: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("weight", [0.0, 0.35, 1.0])
 def test_the_merge_at_a_weight_is_its_formula(weight):
     maker = LiveMerge()
-    made = load_file(maker.remake(RECIPE, folder=SKILLS, weight=weight) / "model.safetensors")
+    made = load_file(maker.remake(SLIDING, folder=SKILLS, weight=weight) / "model.safetensors")
     base, sort, step = (weights(f"skills-{name}") for name in ("base", "sort", "increment"))
     for name, tensor in made.items():
         origin = base[name].astype(np.float64)
@@ -43,8 +29,8 @@ def test_the_merge_at_a_weight_is_its_formula(weight):
 
 def test_only_merges_with_one_weight_a_model_have_a_slider():
     maker = LiveMerge()
-    assert maker.range_of(RECIPE) == (0.0, 1.5, 0.5)
-    gradient = RECIPE.replace("weight: 0.4", "weight: [0.1, 0.9]")
+    assert maker.range_of(SLIDING) == (0.0, 1.5, 0.5)
+    gradient = SLIDING.replace("weight: 0.4", "weight: [0.1, 0.9]")
     assert maker.range_of(gradient) is None
     assert maker.range_of("merge_method: [") is None
     with pytest.raises(UsageError):
@@ -53,22 +39,15 @@ def test_only_merges_with_one_weight_a_model_have_a_slider():
 
 def test_the_same_weight_is_made_once_and_old_ones_are_deleted():
     maker = LiveMerge()
-    first = maker.remake(RECIPE, folder=SKILLS, weight=0.1)
-    assert maker.remake(RECIPE, folder=SKILLS, weight=0.1) == first
+    first = maker.remake(SLIDING, folder=SKILLS, weight=0.1)
+    assert maker.remake(SLIDING, folder=SKILLS, weight=0.1) == first
     for place in range(8):
-        maker.remake(RECIPE, folder=SKILLS, weight=0.2 + place / 10)
+        maker.remake(SLIDING, folder=SKILLS, weight=0.2 + place / 10)
     assert not first.exists()
 
 
-def spaces(tmp_path: Path, **changes) -> Settings:
-    record = record_of("sliding")
-    facts = record.recipe.model_copy(update={"text": RECIPE})
-    store = MemoryStore([record.model_copy(update={"recipe": facts})])
-    return settings(tmp_path, store=store, recipe_folder=lambda _row: SKILLS, **changes)
-
-
 def test_the_space_shows_the_slider_and_talks_to_what_it_made(tmp_path):
-    here = context(tmp_path, **vars(spaces(tmp_path, slider=LiveMerge())))
+    here = context(tmp_path, **sliding_settings())
     assert slider_for(here, "digest-sliding").visible
     made, words = remade(here, "digest-sliding", 0.25)
     assert made.name == "sliding at 0.25"
@@ -78,6 +57,6 @@ def test_the_space_shows_the_slider_and_talks_to_what_it_made(tmp_path):
 
 
 def test_without_anything_registered_there_is_no_slider(tmp_path):
-    here = context(tmp_path, **vars(spaces(tmp_path)))
+    here = context(tmp_path, **(sliding_settings() | {"slider": None}))
     assert not slider_for(here, "digest-sliding").visible
     assert remade(here, "digest-sliding", 0.5)[0] is None

@@ -230,3 +230,16 @@ def test_a_round_must_be_voted_on_or_skipped_before_the_next(small, open_page):
     page.wait_for_function("document.querySelector('#blind-reveal').innerText.includes('Skipped')")
     page.click("#vote-forget")
     page.wait_for_function("document.querySelector('#blind-reveal').innerText.includes('vote')")
+
+
+def test_the_slider_makes_the_merge_again_and_blind_rounds_hide_it(sliding, open_page):
+    page = open_page(f"{sliding.url}?tab=chat")
+    page.wait_for_selector("#chat-weight")
+    track = page.locator("#chat-weight input[type=range]").bounding_box()
+    page.mouse.click(track["x"] + 0.9 * track["width"], track["y"] + track["height"] / 2)
+    told(page, "the next message goes to sliding at 1.")
+    send(page, "hello")
+    told(page, "Done")
+    assert sliding.engine.requests[-1].model.name.startswith("sliding at 1.")
+    page.click("#chat-mode label:has-text('Blind vote')")
+    page.wait_for_selector("#chat-weight", state="hidden")
