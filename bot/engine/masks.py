@@ -16,6 +16,7 @@ A single probability within 1/64 of 0 or 1, and any array of probabilities, uses
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,18 @@ def even_threshold(probability: float) -> tuple[int, int]:
     """How wide the words are for one probability, and below what a word means "keep"."""
     bits = 16 if _EDGE <= probability <= 1 - _EDGE else 32
     return bits, round(probability * (1 << bits))
+
+
+Words = npt.NDArray[np.uint64]
+MakeBlocks = Callable[[Words, int, int], Words]
+"""Key, first block, how many blocks -> four words of each."""
+
+
+def numpys_blocks(key: Words, first: int, blocks: int) -> Words:
+    """Blocks by NumPy."""
+    generator = np.random.Philox(key=key)
+    generator.advance(first)
+    return generator.random_raw(4 * blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +71,12 @@ class PhiloxDraws:
         return (words < words.dtype.type(threshold)).astype(np.float32), realised
 
     def words(
-        self, model: int, bits: int, start: int, stop: int
+        self, model: int, bits: int, start: int, stop: int, make: MakeBlocks = numpys_blocks
     ) -> npt.NDArray[np.unsignedinteger]:
-        """The random words of elements ``start`` to ``stop``."""
+        """The random words of elements ``start`` to ``stop``, by NumPy's generator or its equal."""
         per_block = _BLOCK_BITS // bits
         first, last = start // per_block, -(-stop // per_block)
-        generator = np.random.Philox(key=self._key(model, bits))
-        generator.advance(first)
-        raw = np.asarray(generator.random_raw((last - first) * 4), "<u8")
+        raw = np.asarray(make(self._key(model, bits), first, last - first), "<u8")
         offset = first * per_block
         return raw.view(f"<u{bits // 8}")[start - offset : stop - offset]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bot.engine.masks import PhiloxDraws
+from bot.engine.kernels.philox import fused_blocks
+from bot.engine.masks import PhiloxDraws, numpys_blocks
 from bot.methods.block import Span
 
 MASK64 = (1 << 64) - 1
@@ -93,3 +94,12 @@ def test_seed_tensor_and_model_give_unrelated_masks() -> None:
     mine = DRAWS.keep(0, 0.5, span)[0]
     for other in others:
         assert abs(float((mine == other).mean()) - 0.5) < 5 * 0.5 / np.sqrt(count)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 255, 256, 1000])
+@pytest.mark.parametrize("first", [0, 12345, (1 << 40) + 3])
+def test_the_kernel_makes_numpys_blocks(first: int, blocks: int) -> None:
+    key = np.array([0xFEDCBA9876543210, (1 << 64) - 1], np.uint64)
+    np.testing.assert_array_equal(
+        fused_blocks(key, first, blocks), numpys_blocks(key, first, blocks)
+    )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bot.engine.kernels.philox import fused_blocks
 from bot.engine.kernels.ranks import rank_drops
 from bot.engine.kernels.stored import StoredGrain
 from bot.engine.masks import even_threshold
@@ -92,7 +93,7 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
         words = np.zeros((len(density), stop - start), f"<u{bits // 8}")
         for model, share in enumerate(density):
             if share < 1:
-                words[model] = grain.draws.words(model, bits, start, stop)
+                words[model] = grain.draws.words(model, bits, start, stop, fused_blocks)
         return Thin(NO_CUTS, NO_ROOM, words, limits)
 
     return thin
@@ -154,10 +155,10 @@ def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[
     start, stop, _ = grain.span
     if grain.width < 2 or epsilon == 0:
         bits, limit = even_threshold(density)
-        dropped[:] = grain.draws.words(model, bits, start, stop) >= np.uint64(limit)
+        dropped[:] = grain.draws.words(model, bits, start, stop, fused_blocks) >= np.uint64(limit)
         return
     rank = np.arange(grain.width)
     chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
     table = np.rint(chance * float(1 << 32)).astype(np.uint64)
-    words = grain.draws.words(model, 32, start, stop)
+    words = grain.draws.words(model, 32, start, stop, fused_blocks)
     rank_drops(grain.row(0), grain.row(model + 1), grain.shift, grain.width, table, words, dropped)
