@@ -21,8 +21,8 @@ from bot.hub.proposals import propose
 from bot.hub.snapshot import require_hub_id
 
 KEYS = re.compile(r"^(Run-Key|Merge-Key): (\S{4,128})$", re.MULTILINE)
-UNTOUCHED = frozenset({".gitattributes"})
-"""What a repository holds that was made and never filled."""
+UNTOUCHED = frozenset({".gitattributes", "README.md"})
+"""What a repository holds that was made, on the website too, and never filled."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ class RangeSource:
         shard_of = self._weight_map()
         places = {}
         for shard in sorted(set(shard_of.values())):
-            if shard not in self._snapshot.files:
+            if "/" in shard or shard not in self._snapshot.files:
                 where = self._where(INDEX_FILE)
                 raise CheckpointError(f"{where} names {shard}, which is not there")
             here = {name: (shard, extent) for name, extent in self._extents(shard)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,10 @@ from huggingface_hub import HfApi
 from bot.checkpoint.folder import FolderSource
 from bot.errors import AccessError, CheckpointError, HubError, StorageError
 from bot.events import Event, silent
+from bot.hub.bundle import Bundle
 from bot.hub.cache import Cache
 from bot.hub.client import Hub
+from bot.hub.publish import publish
 from bot.hub.resolve import Fetching, Planning
 from bot.hub.snapshot import card_of, take_snapshot
 from bot.recipe.load import load_recipe
@@ -206,6 +209,33 @@ def test_pickled_weights_are_refused_before_a_byte_is_fetched(hub: Hub, tmp_path
     for resolver in (Planning(hub), Fetching(hub)):
         with pytest.raises(CheckpointError, match="pickled"):
             resolver(ModelRef(path="tester/pickled"), silent)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"not json",
+        b"{}",
+        b'{"weight_map": []}',
+        b'{"weight_map": {"a": 1}}',
+        b'{"weight_map": {"a": "../a.safetensors"}}',
+        b'{"weight_map": {"a": "deep/part.safetensors"}}',
+        b'{"weight_map": {"b": "part.safetensors"}}',
+    ],
+    ids=str,
+)
+def test_an_index_that_lies_is_refused(index: bytes, hub: Hub, tmp_path: Path) -> None:
+    part = write_model(tmp_path / "part", random_tensors(1, {"a": (4, 4)})).path
+    shards = ("part.safetensors", "deep/part.safetensors")
+    files: dict[str, Path | bytes] = dict.fromkeys(shards, part / "model.safetensors")
+    files |= {"model.safetensors.index.json": index, "README.md": b"---\nlicense: mit\n---\n"}
+    key = hashlib.sha256(index).hexdigest()
+    repo = f"tester/index-{key[:12]}"
+    publish(hub, Bundle(name="x", run_key=key, merge_key=key, files=files), repo, silent)
+    with pytest.raises(CheckpointError, match="index"):
+        Planning(hub)(ModelRef(path=repo), silent).source.tensors()
+    with pytest.raises(CheckpointError):
+        Fetching(hub)(ModelRef(path=repo), silent)
 
 
 def test_a_full_disk_is_found_before_the_first_byte(

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SHARD = 3_000_000_000
 MOST_GROWTH = 100_000_000
-KINDS = (FaultKind.UNAVAILABLE, FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER)
+KINDS = (
+    FaultKind.UNAVAILABLE, FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.CORRUPT_BODY,
+)  # fmt: skip
 MOST_REQUESTS = 400
 PUBLISHER = """
 import json, sys, threading
