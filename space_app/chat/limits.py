@@ -49,9 +49,8 @@ class Throttle:
     def _enter(self, visitor: str) -> str | None:
         with self._lock:
             moment = self._clock()
+            self._forget_before(moment - 3600)
             asked = self._asked[visitor]
-            while asked and asked[0] <= moment - 3600:
-                asked.popleft()
             if self._running[visitor] >= self._limits.running:
                 return "One answer at a time: stop the one that is being written, or wait for it."
             minute = [at for at in asked if at > moment - 60]
@@ -65,6 +64,14 @@ class Throttle:
             asked.append(moment)
             self._running[visitor] += 1
             return None
+
+    def _forget_before(self, moment: float) -> None:
+        """Drop what is too old to count, and visitors of whom nothing is left."""
+        for visitor, asked in list(self._asked.items()):
+            while asked and asked[0] <= moment:
+                asked.popleft()
+            if not asked and not self._running[visitor]:
+                del self._asked[visitor], self._running[visitor]
 
 
 def _span(seconds: int) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from space_app.live_board import LiveBoard
 from space_app.tabs.model import show_model
+from space_app.visitor import identity
 from space_app.votes.booth import Booth, Voter, identities, names_itself, related_pairs
 from space_app.votes.database import Vote, VoteDatabase
 from space_app.votes.tally import pair_tally, tally_words, wilson
@@ -202,3 +204,14 @@ def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_pat
     assert "good won 1 of 1 decisive votes against base: 100 % [21, 100]" in page
     assert "Provisional" in page
     assert "Blind votes" not in show_model(here, "plain")
+
+
+def test_an_address_is_forgotten_with_its_day_and_an_account_is_not():
+    request = SimpleNamespace(
+        headers={"x-forwarded-for": "10.1.2.3, 10.0.0.1"}, client=SimpleNamespace(host="10.0.0.1")
+    )
+    anonymous = identity(request, None)
+    assert anonymous.account is None
+    assert anonymous.name.startswith("address:10.1.2.3 on 20")
+    signed_in = identity(request, SimpleNamespace(username="ada"))
+    assert signed_in == ("account:ada", "ada")
