@@ -21,7 +21,7 @@ from bot.events import Report, silent
 from bot.methods.reduction import Stat
 from bot.plan.model import Plan, TensorJob
 
-CHUNK_GRAINS = 4
+CHUNK_GRAINS = 2
 FUSE_FROM = 1 << 23
 WAITING_FOR_THE_DISK = 2
 """Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
