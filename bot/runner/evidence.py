@@ -46,7 +46,8 @@ def _kept(merged: Merged) -> CheckReport | None:
     if kept.get("model_digest") != merged.digest:
         return None
     with suppress(CheckFailedError):
-        return CheckReport.from_json(json.dumps(kept))
+        found = CheckReport.from_json(json.dumps(kept))
+        return found if found.checks else None  # an empty report would let anything pass
     return None
 
 

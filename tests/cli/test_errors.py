@@ -99,16 +99,12 @@ def test_a_mistake_is_explained(
     assert "Traceback" not in told.out
 
 
-def test_every_command_explains_itself() -> None:
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     for name, entry in COMMANDS.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "bot", name, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "--json" in done.stdout or "Commands:" in done.stdout, name
-        assert max(map(len, done.stdout.splitlines())) <= 80, name
+        assert run(name, "--help").code == 0
+        shown = capsys.readouterr().out
+        assert "--json" in shown or "Commands:" in shown, name
+        assert max(map(len, shown.splitlines())) <= 80, name
         assert entry.summary.endswith(".")
 
 

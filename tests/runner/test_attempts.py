@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_a_failure_is_never_rewritten_in_silence(
         travel(refused, place, suite, silent)
     assert f"{before[0].run_key}.json away" in (said.value.hint or "")
     assert records(place) == before
+
+
+@pytest.mark.parametrize("rows", ['[{"name": 1}]', "null", "{}"])
+def test_a_torn_report_of_the_gate_counts_for_nothing(
+    rows: str, refused: Path, place: Workspace, suite: Suite
+) -> None:
+    (kept,) = place.root.glob("merges/*/checks.json")
+    digest = json.loads(kept.read_text())["model_digest"]
+    kept.write_text(f'{{"model_digest": "{digest}", "checks": {rows}}}')
+    with pytest.raises(InterruptedRunError):  # the gate is at work again
+        travel(refused, place, suite, stop_before_the_check)
 
 
 def test_attempts_over_the_same_parents_are_counted(
