@@ -57,6 +57,7 @@ no access, 13 licence, 14 missing extra, 17 not published, 130 interrupted."""
 @suite_option()
 @batch_size_option
 @datasets_option
+@click.option("--update", is_flag=True, help="Look branches on the Hub up again.")
 @engine_options
 @click.option(
     "--publish", "organisation", metavar="ORG", help="Publish as this user or organisation."
@@ -72,6 +73,7 @@ def run(
     suite_names: tuple[str, ...],
     batch_size: int | None,
     datasets: Path | None,
+    update: bool,
     device: str,
     threads: int,
     out_shard_size: int,
@@ -91,6 +93,7 @@ def run(
             suites=load_suites(suite_names or suites_of(variants[0].recipe), datasets),
             engine=engine,
             batch_size=batch_size,
+            update=update,
         )
         with failures_told(place, operator):
             outcome = run_variants(out, variants, place, options)

@@ -25,6 +25,7 @@ from bot.redaction import redact
 from bot.runner import evidence, story
 from bot.runner.board import known_record
 from bot.runner.merging import EngineOptions, Merged, merge
+from bot.runner.relock import as_before
 from bot.runner.resolve import Family, HubResolver, no_hub, resolve
 from bot.runner.workspace import Workspace, alone, write_json
 from leaderboard.schema import Failure, Record, Sweep
@@ -33,11 +34,12 @@ from leaderboard.store import FolderStore
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What the operator chooses for a run."""
+    """What the operator chooses for a run; ``update`` looks branches on the Hub up anew."""
 
     suites: tuple[Suite, ...]
     engine: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
+    update: bool = False
     clock: Callable[[], float] = time.time
 
 
@@ -79,7 +81,8 @@ def run(
     """
     for suite in options.suites:
         require_pinned(suite)
-    family = resolve(recipe, report, hub)
+    opening = hub if options.update else as_before(recipe, workspace, hub)
+    family = resolve(recipe, report, opening)
     told = story.begin(recipe, family, options.suites, options.engine, options.clock())
     told = replace(told, card_of=card_of)
     with alone("run", workspace.run(told.run_key), report):
