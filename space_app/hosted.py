@@ -1,13 +1,14 @@
 """The Space on its own, as a deployed folder runs it: told everything by its environment.
 
-=====================  ==========================================================================
-``MERGEBOT_BOARD``     dataset repository with the records, or a folder
-``MERGEBOT_RECIPES``   GitHub repository (``owner/name``) that takes recipes
-``MERGEBOT_SERVER``    OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
-``MERGEBOT_CACHE``     folder for votes and for the board's local copy
-``MERGEBOT_SALT``      secret that makes visitors' hashes useless elsewhere
-``SPACE_ID``           set by the Hub; copied links start at the Space's own page
-=====================  ==========================================================================
+========================  ====================================================================
+``MERGEBOT_BOARD``        dataset repository with the records, or a folder
+``MERGEBOT_RECIPES``      GitHub repository (``owner/name``) that takes recipes
+``MERGEBOT_RECIPES_HUB``  Hub dataset that takes recipes as pull requests
+``MERGEBOT_SERVER``       OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
+``MERGEBOT_CACHE``        folder for votes and for the board's local copy
+``MERGEBOT_SALT``         secret that makes visitors' hashes useless elsewhere
+``SPACE_ID``              set by the Hub; copied links start at the Space's own page
+========================  ====================================================================
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         slider=registered_slider(),
         examples=examples,
         recipes=environment.get("MERGEBOT_RECIPES"),
+        recipes_hub=environment.get("MERGEBOT_RECIPES_HUB"),
         share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
         memory=free_memory(),
         login=bool(environment.get("OAUTH_CLIENT_ID")),

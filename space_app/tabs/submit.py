@@ -187,7 +187,8 @@ def _hub(context: Context, recipe: Any) -> None:
         return f'<p class="mb" role="status">Pull request: {link}</p>'
 
     with gr.Row():
-        gr.LoginButton()
+        if context.settings.login:
+            gr.LoginButton()
         button = gr.Button("Open pull request on the Hub", elem_id="hub-request")
     button.click(sent, recipe, gr.HTML(elem_id="hub-result", apply_default_css=False), **QUIET)
 

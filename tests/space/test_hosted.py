@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from leaderboard.hub_store import HubStore
+from leaderboard.store import FolderStore
+from space_app.chat.openai_engine import OpenAIEngine
+from space_app.chat.transformers_engine import TransformersEngine
+from space_app.hosted import settings_from
+
+
+def test_a_folder_or_a_dataset_is_the_board(tmp_path: Path):
+    base = {"MERGEBOT_CACHE": str(tmp_path / "cache")}
+    folder = settings_from(base | {"MERGEBOT_BOARD": str(tmp_path)})
+    assert isinstance(folder.store, FolderStore)
+    dataset = settings_from(base | {"MERGEBOT_BOARD": "org/results"})
+    assert isinstance(dataset.store, HubStore)
+
+
+def test_the_environment_says_the_rest(tmp_path: Path):
+    found = settings_from(
+        {
+            "MERGEBOT_BOARD": str(tmp_path),
+            "MERGEBOT_CACHE": str(tmp_path / "cache"),
+            "MERGEBOT_RECIPES": "org/recipes",
+            "MERGEBOT_RECIPES_HUB": "org/hub-recipes",
+            "MERGEBOT_SERVER": "http://gpu:8000/v1",
+            "MERGEBOT_SALT": "pepper",
+            "SPACE_ID": "org/board",
+            "OAUTH_CLIENT_ID": "x",
+        }
+    )
+    assert (found.recipes, found.recipes_hub) == ("org/recipes", "org/hub-recipes")
+    assert found.share_base == "https://huggingface.co/spaces/org/board"
+    assert (found.salt, found.login) == ("pepper", True)
+    assert [type(engine) for engine in found.engines] == [OpenAIEngine, TransformersEngine]
+    assert found.votes == tmp_path / "cache/votes.sqlite"
+
+
+def test_without_a_salt_one_is_drawn(tmp_path: Path):
+    base = {"MERGEBOT_BOARD": str(tmp_path), "MERGEBOT_CACHE": str(tmp_path / "cache")}
+    assert settings_from(base).salt != settings_from(base).salt
+    assert settings_from(base).login is False
