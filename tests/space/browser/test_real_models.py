@@ -1,0 +1,45 @@
+"""The whole way once with real models: a parent and a fine-tune of the skills family answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from space_app.app import Space
+from space_app.chat.transformers_engine import TransformersEngine
+from tests.space.boards import SKILLS, context
+from tests.space.browser.test_chat import BOX, answer, open_chat, send
+from tests.space.conftest import served
+
+pytestmark = [pytest.mark.browser, pytest.mark.heavy]
+
+WEIGHTS = {"good": "skills-sort", "base": "skills-base"}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    def weights(row) -> str | None:
+        return str(SKILLS / "models" / WEIGHTS[row.name]) if row.name in WEIGHTS else None
+
+    folder = tmp_path_factory.mktemp("real")
+    engines = [TransformersEngine("cpu")]
+    yield from served(Space(context(folder, engines=engines, weights=weights)))
+
+
+def test_two_real_models_answer_side_by_side(real, open_page):
+    page = open_chat(open_page, real, mode="Side by side")
+    page.set_default_timeout(90_000)
+    page.click("#chat-other input")
+    page.click("[role=option]:has-text('base')")
+    page.click("#chat-settings button >> nth=0")
+    heat = "#chat-heat input[type=number]"
+    page.wait_for_selector(heat)
+    page.fill(heat, "0")
+    page.press(heat, "Tab")
+    send(page, "sort cabd=")
+    page.wait_for_function(f"document.querySelector('{BOX}').value === ''")
+    page.wait_for_function("document.querySelector('#chat-status').innerText.includes('Done')")
+    assert answer(page, "A") == "abcd"
+    assert answer(page, "B")
+    assert "it continues your text" in page.inner_text("#chat-status")
+    for side in "AB":
+        assert "tok/s" in page.inner_text(f"#chat-stats-{side}")
