@@ -66,20 +66,32 @@ def task_vectors(
         for m in range(models):
             finite &= load(stored[m + 1, first + start : first + stop], shift, bits)
             vote = votes[m]
-            for j in range(count):
-                vote[j] = values[j] - base[j]
+            _subtract(values, base, count, vote)
             _thin(vote, start, count, m, cuts, room, words, limits)
             _weigh(vote, count, scale[m : m + 1], weight[m])
         _sum(votes, count, total)
         if consensus != SUM:
             _elect(votes, count, weight, consensus == ELECT_MEAN, total, work)
-        elif divisor != _ONE:
-            for j in range(count):
-                total[j] /= divisor
-        for j in range(count):
-            total[j] = base[j] + total[j] * lambda_
+        _add(total, base, count, divisor if consensus == SUM else _ONE, lambda_)
         finite &= store(total_bits, out_shift, out[start:stop])
     return finite
+
+
+@compiled
+def _subtract(values: Any, base: Any, count: int, delta: Any) -> None:
+    """The task vector of a tile."""
+    for j in range(count):
+        delta[j] = values[j] - base[j]
+
+
+@compiled
+def _add(total: Any, base: Any, count: int, divisor: Any, lambda_: Any) -> None:
+    """``base + lambda * (total / divisor)``, in place."""
+    if divisor != _ONE:
+        for j in range(count):
+            total[j] /= divisor
+    for j in range(count):
+        total[j] = base[j] + total[j] * lambda_
 
 
 @compiled
