@@ -93,6 +93,23 @@ def export(
         out.result({"written": str(output), "bytes": len(data)}, f"wrote {output}")
 
 
+@leaderboard.command(
+    epilog="""\b
+Examples:
+  mergebot leaderboard build
+  mergebot leaderboard build --workspace demo"""
+)
+@workspace_option
+@click.option("--suite", help="Suite to rank by; the newest run's by default.")
+@output_options
+@click.pass_obj
+def build(out: Output, workspace: Path, suite: str | None) -> None:
+    """Make the tables and pages anew from the records, beside them in the workspace."""
+    site = Workspace(workspace).board / "site"
+    write_site(open_board(out, workspace, suite), site)
+    out.result({"written": str(site)}, f"open {site / 'index.html'}")
+
+
 def open_board(out: Output, workspace: Path, suite: str | None) -> Board:
     """The workspace's board; records that cannot be read are named and left out."""
     loaded = load_board(Workspace(workspace))
