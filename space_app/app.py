@@ -33,7 +33,10 @@ class Space:
 
     def launch(self, **options: Any) -> Any:
         """Serve; options go to Gradio's launch. Returns what it returns."""
-        self.context.live.keep_fresh(self.context.settings.refresh_seconds)
+        settings = self.context.settings
+        self.context.live.keep_fresh(settings.refresh_seconds)
+        if self.context.votes is not None:
+            self.context.votes.keep_in_step(settings.votes_seconds)
         self.blocks.queue(default_concurrency_limit=20, max_size=200)
         return self.blocks.launch(
             head=head(),

@@ -11,6 +11,7 @@ from space_app.settings import Settings
 from space_app.submitting.hub_request import HubRequests
 from space_app.votes.booth import Booth
 from space_app.votes.database import VoteDatabase
+from space_app.votes.dataset import VotesDataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +23,24 @@ class Context:
     desk: Desk
     booth: Booth
     requests: HubRequests | None
+    votes: VotesDataset | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Context:
         """Open the board and the votes."""
+        database = VoteDatabase(settings.votes)
         residents = Residents(tuple(settings.engines), settings.memory)
         return cls(
             settings=settings,
             live=LiveBoard(settings.store, suite=settings.suite),
             desk=Desk(residents, settings.limits),
             requests=HubRequests(settings.recipes_hub) if settings.recipes_hub else None,
-            booth=Booth(VoteDatabase(settings.votes), salt=settings.salt),
+            booth=Booth(database, salt=settings.salt),
+            votes=_votes_dataset(settings, database),
         )
+
+
+def _votes_dataset(settings: Settings, database: VoteDatabase) -> VotesDataset | None:
+    if settings.votes_dataset is None:
+        return None
+    return VotesDataset(database, settings.votes_dataset, settings.votes.with_name("votes"))

@@ -29,7 +29,8 @@ FREE = "mergebot leaderboard export --html DIR"
 SECRETS: Mapping[str, str] = {
     "MERGEBOT_SALT": "makes hashes of voters useless elsewhere; drawn by this command",
     "MERGEBOT_SERVER_KEY": "key of an OpenAI-compatible server, only with MERGEBOT_SERVER",
-    "HF_TOKEN": "read access, only where the board's dataset or a model is private",
+    "HF_TOKEN": "read access where the board's dataset or a model is private; write access to the"
+    " votes dataset, only with MERGEBOT_VOTES_DATASET",
 }
 SALT = "MERGEBOT_SALT"
 

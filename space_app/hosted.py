@@ -1,14 +1,15 @@
 """The Space on its own, as a deployed folder runs it: told everything by its environment.
 
-========================  ====================================================================
-``MERGEBOT_BOARD``        dataset repository with the records, or a folder
-``MERGEBOT_RECIPES``      GitHub repository (``owner/name``) that takes recipes
-``MERGEBOT_RECIPES_HUB``  Hub dataset that takes recipes as pull requests
-``MERGEBOT_SERVER``       OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
-``MERGEBOT_CACHE``        folder for votes and for the board's local copy
-``MERGEBOT_SALT``         secret that makes visitors' hashes useless elsewhere
-``SPACE_ID``              set by the Hub; copied links start at the Space's own page
-========================  ====================================================================
+==========================  ====================================================================
+``MERGEBOT_BOARD``          dataset repository with the records, or a folder
+``MERGEBOT_RECIPES``        GitHub repository (``owner/name``) that takes recipes
+``MERGEBOT_RECIPES_HUB``    Hub dataset that takes recipes as pull requests
+``MERGEBOT_SERVER``         OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
+``MERGEBOT_CACHE``          folder for votes and for the board's local copy
+``MERGEBOT_VOTES_DATASET``  Hub dataset that keeps the votes; the token must be able to write there
+``MERGEBOT_SALT``           secret that makes visitors' hashes useless elsewhere
+``SPACE_ID``                set by the Hub; copied links start at the Space's own page
+==========================  ====================================================================
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.errors import UsageError
 from leaderboard.store import FolderStore, Store
 from space_app.app import Space
 from space_app.chat.engine import Engine
@@ -28,6 +30,7 @@ from space_app.chat.slider import registered_slider
 from space_app.chat.transformers_engine import TransformersEngine
 from space_app.settings import Settings
 
+VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Prompts by suite, written beside this file when the Space is deployed."""
 
@@ -42,11 +45,19 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings that the environment describes."""
     cache = Path(environment.get("MERGEBOT_CACHE", "cache"))
     space_id = environment.get("SPACE_ID")
+    votes_dataset, salt = environment.get(VOTES_DATASET) or None, environment.get("MERGEBOT_SALT")
+    if votes_dataset and not salt:
+        raise UsageError(
+            f"{VOTES_DATASET} needs the secret MERGEBOT_SALT: without it nobody could delete their"
+            " votes after a restart",
+            hint="set MERGEBOT_SALT in the Space's settings to a long random word, for good",
+        )
     examples = json.loads(EXAMPLES.read_text("utf-8")) if EXAMPLES.exists() else {}
     return Settings(
         store=_store(environment.get("MERGEBOT_BOARD", "board"), cache),
         votes=cache / "votes.sqlite",
-        salt=environment.get("MERGEBOT_SALT") or secrets.token_hex(16),
+        votes_dataset=votes_dataset,
+        salt=salt or secrets.token_hex(16),
         engines=engines(environment.get("MERGEBOT_SERVER"), environment.get("MERGEBOT_SERVER_KEY")),
         slider=registered_slider(),
         examples=examples,

@@ -42,7 +42,8 @@ def published_weights(row: Row) -> str | None:
 class Settings:
     """What differs between a laptop, a Hub Space and a test.
 
-    ``salt`` makes visitors' names unreadable in the votes database; ``recipes`` is the GitHub
+    ``votes`` is the votes database and ``votes_dataset`` the Hub dataset that keeps a copy;
+    ``salt`` makes visitors' names unreadable in both; ``recipes`` is the GitHub
     repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
     who keep recipes there; ``recipe_folder`` gives what local paths of a row's recipe are relative
     to; ``share_base`` the address copied links start with; ``memory`` the bytes that chat models
@@ -52,6 +53,8 @@ class Settings:
     store: Store
     votes: Path
     salt: str
+    votes_dataset: str | None = None
+    votes_seconds: float = 60.0
     title: str = "Merge leaderboard"
     suite: str | None = None
     engines: Sequence[Engine] = ()

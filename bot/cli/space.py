@@ -38,6 +38,7 @@ missing, 17 the plan does not include Spaces."""
 @click.option("--recipes", metavar="OWNER/NAME", help="GitHub repository that takes recipes.")
 @click.option("--deploy", "target", metavar="ORG/NAME", help="Create or update a Space there.")
 @click.option("--board", metavar="ORG/NAME", help="Dataset whose records a deployed Space shows.")
+@click.option("--votes", metavar="ORG/NAME", help="Dataset where a deployed Space keeps votes.")
 @click.option("--hardware", default="zero-a10g", show_default=True, help="Suggested hardware.")
 @click.option("--private", is_flag=True, help="Deploy as a private Space.")
 @click.option(
@@ -56,6 +57,7 @@ def space(
     recipes: str | None,
     target: str | None,
     board: str | None,
+    votes: str | None,
     hardware: str,
     private: bool,
     folder: Path | None,
@@ -66,6 +68,7 @@ def space(
             "MERGEBOT_BOARD": board,
             "MERGEBOT_RECIPES": recipes,
             "MERGEBOT_SERVER": server,
+            "MERGEBOT_VOTES_DATASET": votes,
         }
         _publish(out, target, folder, variables, hardware=hardware, private=private)
         return

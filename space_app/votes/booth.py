@@ -143,7 +143,7 @@ class Booth:
 
     def forget(self, identity: str) -> int:
         """Delete a visitor's votes."""
-        return self._database.forget(self.hashed(identity))
+        return self._database.forget(self.hashed(identity), self._clock())
 
     def hashed(self, identity: str) -> str:
         """What is kept of a visitor."""

@@ -1,15 +1,20 @@
-"""Votes in SQLite: pair, choice, settings and a salted hash of the visitor; no text by default."""
+"""Votes in SQLite: pair, choice, settings and a salted hash of the visitor; no text by default.
+
+Where the votes are also kept in a dataset, the file knows what of it has been sent and read. A
+visitor's deletion is kept as a hash and a moment, so that votes given before it stay away
+whichever way they come back.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Choice = Literal["left", "right", "tie", "both bad"]
 
@@ -26,7 +31,21 @@ CREATE TABLE IF NOT EXISTS votes (
   conversation TEXT
 );
 CREATE INDEX IF NOT EXISTS votes_by_visitor ON votes (visitor, created);
+CREATE TABLE IF NOT EXISTS deletions (
+  visitor TEXT PRIMARY KEY,
+  until REAL NOT NULL,
+  sent INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS sent_votes (round TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS known_files (path TEXT PRIMARY KEY);
 """
+PURGE = """
+DELETE FROM votes WHERE EXISTS (
+  SELECT 1 FROM deletions WHERE deletions.visitor = votes.visitor AND votes.created <= until
+)
+"""
+MOST = 5_000
+"""Votes that are sent at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +67,24 @@ class Vote:
     conversation: Any = None
 
 
+class Deletion(NamedTuple):
+    """A visitor, as a hash, whose votes up to a moment (seconds since the epoch) are taken back."""
+
+    visitor: str
+    until: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Votes and deletions that travel together."""
+
+    votes: tuple[Vote, ...] = ()
+    deletions: tuple[Deletion, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.votes or self.deletions)
+
+
 class VoteDatabase:
     """One file; every call is one transaction, safe from several threads.
 
@@ -64,16 +101,8 @@ class VoteDatabase:
 
     def add(self, vote: Vote) -> bool:
         """Keep a vote; False where its round has been voted on before."""
-        row = (
-            vote.round, vote.created, vote.visitor, vote.left, vote.right, vote.choice,
-            json.dumps(dict(vote.settings), sort_keys=True), vote.uncounted,
-            None if vote.conversation is None else json.dumps(vote.conversation),
-        )  # fmt: skip
         with self._transaction() as connection:
-            done = connection.execute(
-                "INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row
-            )
-            return done.rowcount == 1
+            return _insert(connection, vote)
 
     def votes(self, *, visitor: str | None = None, since: float = 0.0) -> list[Vote]:
         """Votes in the order they were given; all of them, or one visitor's."""
@@ -85,16 +114,82 @@ class VoteDatabase:
             rows = connection.execute(query + " ORDER BY created, round", values).fetchall()
         return [_vote(row) for row in rows]
 
-    def forget(self, visitor: str) -> int:
-        """Delete everything a visitor left; gives how many votes that were."""
+    def forget(self, visitor: str, until: float) -> int:
+        """Delete what a visitor left up to a moment; gives how many votes that were."""
         with self._transaction() as connection:
-            done = connection.execute("DELETE FROM votes WHERE visitor = ?", (visitor,))
-            return done.rowcount
+            _note_deletion(connection, Deletion(visitor, until))
+            return connection.execute(PURGE).rowcount
+
+    def unsent(self) -> Batch:
+        """What the dataset has not been told yet, the oldest votes first."""
+        with self._transaction() as connection:
+            votes = connection.execute(
+                "SELECT * FROM votes WHERE round NOT IN (SELECT round FROM sent_votes)"
+                " ORDER BY created, round LIMIT ?",
+                (MOST,),
+            ).fetchall()
+            deletions = connection.execute(
+                "SELECT visitor, until FROM deletions WHERE NOT sent ORDER BY visitor"
+            ).fetchall()
+        return Batch(
+            votes=tuple(map(_vote, votes)), deletions=tuple(map(Deletion._make, deletions))
+        )
+
+    def absorb(self, batch: Batch, files: Iterable[str]) -> None:
+        """Take in what files of the dataset say; votes that were taken back stay away."""
+        with self._transaction() as connection:
+            for deletion in batch.deletions:
+                _note_deletion(connection, deletion)
+            for vote in batch.votes:
+                _insert(connection, vote)
+            connection.execute(PURGE)
+            _mark_sent(connection, batch, files)
+
+    def sent(self, batch: Batch, files: Iterable[str]) -> None:
+        """Note that the dataset has a batch, in these files."""
+        with self._transaction() as connection:
+            _mark_sent(connection, batch, files)
+
+    def known_files(self) -> set[str]:
+        """Files of the dataset that were written from here or taken in."""
+        with self._transaction() as connection:
+            return {path for (path,) in connection.execute("SELECT path FROM known_files")}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._connection:
             yield self._connection
+
+
+def _insert(connection: sqlite3.Connection, vote: Vote) -> bool:
+    row = (
+        vote.round, vote.created, vote.visitor, vote.left, vote.right, vote.choice,
+        json.dumps(dict(vote.settings), sort_keys=True), vote.uncounted,
+        None if vote.conversation is None else json.dumps(vote.conversation),
+    )  # fmt: skip
+    done = connection.execute("INSERT OR IGNORE INTO votes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    return done.rowcount == 1
+
+
+def _note_deletion(connection: sqlite3.Connection, deletion: Deletion) -> None:
+    """Keep the latest moment; an earlier one that arrives late changes nothing."""
+    connection.execute(
+        "INSERT INTO deletions (visitor, until) VALUES (?, ?) ON CONFLICT (visitor)"
+        " DO UPDATE SET until = excluded.until, sent = 0 WHERE excluded.until > until",
+        deletion,
+    )
+
+
+def _mark_sent(connection: sqlite3.Connection, batch: Batch, files: Iterable[str]) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO sent_votes VALUES (?)", [(vote.round,) for vote in batch.votes]
+    )
+    connection.executemany(
+        "UPDATE deletions SET sent = 1 WHERE visitor = ? AND until = ?", batch.deletions
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO known_files VALUES (?)", [(path,) for path in files]
+    )
 
 
 def _vote(row: tuple[Any, ...]) -> Vote:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from bot.errors import UsageError
 from leaderboard.hub_store import HubStore
 from leaderboard.store import FolderStore
 from space_app.chat.openai_engine import OpenAIEngine
 from space_app.chat.transformers_engine import TransformersEngine
+from space_app.context import Context
 from space_app.hosted import settings_from
 
 
@@ -41,3 +45,18 @@ def test_without_a_salt_one_is_drawn(tmp_path: Path):
     base = {"MERGEBOT_BOARD": str(tmp_path), "MERGEBOT_CACHE": str(tmp_path / "cache")}
     assert settings_from(base).salt != settings_from(base).salt
     assert settings_from(base).login is False
+
+
+def test_a_votes_dataset_needs_a_salt_that_outlives_the_process(tmp_path: Path):
+    base = {
+        "MERGEBOT_BOARD": str(tmp_path),
+        "MERGEBOT_CACHE": str(tmp_path / "cache"),
+        "MERGEBOT_VOTES_DATASET": "org/votes",
+    }
+    with pytest.raises(UsageError, match="MERGEBOT_SALT"):
+        settings_from(base)
+    found = settings_from(base | {"MERGEBOT_SALT": "pepper"})
+    context = Context.of(found)
+    assert context.votes is not None
+    assert context.votes.repo == "org/votes"
+    assert Context.of(settings_from({**base, "MERGEBOT_VOTES_DATASET": ""})).votes is None
