@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import interruptible
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_a_signal_ends_a_command_politely(number: signal.Signals, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     os.mkfifo(recipe)
     command = [sys.executable, "-m", "bot", "validate", str(recipe)]
-    process = subprocess.Popen(command, stdout=-1, stderr=-1, text=True)
+    process = interruptible(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process, recipe.open("w"):  # opens once the command reads, which then waits for a line
         process.send_signal(number)
         out, err = process.communicate(timeout=60)

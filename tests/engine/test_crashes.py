@@ -22,6 +22,7 @@ from bot.engine.execute import execute
 from tests.checkpoint.models import random_tensors, write_model
 from tests.engine.disks import CRASH_STATUS, RecordingDisk
 from tests.engine.plans import plan_for
+from tests.processes import interruptible
 
 SHAPES = {"a": (40, 9), "b": (17,), "c": (), "d": (3, 5, 7), "e": (0, 4)}
 TIES = {"weight": (0.7, 0.6), "density": (0.4, 0.5)}
@@ -225,7 +226,7 @@ def test_a_real_interrupt_says_so_and_resumes(
     home = sources["base"].path.parent
     out = tmp_path / "out"
     command = [sys.executable, "-c", textwrap.dedent(SLOW_MERGE), str(home), str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = interruptible(command, stderr=subprocess.PIPE)
     while not (tmp_path / "out.partial" / "journal").exists():
         assert process.poll() is None
         time.sleep(0.01)

@@ -108,9 +108,10 @@ def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(small, open_
         told(page, "Done")
     before = len(small.engine.requests)
     page.click("#chat-again")
-    page.wait_for_timeout(300)
+    while len(small.engine.requests) == before:
+        page.wait_for_timeout(20)
     told(page, "Done")
-    assert page.locator("#chat-pane-A .bot").count() == 2
+    page.wait_for_function("document.querySelectorAll('#chat-pane-A .bot').length === 2")
     again, last = small.engine.requests[-1], small.engine.requests[before - 1]
     assert [turn.content for turn in again.turns] == [turn.content for turn in last.turns]
     assert again.sampling.seed != last.sampling.seed
