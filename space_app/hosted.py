@@ -29,6 +29,7 @@ from space_app.chat.openai_engine import OpenAIEngine
 from space_app.chat.slider import registered_slider
 from space_app.chat.transformers_engine import TransformersEngine
 from space_app.settings import Settings
+from space_app.votes.accounts import HubAccounts
 
 VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
 EXAMPLES = Path(__file__).with_name("examples.json")
@@ -66,6 +67,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
         memory=free_memory(),
         login=bool(environment.get("OAUTH_CLIENT_ID")),
+        joined=HubAccounts().joined,
     )
 
 

@@ -12,6 +12,7 @@ from leaderboard.store import Store
 from space_app.chat.engine import Engine
 from space_app.chat.limits import Limits
 from space_app.chat.slider import Slider
+from space_app.votes.accounts import Joined, stated
 
 SamplesOf = Callable[[str, str], Mapping[str, TaskScores] | None]
 """Per-sample scores by suite digest and model key, None where they are not published."""
@@ -47,7 +48,8 @@ class Settings:
     repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
     who keep recipes there; ``recipe_folder`` gives what local paths of a row's recipe are relative
     to; ``share_base`` the address copied links start with; ``memory`` the bytes that chat models
-    may use together; ``login`` whether people can sign in with the Hub.
+    may use together; ``login`` whether people can sign in with the Hub; ``joined`` since when
+    they have been there.
     """
 
     store: Store
@@ -69,4 +71,5 @@ class Settings:
     memory: int = 8_000_000_000
     limits: Limits = field(default_factory=Limits)
     login: bool = False
+    joined: Joined = stated
     refresh_seconds: float = 60.0

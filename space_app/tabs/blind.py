@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -12,6 +13,7 @@ from leaderboard.render.escape import html
 from space_app.context import Context
 from space_app.pages import address_of
 from space_app.visitor import identity
+from space_app.votes.accounts import uncounted
 from space_app.votes.booth import Outcome, Round, Voter
 from space_app.votes.database import Choice
 from space_app.votes.tally import tally_words
@@ -42,7 +44,9 @@ def blind_row(context: Context) -> BlindRow:
     """Lay the row out; hidden until the mode is chosen."""
     with gr.Column(visible=False, elem_id="blind") as row:
         if context.settings.login:
-            gr.LoginButton("Sign in with Hugging Face so that your votes count", size="sm")
+            gr.LoginButton(
+                "Sign in with Hugging Face; votes of accounts older than 30 days count", size="sm"
+            )
         with gr.Row(visible=False, elem_id="blind-votes") as votes:
             buttons = tuple(
                 gr.Button(label, elem_id=f"vote-{choice.replace(' ', '-')}")
@@ -87,7 +91,8 @@ def _voter(context: Context, choice: Choice) -> Any:
         profile: gr.OAuthProfile | None,
     ) -> tuple[Any, ...]:
         visitor = identity(request, profile)
-        voter = Voter(visitor.name, counted=visitor.account is not None)
+        why = uncounted(profile, context.settings.joined, datetime.now(UTC))
+        voter = Voter(visitor.name, why)
         shared = [list(left), list(right)] if share else None
         outcome = context.booth.vote(token or "", choice, voter, share=shared)
         if outcome.round is not None:

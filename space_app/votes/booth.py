@@ -44,10 +44,10 @@ class Round:
 
 
 class Voter(NamedTuple):
-    """Who votes: a stable name (an account, or an address), and whether it may count."""
+    """Who votes: a stable name (an account, or an address), and why it cannot count, if so."""
 
     identity: str
-    counted: bool
+    uncounted: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -159,8 +159,8 @@ class Booth:
         return f"Read both answers first: vote again in {int(wait) + 1} s." if wait > 0 else None
 
     def _uncounted(self, found: Round, voter: Voter) -> str | None:
-        if not voter.counted:
-            return "not signed in"
+        if voter.uncounted is not None:
+            return voter.uncounted
         if self._clock() - (found.answered or 0.0) < SOONEST:
             return "voted before the answers could be read"
         if names_itself(found.texts, identities((found.left, found.right))):

@@ -18,7 +18,7 @@ from space_app.votes.tally import pair_tally, tally_words, wilson
 from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
 
-VOTER = Voter("account:ada", counted=True)
+VOTER = Voter("account:ada")
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_votes_close_together_and_too_many_a_day_are_refused(booth, rows, clock)
     [
         (("I am sort-ft, trained by", "x."), 20, VOTER, "an answer named a model"),
         (("fine.", "x."), 1, VOTER, "voted before the answers could be read"),
-        (("fine.", "x."), 20, Voter("address:1", counted=False), "not signed in"),
+        (("fine.", "x."), 20, Voter("address:1", "not signed in"), "not signed in"),
         (("a resort-ftx", "x."), 20, VOTER, None),
     ],
 )
