@@ -41,7 +41,7 @@ class Space:
         return self.blocks.launch(
             head=head(),
             theme=theme(),
-            app_kwargs={"routes": board_routes(self.context.live)},
+            app_kwargs={"routes": board_routes(self.context.live, self.context.booth)},
             ssr_mode=False,
             footer_links=["api"],
             **options,

@@ -36,7 +36,8 @@ def board_html(snapshot: Snapshot, *, title: str) -> str:
     return (
         f'<div class="mb mb-page">{head}<p class="mb-lead">{html(board_line(board))}</p>'
         f"{banner_html(snapshot)}"
-        f'<div id="lb" data-version="{snapshot.version}">{controls_html(board, selectable=True)}'
+        f'<div id="lb" data-version="{snapshot.version}">'
+        f"{controls_html(board, selectable=True, votes=True)}"
         f"{table_html(board, page_of=address_of, selectable=True)}</div>"
         '<details class="mb-filters"><summary>Score against size</summary>'
         f'<div class="mb-scroll">{plot}</div></details>'

@@ -1,29 +1,42 @@
-"""The data that the table's script asks for, packed once per state of the board."""
+"""What the table's script asks for: the board, packed once per state, and votes as they are now."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from space_app.live_board import LiveBoard, Snapshot
+from leaderboard.render.data import model_id
+from space_app.live_board import LiveBoard
+from space_app.votes.booth import Booth
+from space_app.votes.tally import share_words
 
 
-def board_routes(live: LiveBoard) -> list[Route]:
-    """``/board/data`` and ``/board/extra``: gzipped JSON, cached by the browser per version."""
+def board_routes(live: LiveBoard, booth: Booth) -> list[Route]:
+    """``/board/data``, ``/board/extra``, ``/board/votes``: gzipped JSON, cached per version."""
     return [
-        _route("/board/data", live, lambda snapshot: snapshot.lean),
-        _route("/board/extra", live, lambda snapshot: snapshot.extra),
+        _route("/board/data", lambda: live.current.lean),
+        _route("/board/extra", lambda: live.current.extra),
+        _route("/board/votes", lambda: votes_column(booth)),
     ]
 
 
-def _route(path: str, live: LiveBoard, packed: Callable[[Snapshot], bytes]) -> Route:
+def votes_column(booth: Booth) -> bytes:
+    """For each model that was voted on, by its id: the share it won and that share in words."""
+    column = {
+        model_id(key): [tally.rate, share_words(tally)] for key, tally in booth.tallies().items()
+    }
+    return gzip.compress(json.dumps(column, sort_keys=True).encode(), mtime=0)
+
+
+def _route(path: str, packed: Callable[[], bytes]) -> Route:
     def answer(request: Request) -> Response:
-        body = packed(live.current)
+        body = packed()
         headers = {
             "ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"',
             "Cache-Control": "no-cache",

@@ -11,11 +11,25 @@ from leaderboard.verdict import Verdict
 
 CHIPS = (("", "All"), ("merge", "Merges"), ("parent", "Parents"), ("better", "▲ beats parents"))
 MORE_COLUMNS = (("parents", "Parents"), ("memory", "Memory"), ("created", "Date"))
+VOTES = ("votes", "Votes")
 
 
-def controls_html(board: Board, *, csv_address: str | None = None, selectable: bool = False) -> str:
-    """Everything between the title and the table, count line included."""
-    return _search() + _chips(board) + _filters(board) + _bar(board, csv_address, selectable)
+def controls_html(
+    board: Board,
+    *,
+    csv_address: str | None = None,
+    selectable: bool = False,
+    votes: bool = False,
+) -> str:
+    """Everything between the title and the table, count line included.
+
+    Args:
+        board: what is shown.
+        csv_address: where the whole table is, as a file.
+        selectable: whether rows can be chosen for a comparison.
+        votes: whether people vote here, so that there is a column to choose.
+    """
+    return _search() + _chips(board) + _filters(board, votes) + _bar(board, csv_address, selectable)
 
 
 def _search() -> str:
@@ -41,7 +55,7 @@ def _chips(board: Board) -> str:
     return f'<div class="mb-chips" role="group" aria-label="Quick filters">{chips}</div>'
 
 
-def _filters(board: Board) -> str:
+def _filters(board: Board, votes: bool) -> str:
     rows = (*board.rows, *board.unranked)
     verdicts = [(verdict.slug, f"{verdict.symbol} {verdict.value}") for verdict in Verdict]
     fields = "".join(
@@ -59,13 +73,14 @@ def _filters(board: Board) -> str:
     return (
         '<details class="mb-filters"><summary>Filters and columns</summary>'
         f'<fieldset class="mb-fields"><legend class="mb-hidden">Filters</legend>{fields}</fieldset>'
-        f"{_columns(board)}</details>"
+        f"{_columns(board, votes)}</details>"
     )
 
 
-def _columns(board: Board) -> str:
+def _columns(board: Board, votes: bool) -> str:
     shown = [(key, name, True) for key, name, _ in COLUMNS if key not in {"rank", "name"}]
-    more = [*MORE_COLUMNS, *((f"task:{task.task}", task.title) for task in board.tasks)]
+    asked = [VOTES] if votes else []
+    more = [*MORE_COLUMNS, *asked, *((f"task:{task.task}", task.title) for task in board.tasks)]
     boxes = "".join(
         f'<label><input type="checkbox" data-toggle="{html(key)}"{" checked" if on else ""}>'
         f"{html(name)}</label>"

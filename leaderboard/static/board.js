@@ -19,10 +19,10 @@ window.mergebot = window.mergebot || {};
     const table = find("#mb-table"), count = find("#mb-count");
     if (!table) return null;
     const data = mergebot.unfold(options.data), chosen = new Set();
-    let extra = null, loading = null, limit = FIRST, view = [], timer = 0;
+    let extra = null, loading = null, votes = null, counting = null, limit = FIRST, view = [], timer = 0;
     let hay = mergebot.haystacks(data, null);
     let state = mergebot.readState(location.search || location.hash.slice(1));
-    const columns = mergebot.columns(data, () => extra, options.pageOf);
+    const columns = mergebot.columns(data, () => extra, options.pageOf, options.loadVotes && (() => votes));
     const more = mergebot.element("button", "mb-button");
     more.type = "button";
     const empty = mergebot.element("div", "mb-empty");
@@ -46,12 +46,20 @@ window.mergebot = window.mergebot || {};
       });
       return loading;
     }
+    function needVotes() {
+      counting = counting || options.loadVotes().then((loaded) => {
+        votes = loaded;
+        update({ keep: true });
+      });
+      return counting;
+    }
 
     function update({ keep = false, untouched = false } = {}) {
       performance.mark("mergebot:start");
       const { key, down } = sorting();
       const wantsExtra = state.q || shown().some((column) => column.task || column.key === "parents");
       if (wantsExtra && !extra) needExtra();
+      if (!votes && shown().some((column) => column.key === "votes")) needVotes();
       view = mergebot.sorted(mergebot.filtered(data, state, hay), columns.get(key), down);
       if (!keep) limit = FIRST;
       if (!untouched) drawTable(key, down);
@@ -220,7 +228,9 @@ window.mergebot = window.mergebot || {};
 
     function act(name, button) {
       if (name === "clear") clearAll();
-      if (name === "csv") needExtra().then(() => mergebot.download("leaderboard.csv", csv()));
+      if (name === "csv")
+        Promise.all([needExtra(), options.loadVotes && needVotes()]).then(
+          () => mergebot.download("leaderboard.csv", csv()));
       if (name === "compare") location.href = options.compareOf([...chosen]);
       if (name === "link") {
         const query = mergebot.writeState(state, "");

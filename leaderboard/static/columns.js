@@ -49,8 +49,9 @@ window.mergebot = window.mergebot || {};
     return data;
   };
 
-  /* One object per column: heading, whether numeric, the sort key, the cell's content, the CSV. */
-  mergebot.columns = function (data, extra, pageOf) {
+  /* One object per column: heading, whether numeric, the sort key, the cell's content, the CSV.
+     Where people vote, `votes` gives [share, words] by id; elsewhere there is no such column. */
+  mergebot.columns = function (data, extra, pageOf, votes) {
     const c = data.columns;
     const plain = (key, name, value, shown) => ({
       key, name, numeric: typeof shown === "function", value,
@@ -75,6 +76,9 @@ window.mergebot = window.mergebot || {};
           megabytes),
         up: true },
       plain("created", "Date", (row) => word(c.created, row)),
+      ...(votes ? [{ key: "votes", name: "Votes", numeric: true, value: (row) => vote(row)[0],
+        cell: (td, row) => { td.textContent = vote(row)[1] ?? MISSING; },
+        csv: (row) => vote(row)[1] }] : []),
       ...data.tasks.map((task) => ({
         ...plain("task:" + task.task, task.title,
           (row) => (extra() ? extra().tasks[task.task][row] : null), points),
@@ -85,6 +89,9 @@ window.mergebot = window.mergebot || {};
     const all = c.name.map((_, row) => row);
     return new Map(list.map((column) => [column.key, { ...column, all }]));
 
+    function vote(row) {
+      return (votes() && votes()[c.id[row]]) || [null, null];
+    }
     function rank(low, high) {
       return low === null ? MISSING : low === high ? String(low) : low + "–" + high;
     }

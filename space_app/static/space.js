@@ -41,6 +41,7 @@ window.mergebot = window.mergebot || {};
       load("data").then((data) => mergebot.mount(fresh, {
         data,
         loadExtra: () => load("extra"),
+        loadVotes: () => load("votes"),
         pageOf: (id) => "?model=" + id,
         compareOf: (ids) => "?tab=compare&" + ids.map((id) => "m=" + id).join("&"),
         shareBase,

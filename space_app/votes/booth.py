@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from leaderboard.board import Row
 from space_app.votes.database import Choice, Vote, VoteDatabase
-from space_app.votes.tally import PairTally, pair_tally
+from space_app.votes.tally import PairTally, model_tallies, pair_tally
 
 Clock = Callable[[], float]
 
@@ -140,6 +140,10 @@ class Booth:
     def tally(self, first: str, second: str) -> PairTally:
         """All votes on a pair, models by their keys."""
         return pair_tally(self._database.votes(), first, second)
+
+    def tallies(self) -> dict[str, PairTally]:
+        """Each model, by its key, against all it met."""
+        return model_tallies(self._database.decisive())
 
     def forget(self, identity: str) -> int:
         """Delete a visitor's votes."""

@@ -114,6 +114,17 @@ class VoteDatabase:
             rows = connection.execute(query + " ORDER BY created, round", values).fetchall()
         return [_vote(row) for row in rows]
 
+    def decisive(self) -> list[tuple[str, str, int]]:
+        """Counted votes for one of two models: the winner, the loser, and how many."""
+        query = """
+        SELECT CASE choice WHEN 'left' THEN left_model ELSE right_model END AS won,
+               CASE choice WHEN 'left' THEN right_model ELSE left_model END AS lost,
+               COUNT(*)
+        FROM votes WHERE uncounted IS NULL AND choice IN ('left', 'right') GROUP BY won, lost
+        """
+        with self._transaction() as connection:
+            return connection.execute(query).fetchall()
+
     def forget(self, visitor: str, until: float) -> int:
         """Delete what a visitor left up to a moment; gives how many votes that were."""
         with self._transaction() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,6 +54,15 @@ def wilson(wins: int, n: int) -> tuple[float, float]:
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
+def model_tallies(decisive: Iterable[tuple[str, str, int]]) -> dict[str, PairTally]:
+    """Each model against all it met, of `VoteDatabase.decisive`."""
+    wins, losses = Counter[str](), Counter[str]()
+    for won, lost, count in decisive:
+        wins[won] += count
+        losses[lost] += count
+    return {model: PairTally(wins=wins[model], losses=losses[model]) for model in wins | losses}
+
+
 def pair_tally(votes: Iterable[Vote], first: str, second: str) -> PairTally:
     """The tally of two models, whichever side they stood on."""
     counts = dict.fromkeys(("wins", "losses", "ties", "both_bad", "dropped"), 0)
@@ -83,3 +93,13 @@ def tally_words(tally: PairTally, first: str, second: str) -> str:
         f" {100 * rate:.0f} % [{low}, {high}]; {others}."
     )
     return words + (" Provisional." if tally.provisional else "")
+
+
+def share_words(tally: PairTally) -> str | None:
+    """``64 % [50, 76] of 50``, with ``provisional`` where votes are few; None before the first."""
+    rate, interval = tally.rate, tally.interval
+    if rate is None or interval is None:
+        return None
+    low, high = (round(100 * end) for end in interval)
+    words = f"{100 * rate:.0f} % [{low}, {high}] of {tally.decisive}"
+    return words + (", provisional" if tally.provisional else "")

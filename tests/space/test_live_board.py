@@ -12,7 +12,7 @@ from space_app.live_board import LiveBoard
 from space_app.pages import board_html, model_page
 from space_app.routes import board_routes
 from tests.leaderboard.samples import record_of
-from tests.space.boards import MemoryStore, records
+from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
 
 
@@ -77,9 +77,10 @@ def test_broken_records_are_counted_on_the_page():
     assert "1 record could not be read." in board_html(live.current, title="Board")
 
 
-def test_the_data_come_compressed_and_once_per_version():
-    live = LiveBoard(MemoryStore(records()))
-    client = TestClient(Starlette(routes=board_routes(live)))
+def test_the_data_come_compressed_and_once_per_version(tmp_path):
+    here = context(tmp_path)
+    live = here.live
+    client = TestClient(Starlette(routes=board_routes(live, here.booth)))
     answer = client.get("/board/data", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.json() == json.loads(gzip.decompress(live.current.lean))

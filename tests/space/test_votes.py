@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
+from leaderboard.render.data import model_id
 from space_app.live_board import LiveBoard
+from space_app.routes import votes_column
 from space_app.tabs.model import show_model
 from space_app.visitor import identity
 from space_app.votes.booth import Booth, Voter, identities, names_itself, related_pairs
@@ -215,3 +219,27 @@ def test_an_address_is_forgotten_with_its_day_and_an_account_is_not():
     assert anonymous.name.startswith("address:10.1.2.3 on 20")
     signed_in = identity(request, SimpleNamespace(username="ada"))
     assert signed_in == ("account:ada", "ada")
+
+
+def test_the_votes_column_is_each_models_share_of_counted_decisive_votes(tmp_path):
+    here = context(tmp_path)
+    database = VoteDatabase(tmp_path / "votes.sqlite")
+    given = [
+        vote("left" if number < 32 else "right", left="digest-good", right="base", number=number)
+        for number in range(50)
+    ]
+    given += [
+        vote("tie", left="digest-good", right="base", number=60),
+        vote("left", left="base", right="digest-good", number=61, uncounted="not signed in"),
+        vote("right", left="base", right="sort-ft", number=62),
+    ]
+    for one in given:
+        database.add(one)
+    column = json.loads(gzip.decompress(votes_column(here.booth)))
+    assert column == {
+        model_id("digest-good"): [0.64, "64 % [50, 76] of 50"],
+        model_id("base"): [18 / 51, "35 % [24, 49] of 51"],
+        model_id("sort-ft"): [1.0, "100 % [21, 100] of 1, provisional"],
+    }
+    low, high = proportion_confint(18, 51, method="wilson")
+    assert (round(100 * low), round(100 * high)) == (24, 49)

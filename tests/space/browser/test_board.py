@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from space_app.live_board import LiveBoard
+from space_app.votes.database import Vote, VoteDatabase
 from tests.space.covering import covers
 
 pytestmark = pytest.mark.browser
@@ -211,3 +212,25 @@ def test_a_newer_board_reaches_the_next_visitor_without_a_restart(small, open_pa
         small.context.live.refresh()
     assert json.loads(httpx.get(small.url + "board/data").text)["ranked"] == 6
     assert isinstance(small.context.live, LiveBoard)
+
+
+def test_votes_are_a_column_for_those_who_ask(small, open_page):
+    database = VoteDatabase(small.context.settings.votes)
+    for number, (left, right) in enumerate((("base", "digest-good"), ("sort-ft", "digest-good"))):
+        database.add(
+            Vote(
+                round=f"column-{number}", created=float(number), visitor="someone", left=left,
+                right=right, choice="right", settings={},
+            )
+        )  # fmt: skip
+    page = open_page(small.url)
+    ready(page)
+    assert page.locator('th[data-column="votes"]').count() == 0
+    page.click("text=Filters and columns")
+    page.check("[data-toggle=votes]")
+    page.wait_for_function("document.querySelector('#mb-table').innerText.includes('provisional')")
+    page.click('th[data-column="votes"] button')
+    shown = dict(zip(column(page, "name"), column(page, "votes"), strict=True))
+    assert shown["good"] == "100 % [34, 100] of 2, provisional"
+    assert list(shown.values())[-1] == "—", "what nobody voted on comes last"
+    database.forget("someone", 10.0)
