@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,24 @@ def test_two_spaces_share_their_votes(space) -> None:
     assert second.dataset.sync()
     assert first.dataset.sync()
     assert first.rounds() == second.rounds() == ["round-1", "round-2"]
+
+
+def test_writers_at_once_lose_nothing_and_double_nothing(space) -> None:
+    spaces = [space(f"disk-{number}") for number in range(4)]
+
+    def write(number: int) -> bool:
+        done = []
+        for turn in range(3):
+            spaces[number].database.add(vote(10 * number + turn))
+            done.append(spaces[number].dataset.sync())
+        return all(done)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(4)))
+    expected = sorted(f"round-{10 * number + turn}" for number in range(4) for turn in range(3))
+    assert [line["round"] for line in spaces[0].lines()] == expected
+    assert spaces[0].dataset.sync()
+    assert sorted(spaces[0].rounds()) == expected
 
 
 def test_what_a_visitor_takes_back_is_gone_from_every_read(space) -> None:
