@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bot.lineage.front_matter import NOWHERE, Page, dump_front_matter, front_matter
-from bot.lineage.licence import DUTIES
+from bot.lineage.licence import duties_of, licences_of
 from leaderboard import wording
 from leaderboard.render.escape import markdown as escape
 from leaderboard.render.escape import markdown_block
@@ -44,7 +44,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             suites=[suite_view(record, suite) for suite in record.suites],
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
-            duties=DUTIES.get(record.licence.id, ()) if record.licence else (),
+            duties=duties_of(licences_of(record)),
             warnings=[check for check in record.checks if not check.passed],
         )
     )

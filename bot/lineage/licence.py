@@ -7,9 +7,11 @@ licence never blocks merging and evaluating, it blocks publishing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from leaderboard.schema import Record
 
 
 class Family(StrEnum):
@@ -152,6 +154,17 @@ def decide(parents: Sequence[Declared], wanted: str | None = None) -> Decision:
     )
 
 
+def licences_of(record: Record) -> tuple[str, ...]:
+    """Every licence whose terms a merge carries: its own id and its parents'."""
+    own = [record.licence.id] if record.licence else []
+    return tuple(dict.fromkeys([*own, *(p.licence for p in record.parents if p.licence)]))
+
+
+def duties_of(licences: Iterable[str]) -> tuple[str, ...]:
+    """What the publisher has to do under all of these licences, each duty once."""
+    return tuple(dict.fromkeys(duty for name in licences for duty in DUTIES.get(name, ())))
+
+
 def _stricter(wanted: str, needed: str) -> bool:
     if {family(wanted), family(needed)} != {Family.PERMISSIVE}:
         return False
@@ -163,7 +176,7 @@ def _combine(parents: Sequence[Declared]) -> Decision:
     ids = list(dict.fromkeys(parent.id or "unknown" for parent in parents))
     bound = [name for name in ids if family(name) is not Family.PERMISSIVE]
     reasons = tuple(_reason(parent) for parent in parents)
-    duties = tuple(dict.fromkeys(duty for name in ids for duty in DUTIES.get(name, ())))
+    duties = duties_of(ids)
     if not ids:
         return Decision(id="unknown", conflicts=("the recipe has no parents",))
     chosen = _governing(bound) if bound else max(ids, key=PERMISSIVE.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bot.errors import LicenceError, PublishError
+from bot.lineage.licence import licences_of
 from leaderboard.schema import Record
 from leaderboard.verdict import Verdict, judge
 
@@ -58,9 +59,9 @@ def _require_licence(record: Record, name: str) -> None:
             hint="it stays in the workspace with its record and report; use parents whose licences "
             "are known and go together",
         )
-    if licence.id in LLAMA and not name.lower().startswith("llama"):
+    bound = next((found for found in licences_of(record) if found in LLAMA), None)
+    if bound is not None and not name.lower().startswith("llama"):
         raise LicenceError(
-            f"{licence.id} asks that the name of every derived model begins with Llama; "
-            f"{name} does not",
+            f"{bound} asks that the name of every derived model begins with Llama; {name} does not",
             hint=f"publish it as Llama-{name}: --repo org/Llama-{name}",
         )

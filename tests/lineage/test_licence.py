@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import LicenceError
+from bot.lineage.card import render_card
 from bot.lineage.licence import (
     COMMUNITY,
     COPYLEFT,
@@ -18,8 +20,13 @@ from bot.lineage.licence import (
     Declared,
     Family,
     decide,
+    duties_of,
     family,
+    licences_of,
 )
+from bot.lineage.publishable import require_publishable
+from leaderboard.schema import Licence
+from tests.leaderboard.samples import record_of
 
 KNOWN = (*PERMISSIVE, *COPYLEFT, *RAIL, *COMMUNITY, *NONCOMMERCIAL, *NO_DERIVATIVES)
 
@@ -113,3 +120,22 @@ def test_order_of_parents_changes_nothing() -> None:
         there, back = decide(parents(*ids)), decide(parents(*reversed(ids)))
         assert there.publishable == back.publishable
         assert there.id == back.id
+
+
+def test_terms_that_stand_side_by_side_keep_all_their_duties() -> None:
+    record = record_of()
+    names = ("llama3.1", "cc-by-nc-4.0", *["mit"] * len(record.parents))
+    parents = tuple(
+        parent.model_copy(update={"licence": name})
+        for parent, name in zip(record.parents, names, strict=False)
+    )
+    both = record.model_copy(
+        update={
+            "parents": parents,
+            "licence": Licence(id="other", name="llama3.1 AND cc-by-nc-4.0"),
+        }
+    )
+    assert any("Built with Llama" in duty for duty in duties_of(licences_of(both)))
+    assert "Built with Llama" in render_card(both)
+    with pytest.raises(LicenceError, match="begins with Llama"):
+        require_publishable(both, "steady")
