@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.errors import StorageError
+from bot.checkpoint.disk import write_atomic
 from bot.evaluation.catalogue import Suite
 from bot.evaluation.settings import Settings
 from leaderboard.errors import IncomparableError
@@ -111,19 +110,7 @@ def write_whole(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}", hint="free some space and run again"
-        ) from error
+    write_atomic(path, json.dumps(content, allow_nan=False).encode())
 
 
 def _task_path(folder: Path, task: str) -> Path:
