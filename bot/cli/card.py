@@ -11,6 +11,7 @@ from bot.cli.output import Output, output_options
 from bot.lineage.card import render_card
 from bot.runner.board import find_record
 from bot.runner.workspace import Workspace
+from leaderboard.render.report import report_markdown
 
 
 @click.command(
@@ -18,15 +19,18 @@ from bot.runner.workspace import Workspace
 Examples:
   mergebot card 1a2b3c4d
   mergebot card 1a2b3c4d > README.md
+  mergebot card 1a2b3c4d --report > comment.md
 
 RUN is a run's key or its beginning; `mergebot leaderboard show` lists them."""
 )
 @click.argument("run")
+@click.option("--report", is_flag=True, help="The short report for a pull request instead.")
 @workspace_option
 @output_options
 @click.pass_obj
-def card(out: Output, run: str, workspace: Path) -> None:
+def card(out: Output, run: str, report: bool, workspace: Path) -> None:
     """Print the card of RUN."""
     record = find_record(Workspace(workspace), run)
-    text = render_card(record)
-    out.result({"run_key": record.run_key, "card": text}, text.rstrip())
+    text = report_markdown(record) if report else render_card(record)
+    kind = "report" if report else "card"
+    out.result({"run_key": record.run_key, kind: text}, text.rstrip())

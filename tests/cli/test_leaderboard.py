@@ -61,3 +61,13 @@ def test_an_empty_board_says_what_to_do(tmp_path: Path) -> None:
     done = run("leaderboard", "show", "--workspace", tmp_path)
     assert done.code == 0
     assert "mergebot demo" in done.err
+
+
+def test_a_run_has_a_card_and_a_report_for_its_pull_request(workspace: Path) -> None:
+    page = run("card", "steady", "--workspace", workspace)
+    comment = run("card", "steady", "--report", "--workspace", workspace)
+    assert page.code == comment.code == 0
+    assert page.out.startswith("---\n")
+    assert comment.out.startswith("<!-- mergebot:report v1 -->")
+    told = run("card", "steady", "--report", "--workspace", workspace, "--json").json()
+    assert told["report"].rstrip() == comment.out.rstrip()
