@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bot.cli.failure import Failure
 from bot.cli.progress import PlainProgress, Progress, TerminalProgress
-from bot.events import Event, Report, silent
+from bot.events import Report, silent
 from bot.recipe.present import render_problem
 from bot.redaction import Redacted
 
@@ -147,11 +147,6 @@ def output_options(command: F) -> F:
     ):
         command = flag(command)
     return command
-
-
-def event_line(event: Event) -> Mapping[str, object]:
-    """An event as a JSON line for a log."""
-    return event._asdict()
 
 
 def _console(stream: IO[str], *, color: bool) -> Console:

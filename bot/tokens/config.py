@@ -116,14 +116,6 @@ def layer_count(config: JsonObject) -> int | None:
     return int(section[key]) if key else None
 
 
-def vocabulary_size(config: JsonObject) -> int | None:
-    """How many rows the config promises the embedding has, if it says so."""
-    for section in (text_section(config), config):
-        if _is_count(section.get("vocab_size")):
-            return int(section["vocab_size"])
-    return None
-
-
 def ties_embeddings(config: JsonObject) -> bool | None:
     """Whether the head is the embedding; None when the config leaves it to the architecture."""
     for section in (config, text_section(config)):

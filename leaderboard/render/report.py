@@ -81,11 +81,6 @@ def score_table(record: Record, suite: SuiteResult, *, limit: int | None = None)
     return lines
 
 
-def verdict_line(record: Record, suite: SuiteResult | None = None) -> str:
-    """The verdict sentence as Markdown, for cards and reports alike."""
-    return markdown(sentence(judge(record, suite), record.name))
-
-
 def _parents_in_order(record: Record, suite: SuiteResult) -> Sequence[Parent]:
     first = best_parent(suite).parent
     scored = [parent for parent in record.parents if parent.key in suite.headline]

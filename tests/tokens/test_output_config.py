@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from bot.tokens.config import text_section, ties_embeddings, vocabulary_size, write_json
+from bot.tokens.config import text_section, ties_embeddings, write_json
 from bot.tokens.output_config import Changes, Layer, output_config, renumbered
 from tests.plan.parents import LLAMA
 
@@ -73,7 +73,6 @@ def test_nested_language_models() -> None:
     assert config["text_config"] == {"n_layer": 3, "vocab_size": 12}
     assert "vocab_size" not in config
     assert text_section(config) is config["text_config"]
-    assert vocabulary_size(config) == 12
     assert ties_embeddings(config) is None
 
 
