@@ -25,8 +25,6 @@ ADAPTER_FILE = "adapter_model.safetensors"
 PIN_SEPARATOR = "+"
 """Between the pins of a model and of its adapter."""
 
-BLOCK = 4 << 20
-
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
@@ -217,8 +215,5 @@ def _files(folder: Path) -> Mapping[str, LockedFile]:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a whole file."""
-    whole = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            whole.update(block)
-    return whole.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
