@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -112,12 +113,14 @@ def test_the_folder_alone_starts_and_serves_the_board_without_torch(tmp_path: Pa
         port = free.getsockname()[1]
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "GRADIO_SERVER_PORT": str(port),
+        "PYTHONPATH": sysconfig.get_path("purelib"),
         "GRADIO_ANALYTICS_ENABLED": "False", "MERGEBOT_BOARD": str(board.root),
         "MERGEBOT_CACHE": str(tmp_path / "cache"),
     }  # fmt: skip
     imports = tmp_path / "imports.txt"
     with imports.open("wb") as log:
-        command = [sys.executable, "-X", "importtime", "app.py"]
+        # -S leaves out the editable project: its requirements are there, `bot` is not
+        command = [sys.executable, "-S", "-X", "importtime", "app.py"]
         process = subprocess.Popen(command, cwd=folder, env=environment, stderr=log)
         try:
             page = _page(f"http://127.0.0.1:{port}/", process)
