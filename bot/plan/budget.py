@@ -58,7 +58,7 @@ def _working_bytes(job: TensorJob, methods: Mapping[str, Method]) -> int:
     """
     elements, inputs = job.output.elements, len(job.inputs)
     whole = job.method is not None and methods[job.method].unit is Unit.TENSOR
-    unit = elements if whole else min(elements, max(GRAIN, *job.output.shape[-1:]))
+    unit = elements if whole else min(elements, max((GRAIN, *job.output.shape[-1:])))
     chunk = elements if whole else min(elements, CHUNK_GRAINS * unit)
     stored = chunk * job.output.dtype.itemsize * (inputs + 1)
     return (stored + unit * 4 * (inputs + 2)) * (1 if whole else WORKERS)

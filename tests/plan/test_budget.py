@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.methods.catalogue import catalogue
+from bot.plan.parent import Parent
 from bot.plan.planner import make_plan
 from bot.recipe.load import load_recipe
-from tests.plan.parents import by_ref, llama
+from bot.recipe.model import ModelRef
+from tests.plan.parents import HeaderSource, by_ref, llama
 from tests.plan.recipes import plan_of
 
 LINEAR = """
@@ -63,3 +65,13 @@ def test_memory_grows_with_models_and_not_with_their_size(tmp_path) -> None:
 
     large = {"hidden_size": 4096, "intermediate_size": 16384}
     assert peak(**large) == peak(**large, vocab_size=1 << 20) < 1 << 30
+
+
+def test_a_number_without_axes_costs_its_bytes(tmp_path) -> None:
+    def parent(name: str) -> Parent:
+        spec = TensorSpec(name="model.scale", dtype=Dtype.F32, shape=())
+        source = HeaderSource({spec.name: spec}, {"config.json": b"{}"}, name)
+        ref = ModelRef(path=name)
+        return Parent(key=name, ref=ref, source=source)
+
+    assert plan_of(tmp_path, LINEAR, parent("org/a"), parent("org/b")).budget.input_bytes == 8
