@@ -87,6 +87,12 @@ DEVIATIONS = (
         "rounding noise there. mergekit returns values thousands of times the inputs' size.",
     ),
     Deviation(
+        name="lengths in the denominator",
+        methods=("multislerp",),
+        text="Every direction has length one. mergekit adds `eps` to the lengths it divides by, so "
+        "that a task vector hardly longer than `eps` counts for less than its weight.",
+    ),
+    Deviation(
         name="nothing to average",
         methods=("multislerp",),
         text="Where all task vectors are zero the merge is the base. mergekit stops with an error "

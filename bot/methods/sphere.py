@@ -63,10 +63,15 @@ class Sphere:
         return min(max(float(left @ self.products @ right), -1.0), 1.0)
 
     def logarithm(self, at: Matrix, weights: Sequence[float]) -> Matrix:
-        """``sum_i w_i Log_at(u_i)``: the tangent at a unit vector towards the directions."""
+        """``sum_i w_i Log_at(u_i)``: the tangent at a unit vector towards the directions.
+
+        A direction opposite to ``at`` lies every way and none: it pulls nowhere.
+        """
         tangent = np.zeros(len(self.products))
         for weight, unit in zip(weights, self.directions, strict=True):
             cosine = self.cosine(at, unit)
+            if cosine <= -PARALLEL:
+                continue
             sine = math.sqrt(1 - cosine * cosine)
             stretch = math.acos(cosine) / sine if sine > 0 else 1.0
             tangent += weight * stretch * (unit - cosine * at)

@@ -121,3 +121,12 @@ def test_karcher_turns_with_a_rotation():
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(12, 12)))[0].astype(np.float32)
     turned = run("karcher", None, [rotation @ point for point in points])
     assert np.allclose(turned, rotation @ run("karcher", None, points), atol=1e-5)
+
+
+def test_karcher_of_numbers_is_a_number():
+    """Numbers lie on one line, so that every direction is the mean's own or opposite to it."""
+    rng = np.random.default_rng(8)
+    for _ in range(200):
+        numbers = [np.asarray(value) for value in rng.normal(size=3).astype(np.float32)]
+        expected = np.mean(np.abs(numbers))
+        assert abs(run("karcher", None, numbers)) == pytest.approx(expected, rel=1e-6)

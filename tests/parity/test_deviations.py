@@ -154,6 +154,15 @@ def opposite():
     assert np.abs(run("nuslerp", None, [end, other], given)).max() < 1
 
 
+@shows("lengths in the denominator")
+def short_directions():
+    pair = [row(1, 0, 0), row(0, 1e-8, 0)]
+    given = {"weight": (0.5, 0.5)}
+    ours, peer = (of("multislerp", ZERO, pair, given) for of in (run, theirs))
+    assert ours[0, 1] / ours[0, 0] == pytest.approx(1)
+    assert peer[0, 1] / peer[0, 0] == pytest.approx(0.5)
+
+
 @shows("nothing to average")
 def no_directions():
     given = {"weight": (0.2, 0.3, 0.5)}
