@@ -14,12 +14,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from leaderboard.errors import IncomparableError
+from leaderboard.texts import TEXT_COLUMNS, Texts
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 T = TypeVar("T")
 
-COLUMNS = ("doc_ids", "doc_hashes", "target_hashes", "prompt_hashes", "scores", "clusters")
+WORDS = ("clusters", *TEXT_COLUMNS)
+"""Columns of text that may be empty: independent items, or a suite that keeps its items private."""
+COLUMNS = ("doc_ids", "doc_hashes", "target_hashes", "prompt_hashes", "scores", *WORDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class TaskScores:
         scores: float64[n] in 0..1.
         clusters: the passage or story each item belongs to, None where items are independent.
         capped: share of generations that ran into the length cap, None if nothing is generated.
+        texts: the items in words, None where the suite keeps them to itself or an older version
+            wrote the file.
 
     Raises:
         IncomparableError: empty, of unequal lengths, repeated items, scores that are not finite
@@ -53,6 +58,7 @@ class TaskScores:
     scores: Floats
     clusters: tuple[str, ...] | None = None
     capped: float | None = None
+    texts: Texts | None = None
 
     def __post_init__(self) -> None:
         scores = np.array(self.scores, dtype=np.float64)
@@ -87,13 +93,14 @@ class TaskScores:
             "prompt_hashes": list(self.prompt_hashes),
             "scores": self.scores.tolist(),
             "clusters": None if self.clusters is None else list(self.clusters),
+            **({} if self.texts is None else {"texts": self.texts.as_dict()}),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> TaskScores:
         """Read what `as_dict` gave. Raises IncomparableError when something is missing."""
         try:
-            clusters = content["clusters"]
+            clusters, texts = content["clusters"], content.get("texts")
             return cls(
                 task=str(content["task"]),
                 metric=str(content["metric"]),
@@ -105,6 +112,7 @@ class TaskScores:
                 prompt_hashes=tuple(content["prompt_hashes"]),
                 scores=np.asarray(content["scores"], dtype=np.float64),
                 clusters=None if clusters is None else tuple(clusters),
+                texts=None if texts is None else Texts.from_dict(texts),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise IncomparableError(
@@ -172,11 +180,13 @@ def save_scores(scores: Mapping[str, TaskScores], path: Path) -> None:
     facts = {}
     for name, task in scores.items():
         content = task.as_dict()
+        content |= content.pop("texts", {})
         rows["task"] += [name] * len(task)
         for column in COLUMNS:
-            rows[column] += content.pop(column) or [None] * len(task)
+            rows[column] += content.pop(column, None) or [None] * len(task)
         facts[name] = content
-    table = pa.table({**rows, "clusters": pa.array(rows["clusters"], pa.string())})
+    words = {column: pa.array(rows[column], pa.string()) for column in WORDS}
+    table = pa.table({**rows, **words})
     pq.write_table(table.replace_schema_metadata({"tasks": json.dumps(facts)}), path)
 
 
@@ -189,10 +199,14 @@ def load_scores(path: Path) -> dict[str, TaskScores]:
         found: dict[str, TaskScores] = {}
         for name, content in facts.items():
             chosen = [row for row, task in enumerate(rows["task"]) if task == name]
-            columns = {column: [rows[column][row] for row in chosen] for column in COLUMNS}
-            if None in columns["clusters"]:
-                columns["clusters"] = None  # type: ignore[assignment]  # independent items
-            found[name] = TaskScores.from_dict({**content, **columns})
+            columns = {
+                column: _column([rows[column][row] for row in chosen])
+                for column in COLUMNS
+                if column in rows
+            }
+            texts = {column: columns.pop(column, None) for column in TEXT_COLUMNS}
+            told = None if None in texts.values() else texts
+            found[name] = TaskScores.from_dict({**content, **columns, "texts": told})
     except (KeyError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
         raise IncomparableError(
             f"{path} does not hold per-sample scores: {error}",
@@ -201,9 +215,17 @@ def load_scores(path: Path) -> dict[str, TaskScores]:
     return found
 
 
+def _column(values: list[Any]) -> list[Any] | None:
+    """A task's part of a column, None where the task has nothing to say there."""
+    return None if None in values else values
+
+
 def _refuse_broken(scores: TaskScores) -> None:
     n = len(scores.doc_ids)
-    columns = (scores.doc_hashes, scores.target_hashes, scores.prompt_hashes, scores.clusters)
+    texts = scores.texts.columns if scores.texts else ()
+    columns = (
+        scores.doc_hashes, scores.target_hashes, scores.prompt_hashes, scores.clusters, *texts
+    )  # fmt: skip
     lengths = {len(column) for column in columns if column is not None} | {scores.scores.size}
     problem = None
     if n == 0:

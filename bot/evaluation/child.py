@@ -110,7 +110,7 @@ def _evaluate_model(
         for name, task in tasks.items():
             meter.begin(f"{subject.name}: {name}", items[name])
             started = time.monotonic()
-            scores = run_task(lm, task, specs[name], request.settings)
+            scores = run_task(lm, task, specs[name], request.suite, request.settings)
             write_task(subject.folder, scores, seconds=time.monotonic() - started)
             meter.end()
         lm.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jinja2
@@ -12,6 +13,8 @@ import lm_eval
 import numpy as np
 
 from bot.errors import EvaluationError
+from bot.evaluation.catalogue import Suite
+from bot.evaluation.item_texts import texts_of
 from bot.evaluation.language_model import CheckedLM
 from bot.evaluation.settings import Settings
 from bot.evaluation.suite_data import TaskSpec
@@ -20,8 +23,10 @@ from leaderboard.errors import IncomparableError
 from leaderboard.scores import TaskScores
 
 
-def run_task(lm: CheckedLM, task: Any, spec: TaskSpec, settings: Settings) -> TaskScores:
-    """Score a loaded model on a loaded task.
+def run_task(
+    lm: CheckedLM, task: Any, spec: TaskSpec, suite: Suite, settings: Settings
+) -> TaskScores:
+    """Score a loaded model on a loaded task; items are kept in words where the suite shows them.
 
     lm-eval's ``evaluate`` is called with the prepared task: ``simple_evaluate`` would reseed the
     global generators on its way, and its sample cache ignores which model it answers for.
@@ -47,12 +52,16 @@ def run_task(lm: CheckedLM, task: Any, spec: TaskSpec, settings: Settings) -> Ta
         raise EvaluationError(f"task {spec.name}: the chat template fails: {error}") from error
     samples = [s for s in answer["samples"][spec.name] if s["filter"] == spec.filter]
     expected = len(task.eval_docs) if items is None else len(items)
-    return _scores(spec, samples, expected, lm)
+    scores = _scores(spec, samples, expected, lm)
+    if not suite.data.publish_samples:
+        return scores
+    return replace(scores, texts=texts_of(task, spec, samples))
 
 
 def _scores(
     spec: TaskSpec, samples: list[dict[str, Any]], expected: int, lm: CheckedLM
 ) -> TaskScores:
+    """The scores in the order of the items, into which the samples are put."""
     if len(samples) != expected:
         raise EvaluationError(
             f"task {spec.name}: {len(samples)} of {expected} items were scored "

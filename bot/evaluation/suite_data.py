@@ -74,6 +74,8 @@ class SuiteData(_Strict):
 
     ``threads`` fixes torch's threads on a CPU: one is fastest for tiny models, by far where other
     processes want the same cores. None leaves the choice to torch.
+    ``publish_samples`` says whether items may be shown: where not, their texts are not even kept,
+    and their scores are not published.
     """
 
     name: Name

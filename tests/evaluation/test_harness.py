@@ -29,7 +29,7 @@ def score(model: Path, suite: Suite, name: str, *, settings: Settings | None = N
     settings = settings or Settings.of(suite)
     spec = next(task for task in suite.tasks if task.name == name)
     lm = CheckedLM(model, settings, lambda done, total: None)
-    return run_task(lm, load_task(spec, suite, settings), spec, settings)
+    return run_task(lm, load_task(spec, suite, settings), spec, suite, settings)
 
 
 def oracle_answers(folder: Path, prompts: list[str], new_tokens: int) -> list[str]:

@@ -3,12 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leaderboard.errors import IncomparableError
 from leaderboard.scores import TaskScores, align, load_scores, save_scores
+from leaderboard.texts import Texts, shortened
 
 
 def task(scores, *, name="sort", binary=True, clusters=None, capped=None, ids=None) -> TaskScores:
@@ -94,6 +96,40 @@ def test_scores_survive_parquet_and_json(tmp_path):
     save_scores(scores, tmp_path / "scores.parquet")
     assert load_scores(tmp_path / "scores.parquet") == scores
     assert TaskScores.from_dict(scores["story"].as_dict()) == scores["story"]
+
+
+TEXTS = Texts(questions=("q0", "q1", "q2"), expected=("a", "b", "c"), answers=("a", "x", ""))
+
+
+def test_items_in_words_survive_beside_tasks_that_keep_theirs(tmp_path):
+    scores = {"sort": replace(task([1, 0, 0]), texts=TEXTS), "story": task([1, 0], name="story")}
+    save_scores(scores, tmp_path / "scores.parquet")
+    assert load_scores(tmp_path / "scores.parquet") == scores
+    assert TaskScores.from_dict(scores["sort"].as_dict()) == scores["sort"]
+    assert (align(scores["sort"], task([0, 0, 0])).differences == [1, 0, 0]).all()
+
+
+def test_files_from_before_there_were_texts_are_read(tmp_path):
+    path = tmp_path / "scores.parquet"
+    save_scores({"sort": replace(task([1, 0, 0]), texts=TEXTS)}, path)
+    pq.write_table(pq.read_table(path).drop_columns(["questions", "expected", "answers"]), path)
+    assert load_scores(path) == {"sort": task([1, 0, 0])}
+    assert "texts" not in task([1, 0, 0]).as_dict()
+
+
+def test_texts_of_another_length_or_form_are_refused():
+    with pytest.raises(IncomparableError, match="unequal lengths"):
+        replace(task([1, 0]), texts=TEXTS)
+    for broken in ({"questions": []}, ["q0"], 3):
+        with pytest.raises(IncomparableError, match="not per-sample scores"):
+            TaskScores.from_dict({**task([1, 0]).as_dict(), "texts": broken})
+
+
+@given(st.text(max_size=900), st.integers(20, 400))
+def test_shortened_texts_keep_both_ends(text, most):
+    short = shortened(text, most)
+    assert len(short) <= most
+    assert short == text.strip() or (text.strip()[:5] in short and text.strip()[-5:] in short)
 
 
 def test_a_strange_file_is_explained(tmp_path):
