@@ -178,6 +178,15 @@ def short():
     assert np.allclose(run("karcher", None, [tiny, tiny]), tiny, rtol=1e-6, atol=0)
 
 
+@shows("angles of close siblings")
+def close_siblings():
+    _, models = family(0, (300, 200), 2, scale=0.001)
+    middle = np.mean([model.astype(float) for model in models], axis=0)
+    size = np.abs(middle).max()
+    assert np.abs(run("karcher", None, models) - middle).max() < 1e-6 * size
+    assert np.abs(theirs("karcher", None, models, {}) - middle).max() > 1e-4 * size
+
+
 @shows("ratio outside 0 to 1")
 def disagreement():
     pair = [row(1, 0.5, 0), row(-1, 0.4, 0)]
