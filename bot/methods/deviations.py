@@ -40,6 +40,19 @@ DEVIATIONS = (
         "infinities or NaN.",
     ),
     Deviation(
+        name="weights that nearly cancel",
+        methods=(
+            "linear",
+            "multislerp",
+            "task_arithmetic",
+            "breadcrumbs",
+            "dare_linear",
+            "della_linear",
+        ),
+        text="Weights are added up in float64 as the recipe has them. mergekit rounds them to "
+        "float32 first, so that 0.5 and -0.499 are divided by 0.00099999 and not by 0.001.",
+    ),
+    Deviation(
         name="a base that is not listed",
         methods=("linear", "karcher"),
         text="A `base_model` that is not among the models only gives config and tokenizer. "

@@ -59,6 +59,22 @@ def no_sum():
             run(method, None, models, given)
 
 
+@shows("weights that nearly cancel")
+def nearly_no_sum():
+    methods = ("linear", "task_arithmetic", "breadcrumbs", "dare_linear", "della_linear")
+    for method in methods:
+        given = {"weight": (0.5, -0.499), "normalize": True}
+        base = None if method == "linear" else ZERO
+        ours, peer = (of(method, base, [row(1, 1, 1), ZERO], given) for of in (run, theirs))
+        assert ours == pytest.approx(500, rel=1e-7)
+        assert np.all(np.abs(peer - 500) > 0.005)
+    pair = [row(1, 1, 1), row(2, 2, 2)]
+    given = {"weight": (0.5, -0.499)}
+    ours, peer = (of("multislerp", None, pair, given) for of in (run, theirs))
+    assert ours == pytest.approx(-498, rel=1e-6)
+    assert np.all(np.abs(peer + 498) > 0.005)
+
+
 @shows("a base that is not listed")
 def unlisted_base():
     with tempfile.TemporaryDirectory() as folder:
