@@ -4,7 +4,7 @@
 
     records/<run_key>.json                what a run did and found; never changed
     retractions/<run_key>.json            that it was taken back
-    samples/<run_key>/<suite>/…           scores by item, where the suite allows it
+    samples/<run_key>/<suite>/…           items with answers and scores, where the suite allows it
     runs.parquet                          derived from the above, rebuilt with every change
     README.md                             the dataset's card
 """

@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from leaderboard.board import Board, Row
 from leaderboard.errors import BoardError, IncomparableError
+from leaderboard.flips import Flips, flipped_items
 from leaderboard.ranking import Samples
 from leaderboard.results import Comparison
-from leaderboard.scores import TaskScores, align
 from leaderboard.statistics.compare import compare_models
 
 MOST = 4
-EXAMPLES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flips:
-    """Items only one of two models got right: how many, and the ids of the first few."""
-
-    gained: int
-    lost: int
-    gained_items: tuple[int, ...]
-    lost_items: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,19 +76,6 @@ def against(baseline: Row, row: Row, board: Board, samples: Samples) -> Versus:
         return Versus(baseline=baseline, row=row, refusal=error.message, missing=missing)
     flips = {task: flipped_items(left[task], right[task]) for task in shared if left[task].binary}
     return Versus(baseline=baseline, row=row, comparison=comparison, missing=missing, flips=flips)
-
-
-def flipped_items(ours: TaskScores, theirs: TaskScores) -> Flips:
-    """The items on which two right-or-wrong results differ. Raises IncomparableError."""
-    differences = align(ours, theirs).differences
-    ids = np.sort(np.asarray(ours.doc_ids))
-    gained, lost = ids[differences > 0], ids[differences < 0]
-    return Flips(
-        gained=gained.size,
-        lost=lost.size,
-        gained_items=tuple(int(item) for item in gained[:EXAMPLES]),
-        lost_items=tuple(int(item) for item in lost[:EXAMPLES]),
-    )
 
 
 def _from_record(baseline: Row, row: Row) -> Versus:

@@ -43,7 +43,8 @@ configs:
 One row a run: what was merged from what, how it scored next to each of its parents, and whether the
 difference is more than chance. `runs.parquet` is derived from `records/` and `retractions/`, which
 are never changed: a run that is taken back keeps its record and gets a retraction beside it.
-Where a suite allows it, `samples/<run key>/<suite>/<model>.parquet` holds the score on every item.
+Where a suite allows it, `samples/<run key>/<suite>/<model>.parquet` holds every item: its text, the
+expected answer, the model's answer and the score, texts shortened to 400 characters.
 """
 
 

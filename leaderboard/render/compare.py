@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from leaderboard.board import Board, Row
 from leaderboard.render.escape import html, markdown
+from leaderboard.render.flips import flips_html
 from leaderboard.render.forest import forest_lines, forest_plot
 from leaderboard.render.pieces import code, plain_table, score_html, section
 from leaderboard.results import Difference, Headline, Score
-from leaderboard.versus import Flips, Versus
-from leaderboard.wording import MISSING, count_of, interval, p_value, points, signed
+from leaderboard.versus import Versus
+from leaderboard.wording import count_of, interval, p_value, points, signed
 
 
 def compare_html(versus: Sequence[Versus], board: Board) -> str:
@@ -102,18 +103,7 @@ def _pair(pair: Versus, board: Board) -> str:
         return ""
     lines = forest_lines(comparison, titles)
     plot = forest_plot(lines, title=f"{pair.row.name} against {pair.baseline.name}")
-    flips = [
-        [html(titles.get(task, task)), f"+{found.gained} / −{found.lost}", html(_examples(found))]
-        for task, found in pair.flips.items()
-    ]
-    table = plain_table("Items only one of them gets right", ["Task", "Flips", "Items"], flips)
-    return f'<figure class="mb-scroll">{plot}</figure>' + (table if flips else "")
-
-
-def _examples(flips: Flips) -> str:
-    gained = ", ".join(map(str, flips.gained_items)) or MISSING
-    lost = ", ".join(map(str, flips.lost_items)) or MISSING
-    return f"gained {gained} · lost {lost}"
+    return f'<figure class="mb-scroll">{plot}</figure>{flips_html(pair, titles)}'
 
 
 def _recipe_difference(baseline: Row, row: Row) -> str:

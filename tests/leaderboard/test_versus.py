@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from leaderboard.errors import BoardError
+from leaderboard.flips import flipped_items
 from leaderboard.ranking import build_board
 from leaderboard.render.compare import compare_html, compare_markdown, summary
-from leaderboard.versus import against, chosen_rows, flipped_items
+from leaderboard.versus import against, chosen_rows
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import record_of, scores_of
 from tests.leaderboard.test_ranking import SCORES
@@ -42,7 +43,7 @@ def test_flips_sum_to_the_discordant_pairs():
         assert (flips.gained, flips.lost) == (row.discordant.b, row.discordant.c)
         assert len(flips.gained_items) == min(5, flips.gained)
     ours, theirs = SCORES["digest-good"]["reverse"], SCORES["digest-fair"]["reverse"]
-    item = flipped_items(ours, theirs).gained_items[0]
+    item = flipped_items(ours, theirs).gained_items[0].number
     assert (ours.scores[item], theirs.scores[item]) == (1, 0)
 
 
