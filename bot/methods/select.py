@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from operator import add
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from bot.methods.block import Array, Block
 from bot.methods.consensus import agreeing, disjoint
 from bot.methods.knobs import ScopeChoice, Unused
-from bot.methods.reductions.chain import Then
-from bot.methods.reductions.counts import Counts, Energies, Energy, NonZero, SharedAndUnique, active
-from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target, deltas
+from bot.methods.reductions.chain import Beside, Then
+from bot.methods.reductions.counts import Counts, Energies, Energy, SharedAndUnique, active
+from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target
 from bot.methods.registry import Doc, Range, merge_method
 
 
@@ -25,39 +25,47 @@ def variance(x: Block) -> tuple[Array, ...]:
 
 @dataclass(frozen=True)
 class Share:
-    """The floor of a share of so many elements, whatever the tensor's size."""
+    """The floor of a share of so many elements."""
 
     share: float
-    of: int
 
-    def __call__(self, _elements: int) -> int:
+    def __call__(self, elements: int) -> int:
         """k."""
-        return int(self.share * self.of)
+        return int(self.share * elements)
 
 
 @dataclass(frozen=True)
 class Selected:
-    """The deltas where the models' variance is among the largest."""
+    """The deltas where the models' variance is among the largest; None selects all."""
 
-    cut: Cut
+    cut: Cut | None
 
     def __call__(self, x: Block) -> tuple[Array, ...]:
         """The deltas, zero elsewhere."""
+        if self.cut is None:
+            return x.deltas
         (spread,) = variance(x)
         chosen = self.cut.keeps(spread, x)
         return tuple(x.xp.where(chosen, delta, x.xp.zeros_like(delta)) for delta in x.deltas)
 
 
-def _largest(share: float) -> Then:
-    return Then(NonZero(variance), partial(_rank, share))
+class Selection(NamedTuple):
+    """What SCE selects, and ``sum(d_i ** 2)`` over it for every model."""
+
+    cut: Cut | None
+    energies: Energies
 
 
-def _rank(share: float, nonzero: int) -> KthMagnitude:
-    return KthMagnitude((Target(0, Share(share, nonzero)),), values=variance)
+def _selection(share: float) -> Then | Beside:
+    """The reduction whose statistic is a ``Selection``, as a plain pair."""
+    if share >= 1:
+        return _energies_of(None)
+    largest = KthMagnitude((Target(0, Share(share), nonzero=True),), values=variance)
+    return Then(largest, lambda cuts: _energies_of(cuts[0]))
 
 
-def _energy_inside(cuts: tuple[Cut, ...]) -> Energy:
-    return Energy(Selected(cuts[0]))
+def _energies_of(cut: Cut | None) -> Beside:
+    return Beside(cut, Energy(Selected(cut)))
 
 
 @merge_method(
@@ -66,12 +74,7 @@ def _energy_inside(cuts: tuple[Cut, ...]) -> Energy:
     paper="https://arxiv.org/abs/2408.07990",
     base="required",
     space="deltas",
-    stats={
-        "cuts": lambda p: _largest(p.select_topk) if p.select_topk < 1 else None,
-        "energies": lambda p: (
-            Then(_largest(p.select_topk), _energy_inside) if p.select_topk < 1 else Energy(deltas)
-        ),
-    },
+    stats={"selection": lambda p: _selection(p.select_topk)},
     symmetric=True,
 )
 def sce(
@@ -81,8 +84,7 @@ def sce(
         float, Range(0, 1), Doc("share of the elements on which models differ that is merged")
     ] = 1.0,
     int8_mask: Unused = False,
-    cuts: tuple[Cut, ...] | None,
-    energies: Energies,
+    selection: Selection,
 ) -> Array:
     """Select, calculate, erase (Wan et al. 2024, section 3.3).
 
@@ -93,11 +95,16 @@ def sce(
     models that agree. Any shape.
     """
     del select_topk, int8_mask
-    kept = x.deltas if cuts is None else Selected(cuts[0])(x)
-    total = float(energies.sum())
-    share = [float(e) / total if total > 0 else 1 / len(kept) for e in energies]
+    cut, energies = selection
+    kept, share = Selected(cut)(x), shares(energies)
     weighted = [delta * c for delta, c in zip(kept, share, strict=True)]
     return x.origin + disjoint(x, weighted, share, agreeing(kept), normalize=True)
+
+
+def shares(energies: Energies) -> list[float]:
+    """What every model weighs: its part of the energy, or all alike where there is none."""
+    total = float(energies.sum())
+    return [float(e) / total if total > 0 else 1 / len(energies) for e in energies]
 
 
 EpsilonKnob = Annotated[float, Range(0), Doc("a change must be larger than this to count")]

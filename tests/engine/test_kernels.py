@@ -35,6 +35,10 @@ CASES: list[tuple[str, dict[str, Any], str | None]] = [
     ("model_stock", {}, "base"),
     ("della", {"weight": (0.7, 0.6), "density": (0.3, 0.5), "epsilon": (0.15, 0.0)}, "base"),
     ("della_linear", PAIR | {"density": (0.4, 1.0), "epsilon": 0.1}, "base"),
+    ("sce", {}, "base"),
+    ("sce", {"select_topk": 0.5}, "base"),
+    ("sce", {"select_topk": 0.001}, "base"),
+    ("sce", {"select_topk": 0.0}, "base"),
 ]  # fmt: skip
 
 

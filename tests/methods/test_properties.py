@@ -85,7 +85,7 @@ def test_p4_block_borders_leave_no_trace(name, grain):
     assert np.allclose(whole, pieces, rtol=3e-7, atol=3e-7)
 
 
-DECIDING = {"kth", "band", "cuts", "quartiles"}
+DECIDING = {"kth", "band", "selection", "quartiles"}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not DECIDING & set(catalogue()[n].stats)])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, task_vectors
+from bot.engine.kernels.selected import selecting
 from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
 from bot.engine.kernels.thinning import thinner
 from bot.engine.kernels.weighted import toward_mean, weighted_sum
@@ -144,5 +145,6 @@ _MAKERS: Mapping[str, Maker] = MappingProxyType(
         "dare_ties": _dare(elect=True),
         "della_linear": _della(elect=False),
         "della": _della(elect=True),
+        "sce": lambda _, stats: selecting(stats["selection"]),
     }
 )

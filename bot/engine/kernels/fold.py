@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from bot.engine.kernels.consensus import magnitude_sums
 from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
-from bot.engine.kernels.stored import StoredGrain
+from bot.engine.kernels.selected import energy_folder, variance_folder
+from bot.engine.kernels.stored import Fold, Folder, StoredGrain
 from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import thinner
 from bot.methods.reduction import Reduction
-from bot.methods.reductions.chain import Then
+from bot.methods.reductions.chain import Beside, Then
+from bot.methods.reductions.counts import Energy
 from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.kth_magnitude import (
     BINS,
@@ -26,16 +27,7 @@ from bot.methods.reductions.kth_magnitude import (
     deltas,
 )
 from bot.methods.reductions.l1_ratio import L1Ratio
-
-Fold = Callable[[Any, StoredGrain], Any]
-"""Folds one grain into a state, as ``Reduction.update`` does with a block."""
-
-
-class Folder(NamedTuple):
-    """A kernel, and whether one state may take all grains of a chunk (integers are exact)."""
-
-    fold: Fold
-    any_order: bool
+from bot.methods.select import variance
 
 
 def folder(reduction: Reduction[Any]) -> Folder | None:
@@ -43,12 +35,18 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
     match reduction:
         case Then():
             return folder(reduction.first)
+        case Beside():
+            return folder(reduction.reduction)
         case KthMagnitude() if reduction.values is deltas:
             return Folder(_high, any_order=True)
         case LowBits() if reduction.values is deltas:
             return Folder(_low(reduction), any_order=True)
         case TiesBefore() if reduction.values is deltas:
             return Folder(_equal(reduction), any_order=True)
+        case KthMagnitude() | LowBits() | TiesBefore() if reduction.values is variance:
+            return variance_folder(reduction)
+        case Energy():
+            return energy_folder(reduction)
         case L1Ratio():
             return _magnitudes(reduction)
         case Gram():
@@ -62,20 +60,20 @@ def _high(state: Tally, grain: StoredGrain) -> Tally:
     for model in range(len(state.counts)):
         counts = state.counts[model]
         held = count_high(grain.row(0), grain.row(model + 1), grain.shift, counts, singles)
-        values, found = singles[:, :held]
-        rows.append(Singles(values.astype(np.uint16), found.copy()))
-    if state.blocks is not None:
-        state.blocks.append(((grain.tensor, grain.span.start), rows))
-    return state
+        rows.append(Singles.of(singles, held))
+    return state.note((grain.tensor, grain.span.start), rows)
 
 
 def _low(reduction: LowBits) -> Fold:
-    def fold(state: Any, grain: StoredGrain) -> Any:
+    def fold(state: Tally, grain: StoredGrain) -> Tally:
+        rows, singles = [], np.empty((2, BINS), np.uint32)
         for row, (model, place) in enumerate(zip(reduction.models, reduction.places, strict=True)):
+            held = 0
             if isinstance(place, Place):
-                high = np.uint32(place.bin)
-                count_low(grain.row(0), grain.row(model + 1), grain.shift, high, state[row])
-        return state
+                bits = grain.row(0), grain.row(model + 1), grain.shift
+                held = count_low(*bits, np.uint32(place.bin), state.counts[row], singles)
+            rows.append(Singles.of(singles, held))
+        return state.note((grain.tensor, grain.span.start), rows)
 
     return fold
 

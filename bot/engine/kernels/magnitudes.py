@@ -1,4 +1,4 @@
-"""Counting the magnitudes of deltas: the passes of the exact k-th magnitude."""
+"""Counting magnitudes: the passes of the exact k-th magnitude."""
 
 from __future__ import annotations
 
@@ -42,14 +42,28 @@ def count_high(base: Any, model: Any, shift: Any, counts: Any, singles: Any) -> 
         How many even bins are in use.
     """
     work = np.empty((2, _TILE), np.uint32)
-    even, odd = np.zeros(counts.size, np.uint32), np.zeros(counts.size, np.uint32)
+    tables = np.zeros((2, counts.size), np.uint32)
     bins = work[0]
     largest = np.uint32(0)
     for start in range(0, base.size, _TILE):
         stop = min(start + _TILE, base.size)
         _delta_bits(base[start:stop], model[start:stop], shift, work)
-        largest = max(largest, _bins(work[1], stop - start, bins))
-        _count(bins, stop - start, even, odd)
+        largest = max(largest, tally(work[1], stop - start, bins, tables))
+    return settle_high(tables, largest, counts, singles)
+
+
+@compiled
+def tally(bits: Any, count: int, bins: Any, tables: Any) -> Any:
+    """Count a tile in two tables (uint32, (2, 131072)); the largest bin of the tile."""
+    largest = _bins(bits, count, bins)
+    _count(bins, count, tables[0], tables[1])
+    return largest
+
+
+@compiled
+def settle_high(tables: Any, largest: Any, counts: Any, singles: Any) -> int:
+    """Add the tables to ``counts``; ``singles`` and the result are those of ``count_high``."""
+    even, odd = tables[0], tables[1]
     held = 0
     for bin_ in range(largest + 1):
         found = even[bin_] + odd[bin_]
@@ -82,17 +96,50 @@ def _count(bins: Any, n: int, even: Any, odd: Any) -> None:
 
 
 @compiled
-def count_low(base: Any, model: Any, shift: Any, place: Any, counts: Any) -> None:
-    """Histogram of the low 16 bits of those ``|model - base|`` that are in bin ``place``."""
+def count_low(base: Any, model: Any, shift: Any, place: Any, counts: Any, singles: Any) -> int:
+    """Histogram of the low 16 bits of those ``|model - base|`` that are in bin ``place``.
+
+    Args:
+        base: as in ``count_high``, and so are the next two.
+        model: likewise.
+        shift: likewise.
+        place: uint32.
+        counts: int64 (65536,), added to.
+        singles: uint32 (2, 65536): set to the low halves that were found, and their counts.
+
+    Returns:
+        How many were found.
+    """
     work = np.empty((2, _TILE), np.uint32)
-    delta, bins = work[1], work[0]
+    places, table = np.array([place], np.uint32), np.zeros((1, counts.size), np.uint32)
     for start in range(0, base.size, _TILE):
         stop = min(start + _TILE, base.size)
         _delta_bits(base[start:stop], model[start:stop], shift, work)
-        _bins(delta, stop - start, bins)
-        for j in range(stop - start):
+        tally_inside(work[1], stop - start, work[0], places, table)
+    return settle_low(table[0], counts, singles)
+
+
+@compiled
+def tally_inside(bits: Any, count: int, bins: Any, places: Any, tables: Any) -> None:
+    """Count the low halves of a tile's magnitudes in each of some bins, a table for each."""
+    _bins(bits, count, bins)
+    for row in range(places.size):
+        place, table = places[row], tables[row]
+        for j in range(count):
             if bins[j] == place:
-                counts[delta[j] & _LOW] += 1
+                table[bits[j] & _LOW] += _ONE
+
+
+@compiled
+def settle_low(table: Any, counts: Any, singles: Any) -> int:
+    """Add the table to ``counts``; ``singles`` and the result are those of ``count_low``."""
+    held = 0
+    for low in range(counts.size):
+        if table[low]:
+            counts[low] += table[low]
+            singles[0, held], singles[1, held] = low, table[low]
+            held += 1
+    return held
 
 
 @compiled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,3 +73,13 @@ class StoredGrain:
 
 Combine = Callable[[StoredGrain, Bits], bool]
 """Merges a grain into ``uint16`` or ``uint32`` bits; False where anything is not finite."""
+
+Fold = Callable[[Any, StoredGrain], Any]
+"""Folds one grain into a state, as ``Reduction.update`` does with a block."""
+
+
+class Folder(NamedTuple):
+    """A kernel, and whether one state may take all grains of a chunk (integers are exact)."""
+
+    fold: Fold
+    any_order: bool

@@ -1,4 +1,4 @@
-"""One reduction after another, where the second needs the first one's answer."""
+"""Reductions made of reductions: one after another, or one beside what is known."""
 
 from __future__ import annotations
 
@@ -41,3 +41,33 @@ class Then:
         if isinstance(answer, Reduction):
             return Then(answer, self.second)
         return self.second(answer)
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Keeps what is known beside the statistic to come, which is then ``(known, answer)``."""
+
+    known: Any
+    reduction: Reduction[Any]
+
+    @property
+    def scope(self) -> Literal["tensor", "model"]:
+        """That of the reduction."""
+        return self.reduction.scope
+
+    def empty(self, spec: TensorSpec, models: int, /) -> Any:
+        """As the reduction."""
+        return self.reduction.empty(spec, models)
+
+    def update(self, state: Any, block: Block) -> Any:
+        """As the reduction."""
+        return self.reduction.update(state, block)
+
+    def merge(self, left: Any, right: Any) -> Any:
+        """As the reduction."""
+        return self.reduction.merge(left, right)
+
+    def finish(self, state: Any) -> tuple[Any, Stat] | Reduction[Any]:
+        """The pair, or what is left of the reduction."""
+        answer = self.reduction.finish(state)
+        return Beside(self.known, answer) if isinstance(answer, Reduction) else (self.known, answer)

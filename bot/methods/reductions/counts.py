@@ -15,6 +15,8 @@ from bot.methods.block import Array, Block
 Counts = npt.NDArray[np.int64]
 Energies = npt.NDArray[np.float64]
 Values = Callable[[Block], tuple[Array, ...]]
+LANES = 1024
+"""Sums side by side into which the elements of a block are dealt, one after the other."""
 
 
 def active(x: Block, epsilon: float) -> list[Array]:
@@ -54,28 +56,17 @@ class SharedAndUnique:
         return state
 
 
-@dataclass(frozen=True)
-class NonZero:
-    """How many elements of the first of these values are not zero: an int."""
-
-    values: Values
-    scope: Literal["tensor", "model"] = "tensor"
-
-    def empty(self, _spec: TensorSpec, _models: int, /) -> int:
-        """Nothing counted."""
-        return 0
-
-    def update(self, state: int, block: Block) -> int:
-        """Count a block."""
-        return state + int((self.values(block)[0] != 0).sum())
-
-    def merge(self, left: int, right: int) -> int:
-        """Add the counts."""
-        return left + right
-
-    def finish(self, state: int) -> int:
-        """The count."""
-        return state
+def _in_lanes(values: Array) -> float:
+    """The sum of float64 values, lane by lane: the same order of additions in any compiler."""
+    flat = values.reshape(-1)
+    lanes = np.zeros(LANES)
+    for start in range(0, flat.size, LANES):
+        step = flat[start : start + LANES]
+        lanes[: step.size] += step
+    while lanes.size > 1:
+        lower, upper = np.split(lanes, 2)
+        lanes = lower + upper
+    return float(lanes[0])
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,7 @@ class Energy:
 
     def update(self, state: Energies, block: Block) -> Energies:
         """Add a block's squares."""
-        squares = [np.square(row, dtype=np.float64).sum() for row in self.values(block)]
+        squares = [_in_lanes(np.square(row, dtype=np.float64)) for row in self.values(block)]
         return state + np.array(squares, np.float64)
 
     def merge(self, left: Energies, right: Energies) -> Energies:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +53,20 @@ class Top:
 
 @dataclass(frozen=True)
 class Target:
-    """One question: the k-th largest magnitude in row ``model`` of the values ranked."""
+    """One question: the k-th largest magnitude in row ``model`` of the values ranked.
+
+    ``count`` tells k from the number of elements, or of those that are not zero.
+    """
 
     model: int
     count: Callable[[int], int]
+    nonzero: bool = False
+
+    def place(self, counts: Counts) -> Place | Cut:
+        """Where the answer lies in the counts of the first pass, whose first bin is zero."""
+        row = counts[self.model]
+        elements = int(row.sum()) - (int(row[0]) if self.nonzero else 0)
+        return _place(row, self.count(elements))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +115,23 @@ def high_bins(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
 
 
 class Singles(NamedTuple):
-    """How often a block holds magnitudes whose low half is zero: high halves and their counts."""
+    """Halves of a block's magnitudes, and how often it holds each.
+
+    After the first pass the high halves of those whose low half is zero, after the second the low
+    halves of those in the target's bin.
+    """
 
     values: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.uint32]
 
+    @classmethod
+    def of(cls, found: npt.NDArray[Any], held: int) -> Singles:
+        """Copied from the first ``held`` columns of (halves, counts)."""
+        values, counts = found[:, :held]
+        return cls(values.astype(np.uint16), counts.astype(np.uint32))
+
     def count(self, value: int) -> int:
-        """How many have this high half."""
+        """How many have this half."""
         place = int(np.searchsorted(self.values, value))
         found = place < len(self.values) and int(self.values[place]) == value
         return int(self.counts[place]) if found else 0
@@ -123,15 +143,28 @@ BlockKey = tuple[str, int]
 
 @dataclass
 class Tally:
-    """The state of the first pass.
+    """The state of the first and the second pass.
 
     Attributes:
-        counts: int64 (rows, 131072).
-        blocks: every block's single values, one ``Singles`` per row; None where that is too much.
+        counts: int64 (rows, 131072), then (targets, 65536).
+        blocks: every block's ``Singles``, one per row of the counts; None where that is too much.
     """
 
     counts: Counts
     blocks: list[tuple[BlockKey, list[Singles]]] | None
+
+    def note(self, key: BlockKey, found: list[Singles]) -> Tally:
+        """Keep a block's singles, where they are kept."""
+        if self.blocks is not None:
+            self.blocks.append((key, found))
+        return self
+
+    def add(self, other: Tally) -> Tally:
+        """Add the counts of the blocks that follow; this one grows."""
+        self.counts += other.counts
+        if self.blocks is not None:
+            self.blocks += other.blocks or []
+        return self
 
 
 @dataclass(frozen=True)
@@ -142,6 +175,7 @@ class KthMagnitude:
         targets: the questions; several may concern one model.
         scope: whether n counts one tensor or the whole model.
         values: what is ranked, one array per row; the deltas unless said otherwise.
+        ties: whether elements at the threshold are told apart, so that exactly k are kept.
 
     State: ``Tally``. Statistic: one ``Cut`` per target.
     """
@@ -149,12 +183,12 @@ class KthMagnitude:
     targets: tuple[Target, ...]
     scope: Scope = "tensor"
     values: Values = deltas
+    ties: bool = True
 
     def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
         """No element counted."""
         rows = 1 + max(target.model for target in self.targets)
-        tallied = self.scope == "tensor" and spec.elements <= TALLIED_ELEMENTS
-        return Tally(np.zeros((rows, HIGH_BINS), np.int64), [] if tallied else None)
+        return _empty(self, rows, HIGH_BINS, spec)
 
     def update(self, state: Tally, block: Block) -> Tally:
         """Count a block."""
@@ -164,43 +198,32 @@ class KthMagnitude:
             state.counts[row] += bins
             held = np.flatnonzero(bins[::2])
             found.append(Singles(held.astype(np.uint16), bins[2 * held].astype(np.uint32)))
-        if state.blocks is not None:
-            state.blocks.append(((block.tensor, block.span.start), found))
-        return state
+        return state.note((block.tensor, block.span.start), found)
 
     def merge(self, left: Tally, right: Tally) -> Tally:
         """Add the counts; left grows."""
-        left.counts += right.counts
-        if left.blocks is not None:
-            left.blocks += right.blocks or []
-        return left
+        return left.add(right)
 
     def finish(self, state: Tally) -> LowBits | TiesBefore | tuple[Cut, ...]:
         """The k-th magnitudes, or where each lies to within 16 bits."""
-        models = tuple(target.model for target in self.targets)
-        places = tuple(
-            _place(state.counts[target.model], target.count(int(state.counts[target.model].sum())))
-            for target in self.targets
+        places = tuple(target.place(state.counts) for target in self.targets)
+        low = LowBits(
+            tuple(target.model for target in self.targets),
+            places,
+            self.scope,
+            self.values,
+            self.ties,
         )
         if any(isinstance(place, Place) and place.bin % 2 for place in places):
-            return LowBits(models, places, self.scope, self.values)
+            return low
         cuts = tuple(
             place if isinstance(place, Cut) else _cut(place.bin >> 1 << 16, place)
             for place in places
         )
-        if all(cut.spare is None for cut in cuts):
-            return cuts
-        if state.blocks is None:
-            return TiesBefore(models, cuts, self.scope, self.values)
-        keys = [key for key, _ in state.blocks]
-        rows = [
-            [
-                0 if cut.spare is None else singles[model].count(high_half(cut))
-                for model, cut in zip(models, cuts, strict=True)
-            ]
-            for _, singles in state.blocks
+        halves = [
+            (target.model, high_half(cut)) for target, cut in zip(self.targets, cuts, strict=True)
         ]
-        return _with_ties(cuts, keys, rows)
+        return low.settled(cuts, state, halves)
 
 
 @dataclass(frozen=True)
@@ -215,6 +238,11 @@ class Place:
 def high_half(cut: Cut) -> int:
     """The high 16 bits of a threshold."""
     return int(np.float32(cut.threshold).view(np.uint32)) >> 16
+
+
+def low_half(cut: Cut) -> int:
+    """The low 16 bits of a threshold."""
+    return int(np.float32(cut.threshold).view(np.uint32)) & 0xFFFF
 
 
 def _place(counts: Counts, k: int) -> Place | Cut:
@@ -233,38 +261,69 @@ def _place(counts: Counts, k: int) -> Place | Cut:
 class LowBits:
     """Second pass: histograms of the low 16 bits inside each target's bin, where not settled.
 
-    State: int64 (targets, 65536).
+    State: ``Tally``.
     """
 
     models: tuple[int, ...]
     places: tuple[Place | Cut, ...]
     scope: Scope
     values: Values
+    ties: bool = True
 
-    def empty(self, _spec: TensorSpec, _models: int, /) -> Counts:
+    def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
         """No element counted."""
-        return np.zeros((len(self.places), BINS), np.int64)
+        return _empty(self, len(self.places), BINS, spec)
 
-    def update(self, state: Counts, block: Block) -> Counts:
+    def update(self, state: Tally, block: Block) -> Tally:
         """Count a block."""
         values = self.values(block)
+        found = []
         for row, (model, place) in enumerate(zip(self.models, self.places, strict=True)):
+            bins = np.zeros(BINS, np.int64)
             if isinstance(place, Place):
                 bits = magnitude_bits(values[model])
                 inside = bits[high_bins(bits) == place.bin]
-                state[row] += np.bincount(inside & 0xFFFF, minlength=BINS)
-        return state
+                bins = np.bincount(inside & 0xFFFF, minlength=BINS)
+            state.counts[row] += bins
+            held = np.flatnonzero(bins)
+            found.append(Singles(held.astype(np.uint16), bins[held].astype(np.uint32)))
+        return state.note((block.tensor, block.span.start), found)
 
-    def merge(self, left: Counts, right: Counts) -> Counts:
-        """Add the counts."""
-        return left + right
+    def merge(self, left: Tally, right: Tally) -> Tally:
+        """Add the counts; left grows."""
+        return left.add(right)
 
-    def finish(self, state: Counts) -> TiesBefore | tuple[Cut, ...]:
-        """The k-th magnitudes; ties that k has no room for ask for a third pass."""
-        cuts = tuple(map(_resolve, self.places, state))
+    def finish(self, state: Tally) -> TiesBefore | tuple[Cut, ...]:
+        """The k-th magnitudes; ties that were not counted block by block ask for a third pass."""
+        cuts = tuple(map(_resolve, self.places, state.counts))
+        return self.settled(cuts, state, [(row, low_half(cut)) for row, cut in enumerate(cuts)])
+
+    def settled(
+        self, cuts: tuple[Cut, ...], state: Tally, halves: Sequence[tuple[int, int]]
+    ) -> TiesBefore | tuple[Cut, ...]:
+        """The cuts as they stand, or with their ties counted, or the pass that counts them.
+
+        ``halves`` tells in which row of a block's ``Singles`` each cut's ties are, and as what.
+        """
+        if not self.ties:
+            return tuple(Cut(threshold=cut.threshold) for cut in cuts)
         if all(cut.spare is None for cut in cuts):
             return cuts
-        return TiesBefore(self.models, cuts, self.scope, self.values)
+        if state.blocks is None:
+            return TiesBefore(self.models, cuts, self.scope, self.values)
+        rows = [
+            [
+                0 if cut.spare is None else singles[row].count(half)
+                for cut, (row, half) in zip(cuts, halves, strict=True)
+            ]
+            for _, singles in state.blocks
+        ]
+        return _with_ties(cuts, [key for key, _ in state.blocks], rows)
+
+
+def _empty(asking: KthMagnitude | LowBits, rows: int, bins: int, spec: TensorSpec) -> Tally:
+    small = asking.scope == "tensor" and spec.elements <= TALLIED_ELEMENTS
+    return Tally(np.zeros((rows, bins), np.int64), [] if small and asking.ties else None)
 
 
 def _resolve(place: Place | Cut, counts: Counts) -> Cut:

@@ -1,0 +1,108 @@
+"""SCE's reductions and arithmetic as calls of its kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.engine.kernels.selecting import selected_mean
+from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
+from bot.engine.kernels.variance import energies, variance_equal, variance_high, variance_low
+from bot.methods.reductions.counts import Energies, Energy
+from bot.methods.reductions.kth_magnitude import (
+    BINS,
+    Cut,
+    KthMagnitude,
+    LowBits,
+    Place,
+    Singles,
+    Tally,
+    TiesBefore,
+)
+from bot.methods.select import Selected, Selection, shares
+
+_UNLIMITED = np.iinfo(np.int64).max
+
+
+def variance_folder(reduction: KthMagnitude | LowBits | TiesBefore) -> Folder:
+    """The kernel for ranking one row of variances by one target."""
+    match reduction:
+        case KthMagnitude():
+            return Folder(_high, any_order=True)
+        case LowBits():
+            return Folder(_low(reduction), any_order=True)
+        case TiesBefore():
+            return Folder(_equal(reduction), any_order=True)
+
+
+def _columns(grain: StoredGrain) -> tuple[Bits, int, int, np.uint32]:
+    return grain.bits, grain.first, grain.elements, grain.shift
+
+
+def _high(state: Tally, grain: StoredGrain) -> Tally:
+    singles = np.empty((2, BINS), np.uint32)
+    held = variance_high(*_columns(grain), state.counts[0], singles)
+    return state.note((grain.tensor, grain.span.start), [Singles.of(singles, held)])
+
+
+def _low(reduction: LowBits) -> Any:
+    (place,) = reduction.places
+
+    def fold(state: Tally, grain: StoredGrain) -> Tally:
+        singles, held = np.empty((2, BINS), np.uint32), 0
+        if isinstance(place, Place):
+            bin_ = np.uint32(place.bin)
+            held = variance_low(*_columns(grain), bin_, state.counts[0], singles)
+        return state.note((grain.tensor, grain.span.start), [Singles.of(singles, held)])
+
+    return fold
+
+
+def _equal(reduction: TiesBefore) -> Any:
+    threshold = np.float32(reduction.cuts[0].threshold)
+
+    def fold(state: Any, grain: StoredGrain) -> Any:
+        found = int(variance_equal(*_columns(grain), threshold))
+        return (*state, ((grain.tensor, grain.span.start), (found,)))
+
+    return fold
+
+
+def energy_folder(reduction: Energy) -> Folder | None:
+    """The kernel for the energy of what was selected."""
+    selected = reduction.values
+    if not isinstance(selected, Selected):
+        return None
+
+    def fold(state: Energies, grain: StoredGrain) -> Energies:
+        energies(*_columns(grain), *_threshold_and_room(selected.cut, grain), state)
+        return state
+
+    return Folder(fold, any_order=False)
+
+
+def selecting(selection: Selection) -> Combine:
+    """SCE's arithmetic."""
+    cut, found = selection
+    share = np.array(shares(found), np.float32)
+
+    def combine(grain: StoredGrain, out: Bits) -> bool:
+        limits = _threshold_and_room(cut, grain)
+        return bool(
+            selected_mean(grain.bits, grain.first, grain.shift, *limits, share, out, shift_of(out))
+        )
+
+    return combine
+
+
+def _threshold_and_room(
+    cut: Cut | None, grain: StoredGrain
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """What the kernels call ``cut`` and ``room``."""
+    thresholds = [] if cut is None else [cut.threshold]
+    room = _UNLIMITED
+    if cut is not None and cut.spare is not None:
+        room = cut.spare - cut.earlier[grain.tensor, grain.span.start]
+    return np.array(thresholds, np.float32), np.array([room], np.int64)
