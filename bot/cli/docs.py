@@ -95,7 +95,7 @@ def _parameter_table(parameters: Sequence[Parameter]) -> str:
 def _range(knob: Parameter) -> str:
     if knob.choices:
         return ", ".join(f"`{choice}`" for choice in knob.choices)
-    if knob.minimum is None and knob.maximum is None:
+    if knob.kind not in ("float", "int"):
         return ""
     low = "(" if knob.minimum_excluded or knob.minimum is None else "["
     high = ")" if knob.maximum_excluded or knob.maximum is None else "]"

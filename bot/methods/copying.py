@@ -8,7 +8,13 @@ from bot.methods.block import Array, Block
 from bot.methods.registry import Doc, PerModel, each, merge_method
 
 
-@merge_method("passthrough", title="Passthrough", base="none", models=(1, 1))
+@merge_method(
+    "passthrough",
+    title="Passthrough",
+    paper="https://arxiv.org/abs/2312.15166",
+    base="none",
+    models=(1, 1),
+)
 def passthrough(
     x: Block,
     *,
@@ -16,6 +22,7 @@ def passthrough(
 ) -> Array:
     """Takes tensors over from one model, ``out = scale * x``; with scale 1 byte for byte.
 
-    Elementwise, any shape. Slices stacked by passthrough make depth-wise merges.
+    Elementwise, any shape. Slices stacked by passthrough make depth-wise merges
+    (SOLAR's depth up-scaling, Goliath).
     """
     return x.models[0] * scale[0]

@@ -51,7 +51,7 @@ def parameter_line(knob: Parameter) -> str:
 
 
 def _bounds(knob: Parameter) -> str:
-    if knob.minimum is None and knob.maximum is None:
+    if knob.kind not in ("float", "int"):
         return ""
     low = "-inf" if knob.minimum is None else f"{knob.minimum:g}"
     high = "inf" if knob.maximum is None else f"{knob.maximum:g}"

@@ -86,7 +86,7 @@ def arcee_fusion(x: Block, *, quartiles: tuple[Cut, Cut, Cut]) -> Array:
     An element's importance is ``|x - base|`` times the divergence ``KL(softmax(x) ||
     softmax(base))`` of its row (a 1-d tensor is one row). Where it reaches ``median + 1.5 * (upper
     - lower quartile)`` of the tensor, ``out = x``, else ``out = base``. Quartiles are exact for any
-    size.
+    size; any shape.
     """
     lower, median, upper = (cut.threshold for cut in quartiles)
     (weight,) = importance(x)

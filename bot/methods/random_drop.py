@@ -73,8 +73,11 @@ def dare_ties(
 ) -> Array:
     """Drop and rescale as ``dare_linear``, then sign election and disjoint merge as in ``ties``.
 
-    ``out = base + lambda * m`` with ``m`` the sum of ``w_i * d_i`` over the models that agree with
-    the elected sign. Elementwise, any shape.
+    Every element of ``d_i = x_i - base`` is kept with probability ``density_i`` and rescaled (by
+    the L1 norm, or by the probability: ``expectation``). Per element the sign of ``sum_i(w_i *
+    d_i)`` is elected, plus where it is zero; ``m`` is the sum of ``w_i * d_i`` over the models that
+    have it, divided by the sum of their weights with ``normalize``; ``out = base + lambda * m``.
+    Elementwise, any shape.
     """
     del int8_mask
     kept = dropped(x, Drop(density), rescale, scale)
@@ -111,6 +114,7 @@ def della_linear(
     ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)``; all must lie in (0, 1). What is kept is
     scaled to the tensor's L1 norm (``rescale: l1``, mergekit's rule) or divided by each element's
     probability (``expectation``, the paper's rule). ``out = base + lambda * sum_i(w_i * d_i)``.
+    By rows (last axis); any shape.
 
     Raises:
         PlanError: a probability outside (0, 1).
@@ -145,8 +149,11 @@ def della(
 ) -> Array:
     """Drop as ``della_linear``, then sign election and disjoint merge as in ``ties``.
 
-    ``out = base + lambda * m`` with ``m`` the mean (``normalize``) or sum of ``w_i * d_i`` over the
-    models that agree with the elected sign. By rows; any shape.
+    In each row of n elements that of rank r, by magnitude of ``d_i = x_i - base`` upwards, is kept
+    with probability ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)`` and rescaled. Per
+    element the sign of ``sum_i(w_i * d_i)`` is elected, plus where it is zero; ``m`` is the sum of
+    ``w_i * d_i`` over the models that have it, divided by the sum of their weights with
+    ``normalize``; ``out = base + lambda * m``. By rows (last axis); any shape.
 
     Raises:
         PlanError: a probability outside (0, 1).

@@ -169,9 +169,10 @@ def ramplus_tl(
 ) -> Array:
     """RAM, with what a model changed alone raised by how much it shares.
 
-    As ``ram``, but changes of model i alone are multiplied by ``1 + r * min(rho_i, alpha)``,
-    ``rho_i`` being its shared over its unique changes, counted per tensor (mergekit) or, with
-    ``scope: model``, over the whole model (the paper). ``out = base + merged``; any shape.
+    ``d_i = x_i - base`` counts where ``|d_i| > epsilon``. Where several models count, ``out = base
+    + mean(d_i)`` over them; where model i is alone, ``out = base + d_i * (1 + r * min(rho_i,
+    alpha))``, ``rho_i`` being its shared over its unique elements, counted per tensor (mergekit)
+    or, with ``scope: model``, over the whole model (the paper). Elementwise after that; any shape.
     """
     del scope
     return x.origin + pooled(x, epsilon, gains(counts, r, alpha))
@@ -197,7 +198,10 @@ def ramplus(
 ) -> Array:
     """``ramplus_tl`` as the paper has it: the ratio is counted over the whole model.
 
-    ``out = base + merged``. Elementwise after the counts are known; any shape.
+    ``d_i = x_i - base`` counts where ``|d_i| > epsilon``. Where several models count, ``out = base
+    + mean(d_i)`` over them; where model i is alone, ``out = base + d_i * (1 + r * min(rho_i,
+    alpha))``, ``rho_i`` being its shared over its unique elements. Elementwise after the counts are
+    known; any shape.
     """
     del scope
     return x.origin + pooled(x, epsilon, gains(counts, r, alpha))

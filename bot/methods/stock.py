@@ -56,7 +56,7 @@ def model_stock(
 
     ``c`` is the mean over pairs of the cosine between ``d_i = x_i - base``, per tensor or, with
     ``filter_wise``, per row (a 1-d tensor is one row); ``t = n c / (1 + (n - 1) c)`` with c clamped
-    to [0, 1]; ``out = t * mean_i(x_i) + (1 - t) * base``. Cosines in float64.
+    to [0, 1]; ``out = t * mean_i(x_i) + (1 - t) * base``. Cosines in float64; any shape.
     """
     del filter_wise  # products is None with it
     average = weighted_sum(x.models, (1.0,) * len(x.models)) / len(x.models)

@@ -156,8 +156,11 @@ def breadcrumbs_ties(
 ) -> Array:
     """The band of ``breadcrumbs``, then sign election and disjoint merge as in ``ties``.
 
-    ``out = base + lambda * m`` with ``m`` the sum of ``w_i * d_i`` over the models that agree with
-    the elected sign. Elementwise after the edges are known; any shape.
+    Of each ``d_i = x_i - base`` the ``floor(gamma_i * n)`` largest magnitudes are left out and the
+    next ``floor(density_i * n)`` kept. Per element the sign of ``sum_i(w_i * d_i)`` is elected,
+    plus where it is zero; ``m`` is the sum of ``w_i * d_i`` over the models that have it, divided
+    by the sum of their weights with ``normalize``; ``out = base + lambda * m``. Elementwise after
+    the edges are known; any shape.
     """
     del density, gamma, rescale, int8_mask  # band and scale were made from them
     kept = rescaled(x.deltas if band is None else Band(band)(x), scale)

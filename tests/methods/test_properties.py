@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from bot.methods.catalogue import catalogue
+from bot.methods.catalogue import catalogue, describe
 from tests.methods.cases import SHAPES, bf16, family, run
 
 NAMES = sorted(catalogue())
@@ -145,8 +147,12 @@ def test_bf16_parents_are_merged_in_float32(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_explains_itself(name):
-    method = catalogue()[name]
-    assert method.function.__doc__
-    assert "out" in method.function.__doc__
+    method, page = catalogue()[name], describe(name)
+    text = " ".join(page.documentation.split())
+    assert "out = " in text
+    assert re.search("any shape|for a projection", text, re.IGNORECASE)
+    assert method.signature.paper
+    assert method.signature.paper in page.documentation
+    assert all(" in " in line for line in page.parameters if re.search("; (float|int)", line))
     for knob in method.signature.parameters:
         assert knob.description, f"{name} says nothing about {knob.name}"
