@@ -17,12 +17,16 @@ MOST = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Versus:
-    """One model against the baseline; ``refusal`` says why there is no comparison."""
+    """One model against the baseline.
+
+    ``refusal`` says why there is no comparison, ``note`` why it is not as full as it might be.
+    """
 
     baseline: Row
     row: Row
     comparison: Comparison | None = None
     refusal: str | None = None
+    note: str | None = None
     missing: tuple[str, ...] = ()
     flips: Mapping[str, Flips] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from leaderboard.board import Board, Row
 from leaderboard.errors import BoardError
+from leaderboard.ranking import Samples
 from leaderboard.results import Comparison, Difference, NonInferiority, TaskDifference
 from leaderboard.scores import TaskScores
 from leaderboard.versus import Versus, against, chosen_rows
@@ -51,9 +52,25 @@ def _pair(board: Board, samples: SamplesOf, baseline: Row, row: Row) -> Versus:
             return Versus(baseline=baseline, row=row, refusal=_where_measured(one, board))
     digest = board.suite.digest if board.suite else ""
 
-    def of_model(key: str) -> Mapping[str, TaskScores] | None:
-        return samples(digest, key)
+    unread: list[str] = []
 
+    def of_model(key: str) -> Mapping[str, TaskScores] | None:
+        try:
+            return samples(digest, key)
+        except BoardError as error:
+            unread.append(error.message)
+            return None
+
+    found = _either_way(baseline, row, board, of_model)
+    if not unread:
+        return found
+    if found.comparison is None:
+        return replace(found, refusal=unread[0])
+    return replace(found, note=f"From the record of the run, without items: {unread[0]}")
+
+
+def _either_way(baseline: Row, row: Row, board: Board, of_model: Samples) -> Versus:
+    """The comparison, for which a record of either of the two may have to stand in."""
     found = against(baseline, row, board, of_model)
     if found.comparison is None:
         back = against(row, baseline, board, of_model)

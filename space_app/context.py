@@ -32,7 +32,7 @@ class Context:
         residents = Residents(tuple(settings.engines), settings.memory)
         return cls(
             settings=settings,
-            live=LiveBoard(settings.store, suite=settings.suite),
+            live=LiveBoard(settings.store, suite=settings.suite, patience=settings.start_seconds),
             desk=Desk(residents, settings.limits),
             requests=HubRequests(settings.recipes_hub) if settings.recipes_hub else None,
             booth=Booth(database, salt=settings.salt),

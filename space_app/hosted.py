@@ -28,9 +28,10 @@ from space_app.chat.memory import free_memory
 from space_app.chat.openai_engine import OpenAIEngine
 from space_app.chat.slider import registered_slider
 from space_app.chat.transformers_engine import TransformersEngine
-from space_app.settings import Settings
+from space_app.settings import SamplesOf, Settings, no_samples
 from space_app.votes.accounts import HubAccounts
 
+START_SECONDS = 2.0
 VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Prompts by suite, written beside this file when the Space is deployed."""
@@ -54,8 +55,12 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             hint="set MERGEBOT_SALT in the Space's settings to a long random word, for good",
         )
     examples = json.loads(EXAMPLES.read_text("utf-8")) if EXAMPLES.exists() else {}
+    board = environment.get("MERGEBOT_BOARD", "board")
+    store, samples = _store(board, cache)
     return Settings(
-        store=_store(environment.get("MERGEBOT_BOARD", "board"), cache),
+        store=store,
+        samples=samples,
+        start_seconds=START_SECONDS,
         votes=cache / "votes.sqlite",
         votes_dataset=votes_dataset,
         salt=salt or secrets.token_hex(16),
@@ -71,12 +76,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _store(board: str, cache: Path) -> Store:
+def _store(board: str, cache: Path) -> tuple[Store, SamplesOf]:
     if Path(board).is_dir() or board.startswith((".", "/")):
-        return FolderStore(Path(board))
+        return FolderStore(Path(board)), no_samples
     from leaderboard.hub_store import HubStore
 
-    return HubStore(board, cache / "board")
+    store = HubStore(board, cache / "board")
+    return store, store.samples
 
 
 def main() -> None:

@@ -31,17 +31,20 @@ def now() -> datetime:
 class Snapshot:
     """One state of the board with everything derived from it; never changed.
 
-    ``problem`` says why a newer state could not be read; ``left_out`` names broken records.
+    ``loaded`` is None before anything was read; ``problem`` says why a newer state could not be
+    read; ``left_out`` names broken records.
     """
 
     board: Board
-    loaded: datetime
+    loaded: datetime | None = None
     problem: str | None = None
     left_out: tuple[str, ...] = ()
     rows: Mapping[str, Row] = field(repr=False)
 
     @classmethod
-    def of(cls, board: Board, *, loaded: datetime, left_out: Iterable[str] = ()) -> Snapshot:
+    def of(
+        cls, board: Board, *, loaded: datetime | None = None, left_out: Iterable[str] = ()
+    ) -> Snapshot:
         """A fresh state."""
         everything = (*board.unranked, *reversed(board.rows))
         rows = {row.name: row for row in everything}
@@ -85,6 +88,8 @@ class LiveBoard:
     Args:
         store: where the records are.
         suite: the suite to rank by; the newest run's where None.
+        patience: seconds the start may take; what takes longer is read on in the background. None
+            for as long as it takes.
         clock: tells the time.
         build: makes a board of records.
     """
@@ -94,6 +99,7 @@ class LiveBoard:
         store: Store,
         *,
         suite: str | None = None,
+        patience: float | None = None,
         clock: Clock = now,
         build: Callable[..., Board] = build_board,
     ) -> None:
@@ -102,9 +108,11 @@ class LiveBoard:
         self._clock = clock
         self._build = build
         self._records: tuple[Record, ...] | None = None
-        self._current = Snapshot.of(build_board(()), loaded=clock())
+        self._current = Snapshot.of(build_board(()))
         self._reading = threading.Lock()
-        self.refresh()
+        first = threading.Thread(target=self.refresh, name="board-start", daemon=True)
+        first.start()
+        first.join(patience)
 
     @property
     def current(self) -> Snapshot:
@@ -115,17 +123,20 @@ class LiveBoard:
         """Read the store; on failure keep what was there and say so in the snapshot."""
         with self._reading:
             try:
-                loaded = self._store.load()
+                self._read()
             except Exception as failure:  # noqa: BLE001 - whatever breaks, the last board stays up
                 told = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
                 self._current = replace(self._current, problem=told)
-                return self._current
-            if loaded.records != self._records or self._current.problem:
-                self._records = loaded.records
-                board = self._build(loaded.records, suite=self._suite)
-                left_out = [problem.message for problem in loaded.problems]
-                self._current = Snapshot.of(board, loaded=self._clock(), left_out=left_out)
         return self._current
+
+    def _read(self) -> None:
+        loaded = self._store.load()
+        if loaded.records == self._records and not self._current.problem:
+            return
+        board = self._build(loaded.records, suite=self._suite)
+        left_out = [problem.message for problem in loaded.problems]
+        self._current = Snapshot.of(board, loaded=self._clock(), left_out=left_out)
+        self._records = loaded.records
 
     def keep_fresh(self, seconds: float) -> threading.Event:
         """Read again and again in the background until the returned event is set."""

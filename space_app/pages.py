@@ -30,7 +30,8 @@ def board_html(snapshot: Snapshot, *, title: str) -> str:
     board = snapshot.board
     head = f"<h1>{html(title)}</h1>"
     if not snapshot.everything:
-        body = f"{head}{banner_html(snapshot)}{empty_html()}"
+        empty = empty_html() if snapshot.loaded else ""
+        body = f"{head}{banner_html(snapshot)}{empty}"
         return f'<div class="mb mb-page"><div id="lb" data-version="">{body}</div></div>'
     plot = scatter_plot(visible_rows(board)[:SCATTER_ROWS], page_of=address_of)
     return (
@@ -47,13 +48,17 @@ def board_html(snapshot: Snapshot, *, title: str) -> str:
 
 
 def banner_html(snapshot: Snapshot) -> str:
-    """Says that the data are old, or that records could not be read; empty where all is well."""
+    """Says that the data are old, missing or in part unreadable; empty where all is well."""
     lines = []
     if snapshot.problem:
-        lines.append(
+        known = (
             f"Data from {_clock(snapshot.loaded)}; the last refresh failed"
-            f" ({snapshot.problem}). Trying again every minute."
+            if snapshot.loaded
+            else "The results are out of reach"
         )
+        lines.append(f"{known} ({snapshot.problem}). Trying again every minute.")
+    elif snapshot.loaded is None:
+        lines.append("The results are still being read; open this page again in a moment.")
     if snapshot.left_out:
         lines.append(f"{count_of(len(snapshot.left_out), 'record')} could not be read.")
     if not lines:

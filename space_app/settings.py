@@ -15,7 +15,10 @@ from space_app.chat.slider import Slider
 from space_app.votes.accounts import Joined, stated
 
 SamplesOf = Callable[[str, str], Mapping[str, TaskScores] | None]
-"""Per-sample scores by suite digest and model key, None where they are not published."""
+"""Per-sample scores by suite digest and model key, None where they are not published.
+
+Raises BoardError where they are published and cannot be read now.
+"""
 WeightsOf = Callable[[Row], str | None]
 """A folder or a Hub repository with a row's weights, None where they cannot be had."""
 
@@ -48,7 +51,8 @@ class Settings:
     repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
     who keep recipes there; ``recipe_folder`` gives what local paths of a row's recipe are relative
     to; ``share_base`` the address copied links start with; ``memory`` the bytes that chat models
-    may use together; ``login`` whether people can sign in with the Hub; ``joined`` since when
+    may use together; ``start_seconds`` how long the start waits for the board, None for as long as
+    it takes; ``login`` whether people can sign in with the Hub; ``joined`` since when
     they have been there.
     """
 
@@ -72,4 +76,5 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     login: bool = False
     joined: Joined = stated
+    start_seconds: float | None = None
     refresh_seconds: float = 60.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -26,6 +25,7 @@ from bot.lineage.front_matter import Page
 from bot.recipe.lock import LOCK_FILE, read_lock
 from bot.runner.merging import RECIPE_FILE
 from bot.runner.workspace import Workspace
+from leaderboard.hub_store import sample_file
 from leaderboard.render.lineage import lineage_svg
 from leaderboard.results import SuiteResult
 from leaderboard.schema import Record, dump_record
@@ -80,7 +80,7 @@ def bundle_of(record: Record, workspace: Workspace, hub: Hub, page: Page) -> Bun
 
 
 def samples_of(record: Record, workspace: Workspace) -> Mapping[str, bytes]:
-    """Scores by item of the merge and every parent, as parquet, for suites that allow it."""
+    """Items of the merge and every parent, as parquet, for suites that allow it."""
     names = {parent.key: parent.name for parent in record.parents}
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -88,8 +88,7 @@ def samples_of(record: Record, workspace: Workspace) -> Mapping[str, bytes]:
         for suite, evaluation in _evaluations(record, workspace):
             name = names.get(evaluation.model_digest, record.name)
             save_scores(evaluation.task_scores, draft)
-            safe = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
-            path = f"{suite.suite}/{safe}-{evaluation.model_digest[:8]}.parquet"
+            path = sample_file(suite.suite, name, evaluation.model_digest)
             found[path] = draft.read_bytes()
     return found
 

@@ -103,7 +103,8 @@ def _pair(pair: Versus, board: Board) -> str:
         return ""
     lines = forest_lines(comparison, titles)
     plot = forest_plot(lines, title=f"{pair.row.name} against {pair.baseline.name}")
-    return f'<figure class="mb-scroll">{plot}</figure>{flips_html(pair, titles)}'
+    note = f'<p class="mb-warn">{html(pair.note)}</p>' if pair.note else ""
+    return f'{note}<figure class="mb-scroll">{plot}</figure>{flips_html(pair, titles)}'
 
 
 def _recipe_difference(baseline: Row, row: Row) -> str:

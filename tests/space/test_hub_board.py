@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from leaderboard.hub_store import RUNS, HubStore
 from leaderboard.runs import Run, runs_parquet
 from leaderboard.schema import dump_record
+from space_app.hosted import START_SECONDS, settings_from
 from space_app.live_board import LiveBoard
 from space_app.pages import board_html
 from tests.hub_server import Endpoint, HubServer, serve
@@ -57,8 +62,37 @@ def test_the_hub_may_be_away_at_the_start(tmp_path: Path):
         server.faults.add(Endpoint.RESOLVE_HEAD, "drop-before", times=None)
         live = LiveBoard(HubStore(REPO, tmp_path / "cache", api=api))
         page = board_html(live.current, title="Board")
-        assert "No evaluated models yet" in page
-        assert "the last refresh failed" in page
+        assert "The results are out of reach (the results in tester/results cannot be read" in page
         server.faults.clear()
         live.refresh()
         assert names(live) == {"good"}
+
+
+@pytest.fixture(params=["refused", "silent"])
+def nobody(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An address where nobody listens, or where somebody does and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            listening.listen()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@covers("LB12")
+def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: str, tmp_path: Path):
+    store = HubStore(
+        REPO, tmp_path / "cache", api=HfApi(endpoint=nobody, token=False), patience=1.0
+    )
+    began = time.monotonic()
+    live = LiveBoard(store, patience=0.1)
+    assert time.monotonic() - began < 3
+    page = board_html(live.current, title="Board")
+    assert "The results are" in page
+    assert "No evaluated models yet" not in page
+    assert "The results are out of reach" in board_html(live.refresh(), title="Board")
+    assert time.monotonic() - began < 15, "the client's own patience is minutes"
+
+
+def test_a_deployed_space_waits_for_its_board_only_so_long(tmp_path: Path):
+    found = settings_from({"MERGEBOT_BOARD": REPO, "MERGEBOT_CACHE": str(tmp_path)})
+    assert found.start_seconds == START_SECONDS

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -50,10 +51,39 @@ def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_rec
     store.failure = OSError("no route to host")
     live = LiveBoard(store)
     page = board_html(live.current, title="Board")
-    assert "No evaluated models yet" in page
-    assert "no route to host" in page
+    assert "The results are out of reach (no route to host)" in page
+    assert "No evaluated models yet" not in page
     store.failure = None
     assert live.refresh().board.rows
+
+
+@covers("LB12")
+def test_a_store_that_takes_long_holds_no_start_up():
+    class Slow(MemoryStore):
+        answers = threading.Event()
+
+        def load(self):
+            self.answers.wait(20)
+            return super().load()
+
+    store = Slow(records())
+    live = LiveBoard(store, patience=0.05)
+    assert "still being read" in board_html(live.current, title="Board")
+    store.answers.set()
+    assert live.refresh().board.rows
+    assert "still being read" not in board_html(live.current, title="Board")
+
+
+def test_records_no_board_can_be_made_of_are_a_sentence_too():
+    def broken(_records, suite=None):
+        raise ValueError("two suites of one name")
+
+    live = LiveBoard(MemoryStore(records()), build=broken)
+    assert "two suites of one name" in board_html(live.current, title="Board")
+
+
+def test_an_empty_store_says_how_to_begin():
+    assert "No evaluated models yet" in board_html(LiveBoard(MemoryStore(())).current, title="B")
 
 
 def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it():
