@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.engine.execute import execute
 from bot.engine.kernels.ranks import rank_drops
-from bot.engine.kernels.sums import pairwise
+from bot.engine.kernels.sums import add_magnitudes, gram, total
+from bot.methods.reductions.gram import dot
+from bot.methods.reductions.lanes import LANES, lane_sum
 from tests.engine.plans import plan_for
 
 NEVER = 1 << 60
@@ -35,6 +38,7 @@ CASES: list[tuple[str, dict[str, Any], str | None]] = [
     ("model_stock", {}, "base"),
     ("della", {"weight": (0.7, 0.6), "density": (0.3, 0.5), "epsilon": (0.15, 0.0)}, "base"),
     ("della_linear", PAIR | {"density": (0.4, 1.0), "epsilon": 0.1}, "base"),
+    ("della_linear", PAIR | {"density": (1.0, 1 - 1e-10), "epsilon": (0.1, 1e-11)}, "base"),
     ("sce", {}, "base"),
     ("sce", {"select_topk": 0.5}, "base"),
     ("sce", {"select_topk": 0.001}, "base"),
@@ -94,29 +98,42 @@ def test_in_every_dtype(stored: Dtype, output: Dtype) -> None:
     assert fused == merged(*call, dtype=output, fuse_from=NEVER)
 
 
-def test_slerp_equals_its_plain_definition() -> None:
-    call = (parents(Dtype.BF16, count=2), "slerp", {"t": 0.3}, "base")
+@pytest.mark.parametrize(("method", "parameters"), [("slerp", {"t": 0.3}), ("arcee_fusion", {})])
+@pytest.mark.parametrize("stored", [Dtype.BF16, Dtype.F32])
+def test_methods_of_two_models(method: str, parameters: dict[str, Any], stored: Dtype) -> None:
+    call = (parents(stored, count=2), method, parameters, "base")
     fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
     assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 127, 128, 129, 1000, 8192, 8193, 100_003])
-def test_pairwise_adds_in_numpys_order(count: int) -> None:
-    values = np.random.default_rng(count).standard_normal(count) * 10.0 ** (np.arange(count) % 7)
-    assert pairwise(values, count) == values.sum()
+@pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 4095, 4096, 4097, 100_003])
+def test_long_sums_keep_their_order(count: int) -> None:
+    rng = np.random.default_rng(count)
+    rows = rng.standard_normal((2, count)) * 10.0 ** (np.arange(count) % 7)
+    left, right = rows.astype(np.float32)
+    stored, products = np.array([left, right]).view(np.uint32), np.zeros((2, 2))
+    gram(stored, 0, count, np.uint32(0), False, products)
+    exact = [math.fsum(left * right.astype(np.float64)), math.fsum(abs(left).astype(np.float64))]
+    assert products[0, 1] == dot(left, right) == pytest.approx(exact[0], rel=1e-9)
+    lanes = np.zeros(LANES)
+    add_magnitudes(left, lanes)
+    assert total(lanes) == lane_sum(abs(left).astype(np.float64)) == pytest.approx(exact[1])
 
 
-@pytest.mark.parametrize("outlier", [1.0, 1e6])
-def test_ranks_are_those_of_a_stable_sort(outlier: float) -> None:
+@pytest.mark.parametrize("outlier", [0.0, 1.0, 1e6])
+@pytest.mark.parametrize("digits", [1, 7])
+@pytest.mark.parametrize("width", [2, 17, 500, 4099])
+def test_ranks_are_those_of_a_stable_sort(width: int, digits: int, outlier: float) -> None:
     rng = np.random.default_rng(3)
-    width, rows = 500, 4
-    model = np.round(rng.standard_normal((rows, width)), 1).astype(np.float32)
-    model[:, 17] *= outlier
+    rows = 4
+    model = np.round(rng.standard_normal((rows, width)), digits).astype(np.float32)
+    model[:, width // 2] *= outlier
     words = rng.integers(0, 1 << 32, (rows, width), dtype=np.uint32)
-    table = np.sort(rng.integers(0, 1 << 32, width, dtype=np.uint64))
+    table = np.sort(rng.integers(0, 1 << 32, width, dtype=np.uint32))
     dropped = np.empty(rows * width, np.uint8)
     stored = model.reshape(-1).view(np.uint32)
     base = np.zeros_like(stored)
     rank_drops(base, stored, np.uint32(0), width, table, words.reshape(-1), dropped)
     ranks = np.argsort(np.argsort(abs(model), axis=1, kind="stable"), axis=1, kind="stable")
-    np.testing.assert_array_equal(dropped.reshape(rows, width), words >= table[ranks])
+    expected = (words >= table[ranks])[model != 0]  # what is zero is so with any mark
+    np.testing.assert_array_equal(dropped.reshape(rows, width)[model != 0], expected)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.sums import CAST_BUFFER, LEAF, pairwise, turn, turned_sum
+from bot.engine.kernels.sums import add_magnitudes, subtract, total
 from bot.engine.kernels.tiles import TILE, load, store
+from bot.methods.reductions.lanes import LANES
 
 SUM, ELECT, ELECT_MEAN = 0, 1, 2
 _ZERO = np.float32(0)
@@ -209,33 +210,19 @@ def magnitude_sums(
 
     The grain has ``elements``; the other arguments are those of ``task_vectors``.
     """
-    base_bits, bits = np.empty(CAST_BUFFER, np.uint32), np.empty(CAST_BUFFER, np.uint32)
-    base, vote = base_bits.view(np.float32), bits.view(np.float32)
-    turned, lanes = np.empty((2, CAST_BUFFER), np.float32), np.empty(CAST_BUFFER, np.float64)
+    bits, base_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
+    vote, base = bits.view(np.float32), base_bits.view(np.float32)
+    lanes = np.empty((2, LANES))
     for m in range(sums.shape[1]):
-        before, after = 0.0, 0.0
-        for start in range(0, elements, CAST_BUFFER):
-            stop = min(start + CAST_BUFFER, elements)
+        lanes[:] = 0
+        for start in range(0, elements, TILE):
+            stop = min(start + TILE, elements)
+            delta = vote[: stop - start]
             load(stored[0, first + start : first + stop], shift, base_bits)
             load(stored[m + 1, first + start : first + stop], shift, bits)
-            for j in range(stop - start):
-                vote[j] -= base[j]
-            before += _magnitude_sum(vote[: stop - start], turned, lanes)
-            _thin(vote, start, stop - start, m, cuts, room, words, limits)
-            after += _magnitude_sum(vote[: stop - start], turned, lanes)
-        sums[0, m] += before
-        sums[1, m] += after
-
-
-@compiled
-def _magnitude_sum(vote: Any, turned: Any, wide: Any) -> Any:
-    """``sum|vote|`` in float64, in NumPy's order for one buffer."""
-    magnitude = turned[0]
-    for j in range(vote.size):
-        magnitude[j] = abs(vote[j])
-    if vote.size == CAST_BUFFER:
-        turn(magnitude, LEAF, turned[1])
-        return turned_sum(turned[1], LEAF, wide, wide[CAST_BUFFER // 2 :])
-    for j in range(vote.size):
-        wide[j] = magnitude[j]
-    return pairwise(wide, vote.size)
+            subtract(delta, base)
+            add_magnitudes(delta, lanes[0])
+            _thin(delta, start, delta.size, m, cuts, room, words, limits)
+            add_magnitudes(delta, lanes[1])
+        sums[0, m] += total(lanes[0])
+        sums[1, m] += total(lanes[1])

@@ -1,4 +1,8 @@
-"""Random drops by rank of magnitude within a row (DELLA), without a comparison sort."""
+"""Random drops by rank of magnitude within a row (DELLA), without a comparison sort.
+
+A bucket of similar magnitudes tells an element's rank to within the bucket's size. As thresholds
+change little with rank that nearly always decides; only the few others are ranked exactly.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,16 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import load
 
-_RANKED_ONE_BY_ONE = 128
-"""Up to so many unsure elements it is cheaper to count what is smaller than to sort the row."""
+_OCTAVES = 8
+"""Magnitudes so many powers of two below a row's largest share the lowest bucket but one."""
+_COUNTED_ONE_BY_ONE = 12
+"""For up to so many unsure elements counting what is smaller costs less than ordering the row."""
+_MANTISSA = 23
+_HALF, _LOW = np.uint32(16), np.uint32(0xFFFF)
+_EITHER_WAY = np.uint32(0x80007FFF)
+"""Limits that leave nothing open."""
+_NONE, _ONE = np.uint32(0), np.uint32(1)
 
 
 @compiled
@@ -19,103 +29,153 @@ def rank_drops(
 ) -> None:
     """Mark the elements of ``|model - base|`` that are dropped.
 
-    A bucket of similar magnitudes tells an element's rank to within the bucket's size, and as the
-    thresholds change little with rank, that nearly always decides. The few others are ranked.
+    Where model and base are equal there is nothing to drop, and the mark means nothing.
 
     Args:
         base: uint16 or uint32 (elements,), whole rows.
         model: likewise.
         shift: 16 for uint16, 0 for uint32.
         width: elements per row.
-        table: uint64 (width,), rising or falling: an element of that rank is kept when its word is
+        table: uint32 (width,), never falling: an element of that rank is kept when its word is
             below.
         words: uint32 (elements,).
         dropped: uint8 (elements,), set to 1 or 0.
     """
-    bits = np.empty((2, width), np.uint32)
-    left, magnitude = bits[0].view(np.float32), bits[1].view(np.float32)
-    order, spare = np.empty(width, np.int64), np.empty(width, np.int64)
-    places, buckets = np.empty(width + 1, np.int64), np.empty(width, np.int32)
+    bits, spare = np.empty(width, np.uint32), np.empty((3, width), np.uint32)
+    fine = _fineness(width)
+    counts = np.empty((2, (_OCTAVES << fine) + 2), np.uint32)
+    limits, starts = np.empty(counts.shape[1], np.uint32), np.empty(counts.shape[1], np.uint32)
+    flags = np.zeros(width + 8, np.uint8)
     for first in range(0, base.size, width):
         row = slice(first, first + width)
-        load(base[row], shift, bits[0])
-        load(model[row], shift, bits[1])
-        for j in range(width):
-            magnitude[j] = abs(magnitude[j] - left[j])
-        _by_bucket(magnitude, buckets, places)
-        unsure = _by_bounds(buckets, places, table, words[row], dropped[row], order)
-        if unsure > _RANKED_ONE_BY_ONE:
-            _by_digit(bits[1], order, spare)
-            for rank in range(width):
-                place = first + order[rank]
-                dropped[place] = words[place] >= table[rank]
+        drawn, marks, buckets = words[row], dropped[row], spare[0]
+        _magnitudes(base[row], model[row], shift, spare[1], bits)
+        _by_bucket(bits, fine, buckets, counts)
+        _limits(counts, table, limits, starts)
+        _by_limits(buckets, limits, drawn, spare[1], marks, flags)
+        unsure = spare[2, : _flagged(flags, spare[2])]
+        if unsure.size <= _COUNTED_ONE_BY_ONE:
+            for j in unsure:
+                marks[j] = drawn[j] >= table[_before(bits, j, 0, width)]
         else:
-            for j in order[:unsure]:
-                dropped[first + j] = words[first + j] >= table[_rank(magnitude, j)]
+            _by_rank(bits, buckets, starts, unsure, spare[1], table, drawn, marks)
 
 
 @compiled
-def _by_bucket(magnitude: Any, buckets: Any, places: Any) -> None:
-    """As many buckets of equal width as there are elements, and where in rank each begins."""
-    width = magnitude.size
-    largest = np.float32(0)
-    for j in range(width):
-        largest = max(largest, magnitude[j])
-    steps = np.float32(width) / largest if largest > 0 else np.float32(0)
-    for j in range(width):
-        bucket = np.int32(magnitude[j] * steps)
-        buckets[j] = max(min(bucket, np.int32(width - 1)), np.int32(0))
-    for place in range(width + 1):
-        places[place] = 0
-    for j in range(width):
-        places[np.uint32(buckets[j])] += 1
-    before = 0
-    for place in range(width + 1):
-        held = places[place]
-        places[place] = before
-        before += held
+def _magnitudes(base: Any, model: Any, shift: Any, base_bits: Any, bits: Any) -> None:
+    """The bits of ``|model - base|``, which are ordered as the magnitudes are."""
+    for j in range(bits.size):
+        base_bits[j] = np.uint32(np.uint32(base[j]) << shift)
+    for j in range(bits.size):
+        bits[j] = np.uint32(np.uint32(model[j]) << shift)
+    magnitude, left = bits.view(np.float32), base_bits.view(np.float32)
+    for j in range(bits.size):
+        magnitude[j] = abs(magnitude[j] - left[j])
 
 
 @compiled
-def _by_bounds(buckets: Any, places: Any, table: Any, words: Any, dropped: Any, unsure: Any) -> int:
-    """Decide by the lowest and highest rank in each bucket; how many are listed as unsure."""
-    found = 0
+def _fineness(width: int) -> int:
+    """Leading bits of the mantissa that tell buckets apart: about four elements for each."""
+    fine = 3
+    while fine < _MANTISSA and _OCTAVES << fine < width // 4:
+        fine += 1
+    return fine
+
+
+@compiled
+def _by_bucket(bits: Any, fine: int, buckets: Any, counts: Any) -> None:
+    """The bucket of each magnitude, zeros in the first, and how many each holds, in two parts."""
+    largest = _NONE
+    for j in range(bits.size):
+        largest = max(largest, bits[j])
+    down = np.uint32(_MANTISSA - fine)
+    offset = np.int32(counts.shape[1] - 1 - np.int32(largest >> down))
+    for j in range(bits.size):
+        place = max(np.int32(np.int32(bits[j] >> down) + offset), np.int32(1))
+        buckets[j] = np.uint32(place) if bits[j] else _NONE
+    even, odd = counts[0], counts[1]
+    for bucket in range(even.size):
+        even[bucket] = _NONE
+        odd[bucket] = _NONE
+    # two tables in turn: neighbours are often equal, and would wait for each other
+    for j in range(0, buckets.size - 1, 2):
+        even[buckets[j]] += _ONE
+        odd[buckets[j + 1]] += _ONE
+    if buckets.size % 2:
+        even[buckets[buckets.size - 1]] += _ONE
+
+
+@compiled
+def _limits(counts: Any, table: Any, limits: Any, starts: Any) -> None:
+    """Per bucket its first rank, and the upper halves of its lowest and highest threshold."""
+    even, odd = counts[0], counts[1]
+    rank = _NONE
+    for bucket in range(even.size):
+        held = np.uint32(even[bucket] + odd[bucket])
+        starts[bucket] = rank
+        if held:
+            low = table[rank]
+            rank = np.uint32(rank + held)
+            high = table[np.uint32(rank - _ONE)]
+            limits[bucket] = (low & ~_LOW) | np.uint32(high >> _HALF)
+    limits[0] = _EITHER_WAY
+
+
+@compiled
+def _by_limits(
+    buckets: Any, limits: Any, words: Any, spread: Any, dropped: Any, unsure: Any
+) -> None:
+    """Decide by the limits of each element's bucket; flag what they leave open."""
     for j in range(buckets.size):
-        bucket = np.uint32(buckets[j])
-        lowest = words[j] >= table[np.uint64(places[bucket])]
-        highest = words[j] >= table[np.uint64(places[bucket + np.uint32(1)] - 1)]
-        dropped[j] = highest
-        unsure[found] = j
-        found += lowest != highest
+        spread[j] = limits[buckets[j]]
+    for j in range(buckets.size):
+        word = np.uint32(words[j] >> _HALF)
+        low, high = np.uint32(spread[j] >> _HALF), np.uint32(spread[j] & _LOW)
+        above = np.uint8(word > high)
+        dropped[j] = above
+        unsure[j] = np.uint8(word >= low) ^ above
+
+
+@compiled
+def _flagged(flags: Any, found: Any) -> int:
+    """List which flags are set; how many. Looks at eight at a time."""
+    count = 0
+    eights = flags[: flags.size // 8 * 8].view(np.uint64)
+    for eight in range(eights.size):
+        if eights[eight]:
+            for j in range(8 * eight, 8 * eight + 8):
+                if flags[j]:
+                    found[count] = j
+                    count += 1
+    return count
+
+
+@compiled
+def _before(bits: Any, j: int, start: int, stop: int) -> Any:
+    """How many from start to stop stand before that of j: smaller ones, equal ones left of it."""
+    size, found = bits[j], _NONE
+    left, right = bits[start:j], bits[j:stop]
+    for k in range(left.size):
+        found = np.uint32(found + np.uint32(left[k] <= size))
+    for k in range(right.size):
+        found = np.uint32(found + np.uint32(right[k] < size))
     return found
 
 
 @compiled
-def _rank(magnitude: Any, j: int) -> int:
-    """How many magnitudes stand before that of j."""
-    size, rank = magnitude[j], 0
-    for k in range(magnitude.size):
-        rank += magnitude[k] < size
-    for k in range(j):
-        rank += magnitude[k] == size
-    return rank
-
-
-@compiled
-def _by_digit(keys: Any, order: Any, spare: Any) -> None:
-    """Order by integer keys, byte after byte from the lowest, stably."""
-    counts = np.empty(257, np.int64)
-    for j in range(order.size):
-        order[j] = j
-    for digit in range(4):
-        down = np.uint32(8 * digit)
-        counts[:] = 0
-        for j in range(order.size):
-            counts[((keys[j] >> down) & np.uint32(255)) + np.uint32(1)] += 1
-        for bin_ in range(256):
-            counts[bin_ + 1] += counts[bin_]
-        for j in range(order.size):
-            bin_ = (keys[order[j]] >> down) & np.uint32(255)
-            spare[counts[bin_]] = order[j]
-            counts[bin_] += 1
-        order[:] = spare
+def _by_rank(
+    bits: Any, buckets: Any, starts: Any, unsure: Any, ordered: Any, table: Any, words: Any,
+    dropped: Any,
+) -> None:  # fmt: skip
+    """Bring the row in the order of its buckets, then rank each unsure element within its own."""
+    places = np.empty(bits.size, np.uint32)
+    for j in range(bits.size):
+        place = starts[buckets[j]]
+        starts[buckets[j]] = np.uint32(place + _ONE)
+        places[j] = place
+        ordered[place] = bits[j]
+    for j in unsure:
+        bucket = buckets[j]
+        start, stop = starts[np.uint32(bucket - _ONE)], starts[bucket]  # moved on to their ends
+        rank = start + _before(ordered, places[j], start, stop)
+        dropped[j] = words[j] >= table[rank]

@@ -100,6 +100,7 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
 
 
 _DROPPED_BELOW = np.uint64(1)
+_WORDS = float(1 << 32)
 REMEMBERED_ELEMENTS = 1 << 26
 """Tensors up to this size remember their draws: 8 MiB per model."""
 
@@ -136,7 +137,9 @@ def _dropped(drawn: Thin) -> npt.NDArray[np.bool_]:
 
 def _by_rank(prune: MagPrune) -> Thinner | None:
     """DELLA's drops, as words of 0 (kept) and 1 (dropped)."""
-    if min(prune.density) <= 0:
+    sums = map(sum, zip(prune.density, prune.epsilon, strict=True))
+    highest = max((share for share in sums if share < 1), default=0.0)
+    if min(prune.density) <= 0 or highest * _WORDS >= _WORDS - 1:
         return None
     models = range(len(prune.density))
 
@@ -159,6 +162,6 @@ def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[
         return
     rank = np.arange(grain.width)
     chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
-    table = np.rint(chance * float(1 << 32)).astype(np.uint64)
+    table = np.rint(chance * _WORDS).astype(np.uint32)
     words = grain.draws.words(model, 32, start, stop, fused_blocks)
     rank_drops(grain.row(0), grain.row(model + 1), grain.shift, grain.width, table, words, dropped)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
+from bot.methods.reductions.lanes import lane_sum
 
 Of = Literal["all", "models", "deltas", "moved"]
 Matrix = npt.NDArray[np.float64]
@@ -21,10 +22,10 @@ Matrix = npt.NDArray[np.float64]
 def dot(left: Array, right: Array, axis: int | None = None) -> Matrix:
     """Dot products over an axis (None: over everything), products and sums in float64.
 
-    NumPy's pairwise summation rather than BLAS, whose order depends on the number of threads.
+    Summed by lanes or by NumPy rather than BLAS, whose order depends on the number of threads.
     """
     products = np.multiply(left, right, dtype=np.float64)
-    sums: Matrix = np.asarray(products.sum(axis=axis))
+    sums: Matrix = np.asarray(lane_sum(products) if axis is None else products.sum(axis=axis))
     return sums
 
 

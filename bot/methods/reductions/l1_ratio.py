@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
+from bot.methods.reductions.lanes import lane_sum
 
 Sums = npt.NDArray[np.float64]
 
@@ -32,8 +33,8 @@ class L1Ratio:
     def update(self, state: Sums, block: Block) -> Sums:
         """Add a block's magnitudes."""
         for model, (before, after) in enumerate(zip(block.deltas, self.thin(block), strict=True)):
-            state[0, model] += float(abs(before).sum(dtype=np.float64))
-            state[1, model] += float(abs(after).sum(dtype=np.float64))
+            state[0, model] += lane_sum(abs(before).astype(np.float64))
+            state[1, model] += lane_sum(abs(after).astype(np.float64))
         return state
 
     def merge(self, left: Sums, right: Sums) -> Sums:
