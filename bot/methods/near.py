@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-
 from bot.methods.block import Array, Block, Unit
-from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target
+from bot.methods.reductions.importance import Importance, ImportanceQuartiles, Quartiles
+from bot.methods.reductions.kth_magnitude import Cut
 from bot.methods.registry import Doc, Range, merge_method
 
 
@@ -31,44 +30,6 @@ def nearswap(
     return moved
 
 
-FLOOR = 1e-8
-"""Added to every probability before the divergence is taken."""
-
-
-def importance(x: Block) -> tuple[Array, ...]:
-    """``|x - base|`` times its row's divergence ``KL(softmax(x) || softmax(base))``, float32.
-
-    The divergence is taken in float64, with 1e-8 added to every probability, and is never below 0.
-    """
-    p, q = _softmax(x.models[0]) + FLOOR, _softmax(x.origin) + FLOOR
-    divergence = np.maximum((p * np.log(p / q)).sum(axis=-1, keepdims=True), 0)
-    return (abs(x.deltas[0]) * divergence.astype(np.float32),)
-
-
-def _softmax(rows: Array) -> Array:
-    powers = np.exp(rows.astype(np.float64) - rows.max(axis=-1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def _upper_quartile(elements: int) -> int:
-    return elements - int(0.75 * (elements - 1))
-
-
-def _median(elements: int) -> int:
-    return elements - int(0.5 * (elements - 1))
-
-
-def _lower_quartile(elements: int) -> int:
-    return elements - int(0.25 * (elements - 1))
-
-
-QUARTILES = KthMagnitude(
-    (Target(0, _lower_quartile), Target(0, _median), Target(0, _upper_quartile)),
-    values=importance,
-)
-
-
 @merge_method(
     "arcee_fusion",
     title="Arcee Fusion",
@@ -77,10 +38,9 @@ QUARTILES = KthMagnitude(
     base="required",
     models=(1, 1),
     space="deltas",
-    stats={"quartiles": lambda _: QUARTILES},
-    exact="host class",
+    stats={"quartiles": lambda _: ImportanceQuartiles()},
 )
-def arcee_fusion(x: Block, *, quartiles: tuple[Cut, Cut, Cut]) -> Array:
+def arcee_fusion(x: Block, *, quartiles: Quartiles) -> Array:
     """Takes over the changes that stand out.
 
     An element's importance is ``|x - base|`` times the divergence ``KL(softmax(x) ||
@@ -88,7 +48,13 @@ def arcee_fusion(x: Block, *, quartiles: tuple[Cut, Cut, Cut]) -> Array:
     - lower quartile)`` of the tensor, ``out = x``, else ``out = base``. Quartiles are exact for any
     size; any shape.
     """
-    lower, median, upper = (cut.threshold for cut in quartiles)
-    (weight,) = importance(x)
-    kept: Array = x.xp.where(weight >= median + 1.5 * (upper - lower), x.models[0], x.origin)
+    divergences, cuts = quartiles
+    (weight,) = Importance(divergences)(x)
+    kept: Array = x.xp.where(weight >= edge(cuts), x.models[0], x.origin)
     return kept
+
+
+def edge(cuts: tuple[Cut, Cut, Cut]) -> float:
+    """The importance from which a change stands out."""
+    lower, median, upper = (cut.threshold for cut in cuts)
+    return median + 1.5 * (upper - lower)

@@ -8,7 +8,7 @@ import pytest
 from bot.methods.apply import Inputs, apply_model, reduce
 from bot.methods.block import Unit
 from bot.methods.catalogue import catalogue
-from bot.methods.near import QUARTILES, importance
+from bot.methods.reductions.importance import Importance, ImportanceQuartiles
 from tests.methods.cases import family, run
 
 
@@ -78,8 +78,8 @@ def test_arcee_fusion_takes_either_value_and_nothing_between():
 def test_quartiles_are_those_of_the_sorted_importance(shape):
     base, (model,) = family(3, shape, 1, scale=1.0)
     inputs = Inputs(base=base, models=[model], tensor="w")
-    cuts = reduce(QUARTILES, [inputs], Unit.ROW, 16)
-    blocks = inputs.blocks(Unit.ROW, 16)
+    divergences, cuts = reduce(ImportanceQuartiles(), [inputs], Unit.ROW, 16)
+    importance, blocks = Importance(divergences), inputs.blocks(Unit.ROW, 16)
     ranked = np.sort(np.concatenate([importance(block)[0].reshape(-1) for block in blocks]))
     expected = [ranked[int(q * (ranked.size - 1))] for q in (0.25, 0.5, 0.75)]
     assert [cut.threshold for cut in cuts] == expected

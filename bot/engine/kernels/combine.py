@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, task_vectors
+from bot.engine.kernels.important import taking_over
 from bot.engine.kernels.selected import selecting
 from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
 from bot.engine.kernels.thinning import thinner
@@ -145,6 +146,7 @@ _MAKERS: Mapping[str, Maker] = MappingProxyType(
         "dare_ties": _dare(elect=True),
         "della_linear": _della(elect=False),
         "della": _della(elect=True),
+        "arcee_fusion": lambda _, stats: taking_over(stats["quartiles"]),
         "sce": lambda _, stats: selecting(stats["selection"]),
     }
 )

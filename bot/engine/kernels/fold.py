@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.consensus import magnitude_sums
+from bot.engine.kernels.important import importance_folder
 from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
 from bot.engine.kernels.selected import energy_folder, variance_folder
 from bot.engine.kernels.stored import Fold, Folder, StoredGrain
@@ -16,6 +17,7 @@ from bot.methods.reduction import Reduction
 from bot.methods.reductions.chain import Beside, Then
 from bot.methods.reductions.counts import Energy
 from bot.methods.reductions.gram import Gram
+from bot.methods.reductions.importance import Importance, ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import (
     BINS,
     KthMagnitude,
@@ -45,6 +47,8 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
             return Folder(_equal(reduction), any_order=True)
         case KthMagnitude() | LowBits() | TiesBefore() if reduction.values is variance:
             return variance_folder(reduction)
+        case ImportanceQuartiles() | LowBits(values=Importance()):
+            return importance_folder(reduction)
         case Energy():
             return energy_folder(reduction)
         case L1Ratio():

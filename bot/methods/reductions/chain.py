@@ -50,6 +50,11 @@ class Beside:
     known: Any
     reduction: Reduction[Any]
 
+    @classmethod
+    def of(cls, known: Any, answer: Stat | Reduction[Any]) -> Beside | tuple[Any, Stat]:
+        """The pair where the answer is there, else what leads to it."""
+        return cls(known, answer) if isinstance(answer, Reduction) else (known, answer)
+
     @property
     def scope(self) -> Literal["tensor", "model"]:
         """That of the reduction."""
@@ -67,7 +72,6 @@ class Beside:
         """As the reduction."""
         return self.reduction.merge(left, right)
 
-    def finish(self, state: Any) -> tuple[Any, Stat] | Reduction[Any]:
+    def finish(self, state: Any) -> Beside | tuple[Any, Stat]:
         """The pair, or what is left of the reduction."""
-        answer = self.reduction.finish(state)
-        return Beside(self.known, answer) if isinstance(answer, Reduction) else (self.known, answer)
+        return Beside.of(self.known, self.reduction.finish(state))

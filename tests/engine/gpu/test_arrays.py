@@ -18,6 +18,7 @@ from bot.engine.gpu.draws import DeviceDraws
 from bot.engine.masks import PhiloxDraws
 from bot.methods.block import Block, Span
 from bot.methods.catalogue import catalogue
+from bot.methods.reductions.kth_magnitude import Cut
 from tests.engine.gpu.cases import DEVICE, count_of_models, parameters
 
 ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
@@ -132,10 +133,10 @@ GIVEN = MappingProxyType(
         "kth": None,
         "scale": None,
         "band": None,
-        "cuts": None,
         "products": np.eye(4),
         "counts": np.ones((2, 3)),
-        "energies": np.ones(3),
+        "selection": (None, np.ones(3)),
+        "quartiles": (np.ones(4, np.float32), (Cut(threshold=1.0),) * 3),
     }
 )
 

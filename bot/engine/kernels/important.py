@@ -1,0 +1,70 @@
+"""Arcee Fusion's reductions and arithmetic as calls of its kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bot.engine.kernels.divergence import importance_high, importance_low, take_over
+from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
+from bot.methods.near import edge
+from bot.methods.reductions.importance import (
+    Importance,
+    ImportanceQuartiles,
+    Quartiles,
+    Rows,
+    Seen,
+)
+from bot.methods.reductions.kth_magnitude import BINS, LowBits, Place, Tally
+
+
+def importance_folder(reduction: ImportanceQuartiles | LowBits) -> Folder:
+    """The kernel for either pass of the quartiles."""
+    if isinstance(reduction, LowBits):
+        return Folder(_low(reduction, reduction.values), any_order=True)
+    return Folder(_high, any_order=True)
+
+
+def _inputs(grain: StoredGrain) -> tuple[Bits, Bits, np.uint32, int]:
+    return grain.row(0), grain.row(1), grain.shift, grain.width
+
+
+def _high(state: Seen, grain: StoredGrain) -> Seen:
+    rows = np.empty(grain.elements // grain.width, np.float32)
+    importance_high(*_inputs(grain), rows, state.tally.counts[0], np.empty((2, BINS), np.uint32))
+    state.rows.append(rows)
+    return state
+
+
+def _low(reduction: LowBits, importance: Any) -> Any:
+    asked = [
+        (number, place.bin)
+        for number, place in enumerate(reduction.places)
+        if isinstance(place, Place)
+    ]
+    numbers, bins = [number for number, _ in asked], np.array([bin_ for _, bin_ in asked], "u4")
+
+    def fold(state: Tally, grain: StoredGrain) -> Tally:
+        counts = np.zeros((len(bins), BINS), np.int64)
+        importance_low(*_inputs(grain), _rows(importance, grain), bins, counts)
+        state.counts[numbers] += counts
+        return state
+
+    return fold
+
+
+def _rows(importance: Importance, grain: StoredGrain) -> Rows:
+    return importance.of_rows(grain.span.start, grain.elements // grain.width, grain.width)
+
+
+def taking_over(quartiles: Quartiles) -> Combine:
+    """Arcee Fusion's arithmetic."""
+    divergences, cuts = quartiles
+    importance, least = Importance(divergences), np.float32(edge(cuts))
+
+    def combine(grain: StoredGrain, out: Bits) -> bool:
+        rows = _rows(importance, grain)
+        return bool(take_over(*_inputs(grain), rows, least, out, shift_of(out)))
+
+    return combine
