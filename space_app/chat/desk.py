@@ -16,11 +16,11 @@ from space_app.chat.residents import Residents
 
 
 class Shown(NamedTuple):
-    """What to show now: words about the state, and the answers so far (one or two)."""
+    """What to show now: words about the state, the answers so far, and notes that name models."""
 
     status: str
     answers: tuple[Answer, ...] = ()
-    templates: tuple[Template | None, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +101,20 @@ class Desk:
                 return
         engines = [self.residents.engine_for(model) for model in question.models]
         ready = [engine for engine in engines if engine is not None]
-        templates = tuple(
-            engine.template(model) for engine, model in zip(ready, question.models, strict=True)
-        )
+        try:
+            templates = [
+                engine.template(model) for engine, model in zip(ready, question.models, strict=True)
+            ]
+        except ValueError as unread:
+            yield Shown(f"Failed: {unread}")
+            return
+        notes = tuple(map(template_words, question.models, templates))
         requests = [_request(question, side, template) for side, template in enumerate(templates)]
         answers: tuple[Answer, ...] = ()
         for answers in _answers(ready, requests, stops, lockstep=question.lockstep):
-            yield Shown("Writing…", answers, templates)
+            yield Shown("Writing…", answers, notes)
         failed = any(one.failure for one in answers)
-        yield Shown("An answer failed." if failed else "Done.", answers, templates)
+        yield Shown("An answer failed." if failed else "Done.", answers, notes)
 
 
 def _answers(
@@ -137,6 +142,15 @@ def _request(question: Question, side: int, template: Template | None) -> Reques
         sampling=question.sampling,
         completion=template is None,
     )
+
+
+def template_words(model: ChatModel, template: Template | None) -> str:
+    """What a visitor should know of a model's template; nothing where it is the model's own."""
+    if template is None:
+        return f"No chat template for {model.name}: it continues your text."
+    if template.lender is not None:
+        return f"{model.name} answers in the chat template of its parent {template.lender}."
+    return ""
 
 
 def state_words(state: LoadState) -> str:

@@ -23,13 +23,15 @@ class ChatModel:
     """A model that can be talked to.
 
     ``key`` is the board's id of it, ``location`` a folder or a Hub repository, ``size`` the bytes
-    it takes in memory where known.
+    it takes in memory where known. ``lender`` is the parent whose chat template the visitor chose
+    for a model without one.
     """
 
     key: str
     name: str
     location: str
     size: int | None = None
+    lender: ChatModel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +47,10 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """What a model's chat template can do. ``source`` names it for the header."""
+    """What a chat template can do, and the parent's name it was borrowed from."""
 
-    source: str
     system: bool
+    lender: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +81,13 @@ class Piece(NamedTuple):
 
 
 class Engine(Protocol):
-    """Generates text. Safe to call from several threads."""
+    """Generates text. Safe to call from several threads.
+
+    ``borrows`` says whether it can put a chat into another model's template.
+    """
 
     name: str
+    borrows: bool
 
     def offers(self, model: ChatModel) -> bool:
         """Whether this engine can run the model at all."""
@@ -96,7 +102,11 @@ class Engine(Protocol):
         ...
 
     def template(self, model: ChatModel) -> Template | None:
-        """The loaded model's own chat template; None where it has none."""
+        """The loaded model's own chat template, else its lender's; None where it has neither.
+
+        Raises:
+            ValueError: the lender's template cannot be read.
+        """
         ...
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:

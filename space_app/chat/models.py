@@ -29,6 +29,16 @@ def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:
     return ChatModel(key=model_id(row.key), name=row.name, location=location, size=row.memory_bytes)
 
 
+def lenders(row: Row, snapshot: Snapshot, weights: WeightsOf) -> list[ChatModel]:
+    """The parents whose chat template a model without one may borrow."""
+    record = row.record
+    if record is None or record.model is None or record.model.chat_template is not None:
+        return []
+    parents = (snapshot.find(parent.key) for parent in record.parents if parent.chat_template)
+    found = (chat_model(parent, weights) for parent in parents if parent is not None)
+    return [model for model in found if model is not None]
+
+
 def choice_label(model: ChatModel, residents: Residents) -> str:
     """The name, and why it cannot be loaded where it cannot."""
     refused = residents.refusal(model)

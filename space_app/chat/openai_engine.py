@@ -28,6 +28,7 @@ class OpenAIEngine:
     """
 
     name = "server"
+    borrows = False
 
     def __init__(
         self, base_url: str, *, key: str | None = None, client: httpx.Client | None = None
@@ -56,7 +57,7 @@ class OpenAIEngine:
     def template(self, model: ChatModel) -> Template | None:
         """The server applies the model's own template."""
         del model
-        return Template(source="the server", system=True)
+        return Template(system=True)
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
         """The server's events as pieces.

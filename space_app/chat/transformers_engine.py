@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty
@@ -28,6 +29,7 @@ class TransformersEngine:
     """
 
     name = "transformers"
+    borrows = True
 
     def __init__(self, device: str | None = None) -> None:
         self._device = device
@@ -54,16 +56,18 @@ class TransformersEngine:
         self._loaded.pop(model.key, None)
 
     def template(self, model: ChatModel) -> Template | None:
-        """The tokenizer's own template, and whether it writes a system prompt."""
+        """The tokenizer's own template or the lender's, and whether it writes a system prompt."""
         tokenizer = self._loaded[model.key][1]
-        if not tokenizer.chat_template:
+        lent = _lent(tokenizer, model)
+        if lent is None and not tokenizer.chat_template:
             return None
+        lender = model.lender.name if lent and model.lender else None
         turns = [{"role": "system", "content": PROBE}, {"role": "user", "content": "x"}]
         try:
-            shown = tokenizer.apply_chat_template(turns, tokenize=False)
+            shown = tokenizer.apply_chat_template(turns, chat_template=lent, tokenize=False)
         except Exception:  # noqa: BLE001 - a template may raise whatever it likes
-            return Template(source="its tokenizer", system=False)
-        return Template(source="its tokenizer", system=PROBE in str(shown))
+            return Template(system=False, lender=lender)
+        return Template(system=PROBE in str(shown), lender=lender)
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
         """Generate in a thread of its own and hand over what is ready."""
@@ -192,8 +196,30 @@ def _encode(tokenizer: Any, request: Request) -> Any:
         )
     turns = [turn._asdict() for turn in request.turns]
     return tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
-    )
+        turns, chat_template=_lent(tokenizer, request.model), add_generation_prompt=True,
+        return_tensors="pt", return_dict=True,
+    )  # fmt: skip
+
+
+def _lent(tokenizer: Any, model: ChatModel) -> str | None:
+    """The lender's template, for a model that has a lender and no template of its own."""
+    if tokenizer.chat_template or model.lender is None:
+        return None
+    return _template_of(model.lender)
+
+
+@lru_cache(maxsize=32)
+def _template_of(model: ChatModel) -> str | None:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model.location, trust_remote_code=False)
+    except Exception as failure:  # a stranger's tokenizer may fail in any way
+        raise ValueError(
+            f"the chat template of {model.name} cannot be read: {_first_line(failure)}"
+        ) from failure
+    template: str | None = tokenizer.chat_template
+    return template
 
 
 def _room(model: Any, inputs: Any, request: Request) -> int:

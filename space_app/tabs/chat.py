@@ -14,6 +14,7 @@ from space_app.chat.models import chat_models, choice_label
 from space_app.context import Context
 from space_app.tabs.blind import BlindRow, blind_row, wire_blind
 from space_app.tabs.chat_view import MODES, cleared, mode_changed, stats_html, status_html
+from space_app.tabs.lend import lender_picker, wire_lenders
 from space_app.tabs.live import LiveSlider, live_slider, wire_slider
 from space_app.tabs.talk import Form, converse, find_model
 
@@ -54,6 +55,7 @@ class ChatTab:
     turns: tuple[Any, Any]
     blind: BlindRow
     slider: LiveSlider
+    lenders: tuple[Any, Any]
 
     def choose(self, context: Context, word: str | None) -> Any:
         """The model picker set to a model from an address, its choices brought up to date."""
@@ -70,6 +72,7 @@ def chat_tab(context: Context) -> ChatTab:
     _wire(context, tab)
     wire_blind(context, tab)
     wire_slider(context, tab.slider, mode=tab.mode, model=tab.model, status=tab.status)
+    wire_lenders(context, tab.lenders, mode=tab.mode, model=tab.model, other=tab.other)
     return tab
 
 
@@ -111,6 +114,11 @@ def _layout(context: Context) -> ChatTab:
         other = gr.Dropdown(
             choices, label="Against", elem_id="chat-other", visible=False, min_width=240
         )
+    with gr.Row():
+        lenders = (
+            lender_picker(context, default_model(context), "A"),
+            lender_picker(context, None, "B"),
+        )
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
     slider = live_slider(context, default_model(context))
     system, knobs = _settings()
@@ -140,6 +148,7 @@ def _layout(context: Context) -> ChatTab:
         panes=(left[1], right[1]), stats=(left[2], right[2]), stops=(left[3], right[3]),
         right=right[0], tabs=tabs, message=message, send=send, stop=stop, again=again, clear=clear,
         turns=(gr.State(()), gr.State(())), blind=blind, slider=slider,
+        lenders=lenders,
     )  # fmt: skip
 
 
@@ -186,7 +195,7 @@ def _examples(context: Context) -> list[tuple[Any, str]]:
 
 def _wire(context: Context, tab: ChatTab) -> None:
     inputs = [tab.mode, tab.message, *tab.turns, tab.model, tab.other, tab.system, *tab.knobs]
-    inputs += [tab.blind.token, tab.slider.made]
+    inputs += [tab.blind.token, tab.slider.made, *tab.lenders]
     outputs = [
         tab.status, *tab.panes, *tab.stats, *tab.turns, tab.message, tab.send, tab.stop, tab.again,
         *tab.stops, tab.blind.token, tab.blind.votes,

@@ -13,7 +13,6 @@ from space_app.chat.engine import Turn
 from space_app.chat.history import messages
 
 MODES = (ONE, SIDE_BY_SIDE, BLIND) = ("One", "Side by side", "Blind vote")
-COMPLETION = "No chat template: it continues your text."
 
 
 def view(
@@ -30,8 +29,9 @@ def view(
     left, right = turns[0], turns[1] if len(turns) > 1 else ()
     answers = shown.answers
     stats = ["" if blind else one.stats for one in answers] + ["", ""]
-    notes = "" if blind or None not in shown.templates else f" {COMPLETION}"
-    status = "Working…" if blind and running and not answers else shown.status + notes
+    notes = [note for note in shown.notes if note and not blind]
+    told = " ".join([shown.status, *notes])
+    status = "Working…" if blind and running and not answers else told
     return (
         status_html(status),
         messages(left),

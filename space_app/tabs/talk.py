@@ -14,6 +14,7 @@ from space_app.chat.history import before_last_answer, with_answer
 from space_app.chat.models import chat_model, chat_models
 from space_app.context import Context
 from space_app.tabs.chat_view import BLIND, ONE, view
+from space_app.tabs.lend import lent
 from space_app.visitor import identity
 
 
@@ -30,12 +31,13 @@ class Form:
     sampling: Sampling
     token: str | None
     made: ChatModel | None
+    lenders: tuple[str | None, str | None]
 
     @classmethod
     def of(cls, values: tuple[Any, ...]) -> Form:
         """From the values in the order of the inputs."""
         mode, message, left, right, model, other, system, heat, top, most, *rest = values
-        penalty, seed, token, made = rest
+        penalty, seed, token, made, *lenders = rest
         chosen = fresh_seed() if seed is None else int(seed)
         sampling = Sampling(
             temperature=float(heat), top_p=float(top), max_tokens=int(most),
@@ -44,6 +46,7 @@ class Form:
         return cls(
             mode=mode, message=message or "", turns=(_turns(left), _turns(right)), model=model,
             other=other, system=system or "", sampling=sampling, token=token, made=made,
+            lenders=(lenders[0], lenders[1]),
         )  # fmt: skip
 
     @property
@@ -109,7 +112,11 @@ def _models(context: Context, form: Form) -> tuple[tuple[ChatModel, ...] | None,
     found = [find_model(context, key) for key in keys]
     if form.made is not None and found and found[0] is not None:
         found[0] = form.made
-    models = tuple(model for model in found if model is not None)
+    models = tuple(
+        lent(context, model, lender)
+        for model, lender in zip(found, form.lenders, strict=False)
+        if model is not None
+    )
     if len(models) < form.sides:
         return None, None, "Choose a model first." if form.sides == 1 else "Choose two models."
     if form.sides == 2 and models[0].key == models[1].key:

@@ -129,11 +129,16 @@ def test_the_whole_journey_by_hub_ids_alone(server: HubServer, api: HfApi, tmp_p
     assert not again["published"]["fresh"]
     assert again["published"]["publication"] == told["published"]["publication"]
     _check_page(api, tmp_path)
-    rows = HubStore("mergebot/mergebot-results", tmp_path / "board", api=api).load().records
+    board = HubStore("mergebot/mergebot-results", tmp_path / "board", api=api)
+    rows = board.load().records
     assert [row.name for row in rows] == ["skills-slerp"]
     assert rows[0].publication is not None
     samples = api.list_repo_files("mergebot/mergebot-results", repo_type="dataset")
     assert sum(path.startswith("samples/") for path in samples) == 3
+    for model in (rows[0].model_digest, *(parent.key for parent in rows[0].parents)):
+        items = board.samples(rows[0].suites[0].digest, str(model))
+        assert items is not None
+        assert {len(scores.texts.answers) for scores in items.values() if scores.texts} == {500}
     _check_verification(api, server, tmp_path)
 
 

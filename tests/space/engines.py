@@ -20,6 +20,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
+    borrows = True
 
     def __init__(
         self,
@@ -53,7 +54,9 @@ class ScriptedEngine:
 
     def template(self, model: ChatModel) -> Template | None:
         known = self.templates is None or model.name in self.templates
-        return Template(source="its tokenizer", system=True) if known else None
+        if known:
+            return Template(system=True)
+        return Template(system=True, lender=model.lender.name) if model.lender else None
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
         self.requests.append(request)

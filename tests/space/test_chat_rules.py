@@ -119,7 +119,7 @@ def test_the_desk_answers_and_says_when_it_is_done():
     shown = list(desk(engine).ask("s", question()))
     assert shown[-1].status == "Done."
     assert shown[-1].answers[0].text == "hello there"
-    assert shown[-1].templates == (None,)
+    assert shown[-1].notes == ("No chat template for a: it continues your text.",)
     assert engine.requests[0].completion
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
 from bot.cli.app import run_command
 from bot.cli.output import Output
 from bot.cli.space import WorkspaceSamples, WorkspaceWeights, local_space
 from bot.runner.workspace import Workspace, write_json
 from leaderboard.store import FolderStore
+from space_app.hosted import settings_from
+from tests.hub_server import serve
 from tests.leaderboard.samples import record_of
 
 
@@ -71,3 +77,29 @@ def test_the_folder_is_written_instead_of_served(tmp_path, capsys):
 def test_deploying_needs_a_board(capsys):
     assert ask("--deploy", "org/board") == 2
     assert "--board ORG/NAME" in capsys.readouterr().err
+
+
+def test_deploying_sets_every_variable_and_the_votes_dataset_is_read_from_it(tmp_path):
+    with serve(tmp_path / "hub") as server:
+        command = [
+            sys.executable, "-m", "bot", "space", "--deploy", "tester/board",
+            "--board", "tester/results", "--votes", "tester/votes", "--recipes", "org/recipes",
+            "--hardware", "cpu-basic", "--json",
+        ]  # fmt: skip
+        here = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        done = subprocess.run(
+            command, env=here | server.env(tmp_path / "home"), capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "MERGEBOT_SALT" in json.loads(done.stdout)["secrets"]
+        api = HfApi(endpoint=server.endpoint, token=server.token())
+        variables = api.get_space_variables("tester/board")
+    told = {name: variable.value for name, variable in variables.items()}
+    assert told == {
+        "MERGEBOT_BOARD": "tester/results",
+        "MERGEBOT_RECIPES": "org/recipes",
+        "MERGEBOT_VOTES_DATASET": "tester/votes",
+    }
+    found = settings_from(told | {"MERGEBOT_SALT": "s", "MERGEBOT_CACHE": str(tmp_path / "c")})
+    assert found.votes_dataset == "tester/votes"
