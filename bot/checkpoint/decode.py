@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,9 +40,18 @@ def decode(stored: memoryview, dtype: Dtype) -> npt.NDArray[np.float32]:
 
 def all_finite(stored: memoryview, dtype: Dtype) -> bool:
     """Whether no element is a NaN or an infinity: those have all exponent bits set."""
-    kind, exponent = _EXPONENT[dtype]
-    bits = np.frombuffer(stored, kind)
-    if bits.size == 0:
-        return True
+    magnitudes = _magnitudes(stored, dtype)
+    return bool(magnitudes.max(initial=0) < _EXPONENT[dtype][1])
+
+
+def first_not_finite(stored: memoryview, dtype: Dtype) -> int:
+    """The index of the first NaN or infinity; 0 where there is none."""
+    return int(np.argmax(_magnitudes(stored, dtype) >= _EXPONENT[dtype][1]))
+
+
+def _magnitudes(stored: memoryview, dtype: Dtype) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """The stored bits without their sign."""
+    bits = np.frombuffer(stored, _EXPONENT[dtype][0])
     sign = 1 << (8 * bits.itemsize - 1)
-    return bool((bits & bits.dtype.type(sign - 1)).max() < exponent)
+    unsigned: npt.NDArray[np.unsignedinteger[Any]] = bits & bits.dtype.type(sign - 1)
+    return unsigned

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.checkpoint.digest import model_digest, shapes_behaviour, tensor_digest
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
+from bot.checkpoint.index import place_tensors
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import CheckpointError
 
@@ -66,6 +67,10 @@ class FolderSource:
             span = f"bytes {offset} to {offset + out.nbytes}"
             raise CheckpointError(f"{file.path}: tensor {name!r} has no {span}")
         file.read_into(extent.start + offset, out, name)
+
+    def file_of(self, name: str) -> str:
+        """The path of the file that holds a tensor."""
+        return str(self._places[name][0].path)
 
     def file(self, path: str) -> bytes | None:
         """A side file, or None when there is none.
@@ -155,18 +160,12 @@ def _contents(folder: Path, weights: str) -> list[tuple[str, _File, Extent]]:
 
 
 def _sharded(folder: Path) -> list[tuple[str, _File, Extent]]:
-    shard_of = _weight_map(folder / INDEX_FILE)
-    found: list[tuple[str, _File, Extent]] = []
-    for shard in sorted(set(shard_of.values())):
-        file = _File(folder / shard)
-        extents = file.extents()
-        wanted = {name for name, place in shard_of.items() if place == shard}
-        missing = sorted(wanted - extents.keys())
-        if missing:
-            message = f"{folder / INDEX_FILE} places tensor {missing[0]!r} in {shard}"
-            raise CheckpointError(f"{message}, which does not hold it", hint="download both again")
-        found += [(name, file, extent) for name, extent in extents.items() if name in wanted]
-    return found
+    index = folder / INDEX_FILE
+    shard_of = _weight_map(index)
+    files = {shard: _File(folder / shard) for shard in sorted(set(shard_of.values()))}
+    headers = ((shard, file.extents()) for shard, file in files.items())
+    places = place_tensors(shard_of, headers, str(index))
+    return [(name, files[shard], extent) for name, (shard, extent) in places.items()]
 
 
 def _weight_map(index: Path) -> dict[str, str]:

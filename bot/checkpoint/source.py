@@ -32,3 +32,17 @@ class Source(Protocol):
     def file(self, path: str) -> bytes | None:
         """A side file (``config.json``, tokenizer files) or None; size-capped at 64 MiB."""
         ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A source that knows which file a tensor's bytes stand in."""
+
+    def file_of(self, name: str) -> str:
+        """The file that holds a tensor, as messages should name it."""
+        ...
+
+
+def whereabouts(source: Source, name: str) -> str:
+    """`` of FILE`` for error messages about a tensor; empty where the source knows no file."""
+    return f" of {source.file_of(name)}" if isinstance(source, Located) else ""

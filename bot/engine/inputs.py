@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bot.checkpoint.decode import all_finite, decode
-from bot.checkpoint.source import Source
+from bot.checkpoint.decode import all_finite, decode, first_not_finite
+from bot.checkpoint.source import Source, whereabouts
 from bot.checkpoint.tensor import Dtype
 from bot.engine.buffers import INPUTS, WIDENED, Scratch
 from bot.engine.chunks import Chunk, Grain
@@ -24,6 +24,12 @@ from bot.plan.model import Slot, TensorJob
 class Inputs:
     """A job's tensors in their sources.
 
+    Args:
+        job: the output tensor.
+        sources: where its inputs are.
+        scratch: where a chunk of them is read to, unless there is room for the whole tensor.
+        room: memory for all of the inputs, so that later passes need not read them again.
+
     Raises:
         CheckpointError: a source lacks the tensor, or holds it in another shape.
     """
@@ -31,6 +37,7 @@ class Inputs:
     job: TensorJob
     sources: Mapping[str, Source]
     scratch: Scratch
+    room: memoryview | None = None
 
     @cached_property
     def dtypes(self) -> tuple[Dtype, ...]:
@@ -42,16 +49,39 @@ class Inputs:
         """What kernels remember of their random thinnings from one pass to the next."""
         return {}
 
+    @property
+    def nbytes(self) -> int:
+        """The size of all of them."""
+        return self.job.output.elements * self._width
+
     def load(self, chunk: Chunk) -> Loaded:
-        """Read a chunk of every input into this thread's buffers; the chunk before it ends."""
-        sizes = [chunk.elements * dtype.itemsize for dtype in self.dtypes]
-        whole = buffer = self.scratch.take(INPUTS, sum(sizes))
+        """A chunk of every input; without room for all of them, this thread's last chunk ends."""
+        whole = buffer = self._place(chunk)
         stored = []
-        for slot, dtype, size in zip(self.job.inputs, self.dtypes, sizes, strict=True):
+        for slot, dtype in zip(self.job.inputs, self.dtypes, strict=True):
+            size = chunk.elements * dtype.itemsize
             part, buffer = buffer[:size], buffer[size:]
-            self.sources[slot.source].read_into(slot.tensor, chunk.start * dtype.itemsize, part)
+            if chunk.start not in self._read:
+                self.sources[slot.source].read_into(slot.tensor, chunk.start * dtype.itemsize, part)
             stored.append(part)
+        if self.room is not None:
+            self._read.add(chunk.start)
         return Loaded(self, chunk, whole, tuple(stored))
+
+    @cached_property
+    def _read(self) -> set[int]:
+        """Where the chunks begin that are in the room."""
+        return set()
+
+    @cached_property
+    def _width(self) -> int:
+        """Bytes per element, of all inputs together."""
+        return sum(dtype.itemsize for dtype in self.dtypes)
+
+    def _place(self, chunk: Chunk) -> memoryview:
+        if self.room is None:
+            return self.scratch.take(INPUTS, chunk.elements * self._width)
+        return self.room[chunk.start * self._width :][: chunk.elements * self._width]
 
     def _dtype(self, slot: Slot) -> Dtype:
         spec = self.sources[slot.source].tensors().get(slot.tensor)
@@ -131,7 +161,8 @@ class Loaded:
         for slot, dtype, chunk in rows:
             first = (grain.span.start - self.chunk.start) * dtype.itemsize
             stored = chunk[first : first + (grain.span.stop - grain.span.start) * dtype.itemsize]
-            check_finite(stored, dtype, slot, grain.span.start)
+            source = self.inputs.sources[slot.source]
+            check_finite(stored, dtype, slot, grain.span.start, source)
             arrays.append(decode(stored, dtype).reshape(grain.shape))
         return tuple(arrays)
 
@@ -154,16 +185,16 @@ class GrainView:
         return self.loaded.as_stored(self.grain)
 
 
-def check_finite(stored: memoryview, dtype: Dtype, slot: Slot, start: int) -> None:
+def check_finite(stored: memoryview, dtype: Dtype, slot: Slot, start: int, source: Source) -> None:
     """Refuse a parent's NaN or infinity.
 
     Raises:
-        NonFiniteError: names the source, the tensor and the stretch of elements.
+        NonFiniteError: names the source, the tensor, the element and the file.
     """
     if not all_finite(stored, dtype):
-        stop = start + stored.nbytes // dtype.itemsize
+        element = start + first_not_finite(stored, dtype)
         raise NonFiniteError(
             f"{slot.source}: tensor {slot.tensor!r} holds a NaN or an infinity "
-            f"in elements {start} to {stop}",
+            f"at element {element}{whereabouts(source, slot.tensor)}",
             hint="this parent is broken: download it again, or leave it out of the recipe",
         )

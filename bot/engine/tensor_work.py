@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from bot.engine.devices import Accelerator, Call
 from bot.engine.inputs import GrainView, Inputs, check_finite
 from bot.engine.kernels.stored import NATIVE, Combine
 from bot.engine.pool import Wave
+from bot.engine.shelf import Shelf
 from bot.engine.statistics import Folding, States
 from bot.errors import NonFiniteError
 from bot.methods.block import Block, Unit
@@ -49,13 +50,14 @@ class Workshop:
     chunk_grains: int
     done: Done
     scratch: Scratch
+    shelf: Shelf
     fused: bool
     processors: AbstractContextManager[object]
     accelerator: Accelerator | None = None
 
-    def inputs(self, job: TensorJob) -> Inputs:
+    def inputs(self, job: TensorJob, room: memoryview | None = None) -> Inputs:
         """The job's tensors."""
-        return Inputs(job, self.sources, self.scratch)
+        return Inputs(job, self.sources, self.scratch, room)
 
     def chunks(self, job: TensorJob, unit: Unit) -> Iterator[Chunk]:
         """The job's tensor cut for I/O."""
@@ -97,12 +99,13 @@ def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
     """A tensor that is taken over byte by byte."""
     output = Output(shop, job, TensorDigest(job.output.nbytes))
     inputs = shop.inputs(job)
+    (slot,) = job.models
 
     def copy(chunk: Chunk) -> tuple[Hashed, int]:
         (stored,) = inputs.load(chunk).stored
         with shop.processors:
             if job.output.dtype.mergeable:
-                check_finite(stored, job.output.dtype, job.models[0], chunk.start)
+                check_finite(stored, job.output.dtype, slot, chunk.start, shop.sources[slot.source])
             hashed = output.hash(chunk.start, stored)
         output.write(chunk.start, stored)
         return hashed, stored.nbytes
@@ -114,12 +117,14 @@ def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
 class Merged:
     """A tensor that is computed.
 
-    ``known`` are the statistics of model scope, which were made before any tensor was merged.
+    ``known`` are the statistics of model scope, which were made before any tensor was merged;
+    ``room`` is where inputs stay between passes.
     """
 
     job: TensorJob
     shop: Workshop
     known: Mapping[str, Stat] = field(default_factory=dict)
+    room: memoryview | None = None
 
     @cached_property
     def method(self) -> Method:
@@ -129,7 +134,7 @@ class Merged:
     @cached_property
     def inputs(self) -> Inputs:
         """The tensors it is computed from."""
-        return self.shop.inputs(self.job)
+        return self.shop.inputs(self.job, self.room)
 
     @cached_property
     def arguments(self) -> SimpleNamespace:
@@ -155,17 +160,26 @@ class Merged:
         """Statistics in as many passes as they need, then the arithmetic."""
         asked = {name: self.asked[name] for name in self.asked if name not in self.known}
         folding = Folding(asked, self.job.output, len(self.job.models))
+        if not folding.open:
+            yield from self._merged(folding)
+            return
+        room = self.shop.shelf.take(self.inputs.nbytes)
+        kept = replace(self, room=room)
         while folding.open:
             yield Wave(
-                (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
+                (partial(kept.scan, folding, chunk) for chunk in kept.chunks()), folding.fold
             )
             folding.end_pass()
+        yield from kept._merged(folding)
+        if room is not None:
+            self.shop.shelf.give_back(room)
+
+    def _merged(self, folding: Folding) -> Iterator[Wave]:
         output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
         stats = {**self.known, **folding.answers}
         call = partial(self.method.function, **vars(self.arguments), **stats)
         write = partial(self._write, output, call, self._combiner(call, stats))
-        tasks = (partial(write, chunk) for chunk in self.chunks())
-        yield from output.waves(tasks)
+        yield from output.waves(partial(write, chunk) for chunk in self.chunks())
 
     def _write(
         self, output: Output, call: Call, combine: Combiner, chunk: Chunk

@@ -13,6 +13,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder import INDEX_FILE, MAX_SIDE_FILE_BYTES, SINGLE_FILE
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
+from bot.checkpoint.index import place_tensors
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import CheckpointError
 from bot.events import silent
@@ -72,6 +73,10 @@ class RangeSource:
             raise CheckpointError(f"{self._where(path)}: tensor {name!r} has no {span}")
         view[:] = self._read(path, extent.start + offset, view.nbytes)
 
+    def file_of(self, name: str) -> str:
+        """The repository's file that holds a tensor."""
+        return self._where(self._places[name][0])
+
     def file(self, path: str) -> bytes | None:
         """A side file, fetched whole and checked; None when there is none.
 
@@ -90,22 +95,20 @@ class RangeSource:
     @cached_property
     def _places(self) -> Mapping[str, tuple[str, Extent]]:
         if self._weights in self._snapshot.files:
-            return {name: (self._weights, extent) for name, extent in self._extents(self._weights)}
+            return {
+                name: (self._weights, extent)
+                for name, extent in self._extents(self._weights).items()
+            }
         if INDEX_FILE not in self._snapshot.files:
             neither = f"neither {self._weights} nor {INDEX_FILE}"
             raise CheckpointError(f"{self._where('')} has {neither}", hint="is this a model?")
         shard_of = self._weight_map()
-        places = {}
-        for shard in sorted(set(shard_of.values())):
+        where = self._where(INDEX_FILE)
+        shards = sorted(set(shard_of.values()))
+        for shard in shards:
             if "/" in shard or shard not in self._snapshot.files:
-                where = self._where(INDEX_FILE)
                 raise CheckpointError(f"{where} names {shard}, which is not there")
-            here = {name: (shard, extent) for name, extent in self._extents(shard)}
-            places.update({name: place for name, place in here.items() if name in shard_of})
-        if missing := sorted(shard_of.keys() - places.keys()):
-            message = f"{self._where(INDEX_FILE)} lists tensor {missing[0]!r}"
-            raise CheckpointError(f"{message}, which no shard holds")
-        return places
+        return place_tensors(shard_of, ((shard, self._extents(shard)) for shard in shards), where)
 
     def _weight_map(self) -> Mapping[str, str]:
         raw = self.file(INDEX_FILE)
@@ -117,9 +120,9 @@ class RangeSource:
             raise CheckpointError(f"{where} is not a safetensors index ({error})") from error
         return {str(name): str(shard) for name, shard in pairs}
 
-    def _extents(self, path: str) -> list[tuple[str, Extent]]:
+    def _extents(self, path: str) -> Mapping[str, Extent]:
         size = self._snapshot.files[path].size
-        return list(parse_header(self._header(path), size, self._where(path)).items())
+        return parse_header(self._header(path), size, self._where(path))
 
     def _header(self, path: str) -> bytes:
         facts = self._hub.cache.facts(self._snapshot.repo)

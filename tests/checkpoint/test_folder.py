@@ -121,6 +121,19 @@ def test_an_index_that_names_a_missing_shard_or_tensor(tmp_path: Path) -> None:
         FolderSource(tmp_path)
 
 
+def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
+    tensors = random_tensors(1, SHAPES)
+    write_model(tmp_path, tensors)
+    shard(tmp_path, dict.fromkeys(SHAPES, "1.safetensors"))
+    name = next(iter(SHAPES))
+    save_file({"other": tensors[name], name: tensors[name] + 1}, tmp_path / "2.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    places = dict.fromkeys(SHAPES, "1.safetensors") | {"other": "2.safetensors"}
+    index.write_text(json.dumps({"weight_map": places}))
+    with pytest.raises(CheckpointError, match=rf"{name!r} stands in both 1\.s.* and 2\.s"):
+        FolderSource(tmp_path)
+
+
 def test_pickled_weights_are_refused_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(CheckpointError, match="pickled") as caught:
