@@ -81,12 +81,17 @@ def nuslerp(
     the other way round. Any shape.
     """
     del nuslerp_flatten, nuslerp_row_wise
-    t = 0.5 if cancels(weight) else weight[1] / (weight[0] + weight[1])
+    t = way(weight)
     first, second = (spread(x, share, columns) for share in arcs(angles(x, whole, columns), t))
     left, right = x.moved
     turned = left * first + right * second
     out: Array = turned if x.base is None else x.base + turned
     return out
+
+
+def way(weight: tuple[float, ...]) -> float:
+    """How far from the first model to the second."""
+    return 0.5 if cancels(weight) else weight[1] / (weight[0] + weight[1])
 
 
 def angles(x: Block, whole: Matrix | None, columns: Matrix | None) -> Matrix:
@@ -139,20 +144,22 @@ def multislerp(
     shares = [w / total(weight) for w in weight] if normalize_weights else list(weight)
     if len(shares) == 1:
         return x.models[0]
+    mixed = weighted_sum(x.moved, around(products, shares, eps, log_map=log_map))
+    return mixed if x.base is None else x.base + mixed
+
+
+def around(
+    products: Matrix, shares: list[float], eps: float, *, log_map: bool
+) -> tuple[float, ...]:
+    """The coefficients of models, or deltas, in their average direction at their average length."""
     sphere = Sphere(products)
     mean = np.array(shares) @ sphere.directions
     if sphere.length(mean) <= eps:
-        return onto(x, _balanced(sphere, shares))
+        return tuple(_balanced(sphere, shares).tolist())
     mean = mean / sphere.length(mean)
     if log_map:
         mean = sphere.exponential(mean, sphere.logarithm(mean, shares))
-    return onto(x, mean * float(np.dot(shares, sphere.lengths)))
-
-
-def onto(x: Block, coefficients: Matrix) -> Array:
-    """The combination of models, or of deltas added to the base."""
-    mixed = weighted_sum(x.moved, tuple(coefficients.tolist()))
-    return mixed if x.base is None else x.base + mixed
+    return tuple((mean * float(np.dot(shares, sphere.lengths))).tolist())
 
 
 def _balanced(sphere: Sphere, shares: list[float]) -> Matrix:
@@ -192,15 +199,19 @@ def karcher(
     u * mean_i(|x_i|)``, zero vectors counted in this mean. A listed base model counts like any
     other. Unique where all directions lie within 90 degrees of one another. Any shape.
     """
-    if len(x.models) == 1:
-        return x.models[0]
+    shares = towards_all(products, max_iter, tol)
+    return x.models[0] if shares is None else weighted_sum(x.models, shares)
+
+
+def towards_all(products: Matrix, steps: int, tol: float) -> tuple[float, ...] | None:
+    """The models' coefficients in their Karcher mean; None where it is simply the first model."""
     sphere = Sphere(products)
     there = sphere.lengths > 0
-    if not there.any():
-        return x.models[0]
+    if len(products) == 1 or not there.any():
+        return None
     weights = (there / there.sum()).tolist()
-    direction = frechet_mean(sphere, weights, max_iter, tol)
-    return weighted_sum(x.models, tuple((direction * sphere.lengths.mean()).tolist()))
+    direction = frechet_mean(sphere, weights, steps, tol)
+    return tuple((direction * sphere.lengths.mean()).tolist())
 
 
 def frechet_mean(sphere: Sphere, weights: list[float], steps: int, tol: float) -> Matrix:

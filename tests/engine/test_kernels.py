@@ -39,6 +39,17 @@ CASES: list[tuple[str, dict[str, Any], str | None]] = [
     ("della", {"weight": (0.7, 0.6), "density": (0.3, 0.5), "epsilon": (0.15, 0.0)}, "base"),
     ("della_linear", PAIR | {"density": (0.4, 1.0), "epsilon": 0.1}, "base"),
     ("della_linear", PAIR | {"density": (1.0, 1 - 1e-10), "epsilon": (0.1, 1e-11)}, "base"),
+    ("nuslerp", {"weight": (0.7, 0.6)}, "base"),
+    ("multislerp", {"weight": (0.7, 0.6)}, "base"),
+    ("multislerp", {"weight": (0.7, 0.2, 0.6), "log_map": True}, None),
+    ("karcher", {}, None),
+    ("ram", {}, "base"),
+    ("ram", {"epsilon": 0.0}, "base"),
+    ("ramplus_tl", {"r": 0.4, "epsilon": 1e-3}, "base"),
+    ("ramplus", {"r": -1.0, "alpha": 1.0}, "base"),
+    ("consensus_ta", PAIR | {"lambda": 0.6}, "base"),
+    ("consensus_ta", PAIR | {"agreement": 1, "strictness": (0.6, 0.2)}, "base"),
+    ("tall_masks", {"weight": (0.7, 0.6), "task": 2}, "base"),
     ("sce", {}, "base"),
     ("sce", {"select_topk": 0.5}, "base"),
     ("sce", {"select_topk": 0.001}, "base"),
@@ -98,10 +109,21 @@ def test_in_every_dtype(stored: Dtype, output: Dtype) -> None:
     assert fused == merged(*call, dtype=output, fuse_from=NEVER)
 
 
-@pytest.mark.parametrize(("method", "parameters"), [("slerp", {"t": 0.3}), ("arcee_fusion", {})])
+TWO: list[tuple[str, dict[str, Any], str | None]] = [
+    ("slerp", {"t": 0.3}, "base"),
+    ("nuslerp", {"weight": (0.7, 0.6)}, None),
+    ("nearswap", {"t": 1e-3}, "base"),
+    ("nearswap", {"t": 0.0}, "base"),
+    ("arcee_fusion", {}, "base"),
+]
+
+
 @pytest.mark.parametrize("stored", [Dtype.BF16, Dtype.F32])
-def test_methods_of_two_models(method: str, parameters: dict[str, Any], stored: Dtype) -> None:
-    call = (parents(stored, count=2), method, parameters, "base")
+@pytest.mark.parametrize(("method", "parameters", "base"), TWO)
+def test_methods_of_two_models(
+    method: str, parameters: dict[str, Any], base: str | None, stored: Dtype
+) -> None:
+    call = (parents(stored, count=2), method, parameters, base)
     fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
     assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
 

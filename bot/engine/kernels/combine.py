@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, task_vectors
+from bot.engine.kernels.elementwise import consensus_ta, nearswap, ram, ram_plus, tall_masks
 from bot.engine.kernels.important import taking_over
 from bot.engine.kernels.selected import selecting
 from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
@@ -20,7 +21,7 @@ from bot.methods.drop import Drop, mag_prune
 from bot.methods.reduction import Stat
 from bot.methods.sparsify import Band, Trim
 from bot.methods.sphere import arcs
-from bot.methods.spherical import SLERP_COLLINEAR
+from bot.methods.spherical import SLERP_COLLINEAR, around, towards_all, way
 from bot.methods.stock import mean_cosine, ratio
 from bot.methods.weights import cancels, total
 
@@ -52,6 +53,35 @@ def _linear(p: SimpleNamespace, _stats: Stats) -> Combine:
 def _slerp(p: SimpleNamespace, stats: Stats) -> Combine:
     first, second = arcs(stats["products"], p.t, straight=SLERP_COLLINEAR)
     return _combination((float(first), float(second)))
+
+
+def _nuslerp(p: SimpleNamespace, stats: Stats) -> Combine | None:
+    if stats["whole"] is None:
+        return None
+    first, second = arcs(stats["whole"], way(p.weight))
+    return _around_the_base((float(first), float(second)))
+
+
+def _multislerp(p: SimpleNamespace, stats: Stats) -> Combine | None:
+    if len(p.weight) == 1:
+        return None
+    sum_ = total(p.weight) if p.normalize_weights else 1.0
+    shares = [weight / sum_ for weight in p.weight]
+    return _around_the_base(around(stats["products"], shares, p.eps, log_map=p.log_map))
+
+
+def _around_the_base(coefficients: tuple[float, ...]) -> Combine | None:
+    """A combination of deltas where there is a base, else of models."""
+    deltas = SimpleNamespace(weight=coefficients, normalize=False, lambda_=1.0)
+    models, moves = _combination(coefficients), _task(deltas, None, None, elect=False)
+    return moves and (
+        lambda grain, out: moves(grain, out) if grain.has_base else models(grain, out)
+    )
+
+
+def _karcher(p: SimpleNamespace, stats: Stats) -> Combine | None:
+    shares = towards_all(stats["products"], p.max_iter, p.tol)
+    return None if shares is None else _combination(shares)
 
 
 def _passthrough(p: SimpleNamespace, _stats: Stats) -> Combine:
@@ -138,6 +168,15 @@ _MAKERS: Mapping[str, Maker] = MappingProxyType(
         "slerp": _slerp,
         "passthrough": _passthrough,
         "model_stock": _model_stock,
+        "nuslerp": _nuslerp,
+        "multislerp": _multislerp,
+        "karcher": _karcher,
+        "nearswap": nearswap,
+        "ram": ram,
+        "ramplus_tl": ram_plus,
+        "ramplus": ram_plus,
+        "consensus_ta": consensus_ta,
+        "tall_masks": tall_masks,
         "task_arithmetic": _task_arithmetic,
         "ties": _ties,
         "breadcrumbs": _breadcrumbs(elect=False),

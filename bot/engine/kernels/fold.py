@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.consensus import magnitude_sums
+from bot.engine.kernels.elementwise import shared_folder
 from bot.engine.kernels.important import importance_folder
 from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
 from bot.engine.kernels.selected import energy_folder, variance_folder
@@ -15,7 +16,7 @@ from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import thinner
 from bot.methods.reduction import Reduction
 from bot.methods.reductions.chain import Beside, Then
-from bot.methods.reductions.counts import Energy
+from bot.methods.reductions.counts import Energy, SharedAndUnique
 from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import Importance, ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import (
@@ -49,6 +50,8 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
             return variance_folder(reduction)
         case ImportanceQuartiles() | LowBits(values=Importance()):
             return importance_folder(reduction)
+        case SharedAndUnique():
+            return shared_folder(reduction)
         case Energy():
             return energy_folder(reduction)
         case L1Ratio():

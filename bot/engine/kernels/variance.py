@@ -8,8 +8,9 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.magnitudes import settle_high, settle_low, tally, tally_inside
+from bot.engine.kernels.sums import add_products, total
 from bot.engine.kernels.tiles import TILE, load
-from bot.methods.reductions.counts import LANES
+from bot.methods.reductions.lanes import LANES
 
 MAGNITUDE = np.uint32(0x7FFFFFFF)
 _ZERO = np.float32(0)
@@ -185,26 +186,7 @@ def energies(
             spread(deltas, stop - start, work[0], work[1])
             select(work[1], stop - start, threshold, room, deltas)
         for m in range(models):
-            _add_squares(deltas[m, : stop - start], lanes[m])
+            delta = deltas[m, : stop - start]
+            add_products(delta, delta, lanes[m])
     for m in range(models):
-        sums[m] += _halved(lanes[m])
-
-
-@compiled
-def _add_squares(values: Any, lanes: Any) -> None:
-    for start in range(0, values.size, LANES):
-        step = values[start : start + LANES]
-        for k in range(step.size):
-            wide = np.float64(step[k])
-            lanes[k] += wide * wide
-
-
-@compiled
-def _halved(lanes: Any) -> Any:
-    """The sum of the lanes, the upper half added to the lower one until one is left."""
-    held = lanes.size // 2
-    while held:
-        for k in range(held):
-            lanes[k] += lanes[held + k]
-        held //= 2
-    return lanes[0]
+        sums[m] += total(lanes[m])

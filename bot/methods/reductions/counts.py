@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
+from bot.methods.reductions.lanes import lane_sum
 
 Counts = npt.NDArray[np.int64]
 Energies = npt.NDArray[np.float64]
 Values = Callable[[Block], tuple[Array, ...]]
-LANES = 1024
-"""Sums side by side into which the elements of a block are dealt, one after the other."""
 
 
 def active(x: Block, epsilon: float) -> list[Array]:
@@ -56,19 +55,6 @@ class SharedAndUnique:
         return state
 
 
-def _in_lanes(values: Array) -> float:
-    """The sum of float64 values, lane by lane: the same order of additions in any compiler."""
-    flat = values.reshape(-1)
-    lanes = np.zeros(LANES)
-    for start in range(0, flat.size, LANES):
-        step = flat[start : start + LANES]
-        lanes[: step.size] += step
-    while lanes.size > 1:
-        lower, upper = np.split(lanes, 2)
-        lanes = lower + upper
-    return float(lanes[0])
-
-
 @dataclass(frozen=True)
 class Energy:
     """``sum(v ** 2)`` of every row of values. State and statistic: float64 (rows,)."""
@@ -82,7 +68,7 @@ class Energy:
 
     def update(self, state: Energies, block: Block) -> Energies:
         """Add a block's squares."""
-        squares = [_in_lanes(np.square(row, dtype=np.float64)) for row in self.values(block)]
+        squares = [lane_sum(np.square(row, dtype=np.float64)) for row in self.values(block)]
         return state + np.array(squares, np.float64)
 
     def merge(self, left: Energies, right: Energies) -> Energies:
