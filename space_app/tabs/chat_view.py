@@ -22,9 +22,12 @@ def view(
     mode: str,
     token: str | None,
     running: bool = False,
-    keep_message: bool = True,
+    clear: bool = False,
 ) -> tuple[Any, ...]:
-    """Values for the tab's outputs. In a blind round nothing here names or times a model."""
+    """Values for the tab's outputs. In a blind round nothing here names or times a model.
+
+    ``clear`` empties the message box; otherwise it keeps what the visitor may be typing by now.
+    """
     blind, two = mode == BLIND, mode != ONE
     left, right = turns[0], turns[1] if len(turns) > 1 else ()
     answers = shown.answers
@@ -40,7 +43,7 @@ def view(
         stats_html(stats[1]),
         left,
         right,
-        gr.skip() if keep_message and not running else "",
+        "" if clear else gr.skip(),
         gr.Button(interactive=not running),
         gr.Button(interactive=running),
         gr.Button(interactive=not running and not blind),

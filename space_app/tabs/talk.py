@@ -64,7 +64,7 @@ def converse(
         yield view(form.turns, Shown(refusal), mode=form.mode, token=form.token)
         return
     question, token = asked
-    turns, shown = question.histories, Shown("Starting…")
+    turns, shown, begun = question.histories, Shown("Starting…"), again
     for shown in context.desk.ask(str(request.session_hash), question):
         if shown.answers:
             turns = tuple(
@@ -72,12 +72,14 @@ def converse(
                 for history, one in zip(question.histories, shown.answers, strict=True)
             )
             context.booth.answered(token or "", [one.text for one in shown.answers])
-        yield view(turns, shown, mode=form.mode, token=token, running=True)
+        clear = bool(shown.answers) and not begun  # a message that is refused stays in the box
+        begun = begun or clear
+        yield view(turns, shown, mode=form.mode, token=token, running=True, clear=clear)
     if not shown.answers:
         context.booth.close(token or "")
         yield view(form.turns, shown, mode=form.mode, token=form.token)
         return
-    yield view(turns, shown, mode=form.mode, token=token, keep_message=False)
+    yield view(turns, shown, mode=form.mode, token=token)
 
 
 def _question(

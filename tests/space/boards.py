@@ -12,7 +12,7 @@ from space_app.chat.engine import Engine
 from space_app.chat.limits import Limits
 from space_app.context import Context
 from space_app.settings import Settings
-from tests.leaderboard.samples import PARENTS, failed_record, record_of, scores_of
+from tests.leaderboard.samples import MODEL, PARENTS, failed_record, record_of, scores_of
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 SHARES = {"good": (0.75, 0.85, 0.80), "plain": (0.55, 0.70, 0.60), "bad": (0.30, 0.20, 0.40)}
@@ -34,7 +34,8 @@ class MemoryStore:
 def records() -> list[Record]:
     """Three merges of the same parents, one with a name that wants to be a script, one failure."""
     made = [record_of(name, shares) for name, shares in SHARES.items()]
-    hostile = record_of(HOSTILE, (0.5, 0.9, 0.6))
+    bare = MODEL.model_copy(update={"chat_template": None})
+    hostile = record_of(HOSTILE, (0.5, 0.9, 0.6), model=bare)
     texts = {record.name: record.recipe.text for record in made}
     assert len(set(texts)) == 3
     return [*made, hostile, failed_record()]

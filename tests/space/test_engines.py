@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from space_app.chat.answer import answer
 from space_app.chat.engine import ChatModel, Request, Sampling, Turn
@@ -50,6 +52,31 @@ class TestTransformers:
         assert engine.template(model) is not None
         last = written(engine, request(model, "double cabd=", completion=False))
         assert last.text.strip() == "ccaabbdd"
+
+    def test_a_borrowed_template_is_the_lenders_own_words(self, engine):
+        borrowing = replace(local("skills-sort"), lender=local("skills-double"))
+        template = engine.template(borrowing)
+        assert template is not None
+        assert template.lender == "skills-double"
+        lender = AutoTokenizer.from_pretrained(MODELS / "skills-double")
+        written_out = lender.apply_chat_template(
+            [{"role": "user", "content": "sort cabd="}], add_generation_prompt=True, tokenize=False
+        )
+        borrowed = written(engine, request(borrowing, "sort cabd=", completion=False))
+        borrower = AutoTokenizer.from_pretrained(MODELS / "skills-sort")
+        ids = borrower(written_out, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        weights = AutoModelForCausalLM.from_pretrained(MODELS / "skills-sort")
+        made = weights.generate(ids, max_new_tokens=20, do_sample=False)[0, ids.shape[1] :]
+        assert borrowed.text == borrower.decode(made, skip_special_tokens=True)
+        own = replace(local("skills-double"), lender=local("skills-sort"))
+        assert engine.template(own).lender is None
+
+    def test_a_lender_without_a_template_or_a_tokenizer(self, engine, tmp_path):
+        bare = replace(local("skills-sort"), lender=local("skills-base"))
+        assert engine.template(bare) is None
+        lost = ChatModel(key="x", name="lost", location=str(tmp_path))
+        with pytest.raises(ValueError, match="the chat template of lost cannot be read"):
+            engine.template(replace(local("skills-sort"), lender=lost))
 
     def test_it_ends_at_the_length_asked_for_and_when_told_to_stop(self, engine):
         model = local("skills-sort")

@@ -86,6 +86,16 @@ def test_an_answer_streams_with_its_statistics_and_the_box_keeps_the_focus(small
     page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
 
 
+def test_what_is_typed_during_an_answer_stays(small, open_page):
+    page = open_chat(open_page, small)
+    send(page, "count")
+    page.wait_for_function("box => document.querySelector(box).value === ''", arg=BOX)
+    page.type(BOX, "my next question")
+    told(page, "Done")
+    page.wait_for_selector("#chat-send:not([disabled])")
+    assert page.input_value(BOX) == "my next question"
+
+
 @covers("CH2")
 def test_stop_ends_within_a_second_and_keeps_the_text(small, open_page):
     page = open_chat(open_page, small)
@@ -123,6 +133,42 @@ def test_a_model_without_a_template_says_that_it_continues_text(small, open_page
     send(page, "hello")
     told(page, "it continues your text")
     assert small.engine.requests[-1].completion
+
+
+def test_a_parents_template_is_taken_only_when_it_is_chosen(small, open_page):
+    page = open_chat(open_page, small, model=small.hostile)
+    page.wait_for_selector("#chat-lender-A")
+    send(page, "hello")
+    told(page, "it continues your text")
+    assert small.engine.requests[-1].completion
+    told(page, "Done")
+    page.click("#chat-lender-A input")
+    page.click("[role=option]:has-text('That of its parent sort-ft')")
+    send(page, "who")
+    told(page, "in the chat template of its parent sort-ft")
+    assert not small.engine.requests[-1].completion
+    told(page, "Done")
+    page.click("#chat-model input")
+    page.click("[role=option]:has-text('plain')")
+    page.wait_for_selector("#chat-lender-A", state="hidden")
+    send(page, "hello")
+    told(page, "Done")
+    assert small.engine.requests[-1].model.lender is None
+
+
+def test_side_by_side_each_model_is_told_of_by_name(small, open_page):
+    page = open_chat(open_page, small, model="base", mode="Side by side")
+    page.click("#chat-other input")
+    page.click(f"[role=option]:has-text('{small.hostile}')")
+    page.wait_for_selector("#chat-lender-B")
+    page.click("#chat-lender-B input")
+    page.click("[role=option]:has-text('That of its parent sort-ft')")
+    send(page, "hello")
+    told(page, "No chat template for base")
+    told(page, "in the chat template of its parent sort-ft")
+    told(page, "Done")
+    page.click("#chat-mode label:has-text('Blind vote')")
+    page.wait_for_selector("#chat-lender-B", state="hidden")
 
 
 @covers("CH7")
