@@ -15,10 +15,12 @@ from bot.engine.devices import Accelerator, accelerator, default_threads
 from bot.engine.model_statistics import Answers, model_statistics
 from bot.engine.pool import Work, run, window
 from bot.engine.progress import Progress
+from bot.engine.shelf import Shelf
 from bot.engine.tensor_work import Merged, Workshop, copied
 from bot.errors import MergebotError
 from bot.events import Report, silent
 from bot.methods.reduction import Stat
+from bot.plan.budget import KEPT_BYTES
 from bot.plan.model import Plan, TensorJob
 
 CHUNK_GRAINS = 2
@@ -113,9 +115,12 @@ def execute_all(
         progress.start(left)
         fused = sum(job.output.elements for job in left) >= fuse_from
         scratch, turns = Scratch(helper.buffer if helper else aligned), Semaphore(processors)
+        shelf = Shelf(0 if helper else KEPT_BYTES)
         told = progress.advance
         shops = [
-            Workshop(made.sources, made.sink, chunk_grains, told, scratch, fused, turns, helper)
+            Workshop(
+                made.sources, made.sink, chunk_grains, told, scratch, shelf, fused, turns, helper
+            )
             for made in outputs
         ]
         _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)

@@ -160,21 +160,18 @@ class Merged:
         """Statistics in as many passes as they need, then the arithmetic."""
         asked = {name: self.asked[name] for name in self.asked if name not in self.known}
         folding = Folding(asked, self.job.output, len(self.job.models))
-        if not folding.open:
-            yield from self._merged(folding)
-            return
-        room = self.shop.shelf.take(self.inputs.nbytes)
-        kept = replace(self, room=room)
-        while folding.open:
-            yield Wave(
-                (partial(kept.scan, folding, chunk) for chunk in kept.chunks()), folding.fold
-            )
-            folding.end_pass()
-        yield from kept._merged(folding)
+        room = self.shop.shelf.take(self.inputs.nbytes) if folding.open else None
+        yield from replace(self, room=room).passes(folding)
         if room is not None:
             self.shop.shelf.give_back(room)
 
-    def _merged(self, folding: Folding) -> Iterator[Wave]:
+    def passes(self, folding: Folding) -> Iterator[Wave]:
+        """Fold until all is known, then merge."""
+        while folding.open:
+            yield Wave(
+                (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
+            )
+            folding.end_pass()
         output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
         stats = {**self.known, **folding.answers}
         call = partial(self.method.function, **vars(self.arguments), **stats)

@@ -20,6 +20,9 @@ WORKERS = 4
 CHUNK_GRAINS = 4
 """Grains assumed to be read and written together."""
 
+KEPT_BYTES = 320 << 20
+"""Inputs of methods with several passes are kept between these, as long as they take no more."""
+
 
 def budget(
     jobs: Sequence[TensorJob],
@@ -47,6 +50,7 @@ def budget(
         output_bytes=output_bytes,
         download_bytes=sum(specs[key].nbytes for key in fetched),
         peak_memory_bytes=PROCESS_BYTES
+        + _kept_bytes(jobs, specs)
         + max((_working_bytes(job, methods) for job in jobs), default=0),
         seconds=STARTUP_SECONDS + (input_bytes + output_bytes) / throughput,
     )
@@ -62,3 +66,10 @@ def _working_bytes(job: TensorJob, methods: Mapping[str, Method]) -> int:
     chunk = elements if whole else min(elements, CHUNK_GRAINS * unit)
     stored = chunk * job.output.dtype.itemsize * (inputs + 1)
     return (stored + unit * 4 * (inputs + 2)) * (1 if whole else WORKERS)
+
+
+def _kept_bytes(jobs: Sequence[TensorJob], specs: Mapping[tuple[str, str], TensorSpec]) -> int:
+    """The most that inputs kept for a second pass can take; whether there is one is not asked."""
+    merged = (job for job in jobs if job.method is not None)
+    sizes = (sum(specs[slot.source, slot.tensor].nbytes for slot in job.inputs) for job in merged)
+    return min(KEPT_BYTES, sum(sizes))

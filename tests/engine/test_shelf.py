@@ -1,0 +1,65 @@
+"""Inputs of methods with several passes are read once where there is room, and twice elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from bot.checkpoint.memory import MemorySink, MemorySource
+from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.engine.execute import execute
+from bot.engine.shelf import Shelf
+from bot.plan.budget import KEPT_BYTES
+from tests.engine.plans import plan_for
+
+
+class Counted(MemorySource):
+    """Counts the bytes that are read of each tensor."""
+
+    def __init__(self, tensors: dict[TensorSpec, memoryview]) -> None:
+        super().__init__(tensors)
+        self.read: Counter[str] = Counter()
+
+    def read_into(self, name: str, offset: int, out: memoryview) -> None:
+        self.read[name] += out.nbytes
+        super().read_into(name, offset, out)
+
+
+def model(elements: int, seed: int) -> Counted:
+    spec = TensorSpec(name="w", dtype=Dtype.F32, shape=(elements // 1024, 1024))
+    values = np.random.default_rng(seed).standard_normal(elements, np.float32)
+    return Counted({spec: memoryview(values.tobytes())})
+
+
+@pytest.mark.parametrize("method", ["ties", "model_stock", "task_arithmetic"])
+def test_every_byte_is_read_once(method: str) -> None:
+    sources = {name: model(5 << 20, seed) for seed, name in enumerate(("base", "one", "two"))}
+    parameters = {} if method == "model_stock" else {"weight": 0.5}
+    if method == "ties":
+        parameters["density"] = 0.5
+    plan = plan_for(sources, method, parameters, base="base", dtype=Dtype.BF16)
+    execute(plan, sources, MemorySink(), fuse_from=0)
+    for source in sources.values():
+        assert source.read == {"w": 5 << 22}
+
+
+def test_a_shelf_keeps_to_its_limit_and_uses_memory_again() -> None:
+    shelf = Shelf(1000)
+    first, second = shelf.take(600), shelf.take(400)
+    assert first is not None
+    assert second is not None
+    assert shelf.take(1) is None
+    shelf.give_back(second)
+    assert shelf.take(300) is second
+    shelf.give_back(first)
+    shelf.give_back(second)
+    assert shelf.take(1001) is None
+    whole = shelf.take(1000)
+    assert whole is not None
+    assert whole.nbytes == 1000
+
+
+def test_a_tensor_that_is_too_large_is_read_again() -> None:
+    assert Shelf(KEPT_BYTES).take(KEPT_BYTES + 1) is None
