@@ -36,6 +36,7 @@ METHODS: list[tuple[str, dict[str, Any], str | None]] = [
     ("linear", {"weight": (0.2, 0.3, 0.5)}, None),
     ("ties", {"weight": (0.6, 0.5), "density": (0.3, 0.4), "scope": "model"}, "base"),
     ("dare_ties", {"weight": (0.6, 0.5), "density": (0.3, 0.4)}, "base"),
+    ("della", {"weight": (0.6, 0.5), "density": (0.3, 0.4), "rescale": "none"}, "base"),
     ("model_stock", {}, "base"),
 ]
 

@@ -101,6 +101,8 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
 
 _DROPPED_BELOW = np.uint64(1)
 _WORDS = float(1 << 32)
+_NEARLY_ONE = 1 - 1e-6
+"""Above it a probability may be 1 in float32, and its threshold too large for 32 bits."""
 REMEMBERED_ELEMENTS = 1 << 26
 """Tensors up to this size remember their draws: 8 MiB per model."""
 
@@ -139,7 +141,7 @@ def _by_rank(prune: MagPrune) -> Thinner | None:
     """DELLA's drops, as words of 0 (kept) and 1 (dropped)."""
     sums = map(sum, zip(prune.density, prune.epsilon, strict=True))
     highest = max((share for share in sums if share < 1), default=0.0)
-    if min(prune.density) <= 0 or highest * _WORDS >= _WORDS - 1:
+    if min(prune.density) <= 0 or highest > _NEARLY_ONE:
         return None
     models = range(len(prune.density))
 
@@ -160,8 +162,8 @@ def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[
         bits, limit = even_threshold(density)
         dropped[:] = grain.draws.words(model, bits, start, stop, fused_blocks) >= np.uint64(limit)
         return
-    rank = np.arange(grain.width)
+    rank = np.arange(grain.width, dtype=np.float32)  # the definition's dtype, hence its rounding
     chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
-    table = np.rint(chance * _WORDS).astype(np.uint32)
+    table = np.rint(chance.astype(np.float64) * _WORDS).astype(np.uint32)
     words = grain.draws.words(model, 32, start, stop, fused_blocks)
     rank_drops(grain.row(0), grain.row(model + 1), grain.shift, grain.width, table, words, dropped)
