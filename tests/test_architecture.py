@@ -128,14 +128,22 @@ def test_threads_start_in_few_rooms() -> None:
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_light_modules_load_no_torch(module: str) -> None:
-    code = (
-        f"import sys, {module}; "
-        "print([name for name in ('torch', 'transformers', 'lm_eval') if name in sys.modules])"
-    )
+    assert not loaded_by(module) & {"torch", "transformers", "lm_eval"}
+
+
+def test_a_merge_loads_what_it_needs() -> None:
+    """Each of these would be a tenth of a second or more before the first byte is read."""
+    loaded = loaded_by("bot.cli.merge, bot.runner.merging, bot.engine.kernels.combine")
+    assert "numba" in loaded
+    assert not loaded & {"torch", "scipy.linalg", "pyarrow", "huggingface_hub", "bot.evaluation"}
+
+
+def loaded_by(modules: str) -> set[str]:
+    code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return set(done.stdout.split())
 
 
 def test_files_and_functions_stay_small() -> None:

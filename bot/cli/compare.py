@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from bot.cli.options import evaluation_options, load_suites, workspace_option
+from bot.cli.options import evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
+from bot.cli.suites import load_suites
 from bot.errors import UsageError
 from bot.evaluation.evaluate import Model
 from bot.runner.standalone import compare as compare_models

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from bot.cli.options import load_suites
 from bot.cli.output import Output, output_options
 from bot.cli.run import outcome_data
+from bot.cli.suites import load_suites
 from bot.errors import EnvironmentMissingError
 from bot.evaluation.catalogue import SEARCH_PATH
 from bot.recipe.load import load_recipe

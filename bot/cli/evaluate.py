@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bot.cli.options import evaluation_options, load_suites, workspace_option
+from bot.cli.options import evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
+from bot.cli.suites import load_suites
 from bot.runner.standalone import evaluate as evaluate_models
 from bot.runner.standalone import open_model
 from bot.runner.workspace import Workspace

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 import click
 
-from bot.evaluation.catalogue import Suite, suite
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -106,13 +104,3 @@ datasets_option = click.option(
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Frozen copies of the suites' datasets; nothing is fetched.",
 )
-
-
-def load_suites(names: tuple[str, ...], frozen: Path | None = None) -> tuple[Suite, ...]:
-    """The suites of these names, each once.
-
-    Raises:
-        EvaluationError: there is no suite of that name.
-    """
-    found = tuple(suite(name) for name in dict.fromkeys(names))
-    return tuple(one.with_frozen(frozen) for one in found) if frozen else found

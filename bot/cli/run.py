@@ -14,12 +14,12 @@ from bot.cli.options import (
     batch_size_option,
     datasets_option,
     engine_options,
-    load_suites,
     suite_option,
     workspace_option,
 )
 from bot.cli.output import Output, output_options
 from bot.cli.publish import announced_data, announced_text, make_operator, operator_options
+from bot.cli.suites import load_suites
 from bot.errors import UsageError
 from bot.events import Report
 from bot.recipe.model import Recipe

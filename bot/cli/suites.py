@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from bot.cli.output import Output, output_options
+from bot.evaluation.catalogue import Suite
 from bot.evaluation.catalogue import suite as load_suite
 from bot.evaluation.catalogue import suites as all_suites
 
@@ -45,3 +48,13 @@ def suites(out: Output, name: str | None) -> None:
     note = f"\nreads from the Hub: {fetched}" if fetched else "\nreads local files only"
     digest = {"digest": one.digest} if not fetched else {}
     out.result({**one.data.model_dump(mode="json"), **digest}, [settings, "", table, note])
+
+
+def load_suites(names: tuple[str, ...], frozen: Path | None = None) -> tuple[Suite, ...]:
+    """The suites of these names, each once.
+
+    Raises:
+        EvaluationError: there is no suite of that name.
+    """
+    found = tuple(load_suite(name) for name in dict.fromkeys(names))
+    return tuple(one.with_frozen(frozen) for one in found) if frozen else found

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from numba import njit
+
+@contextmanager
+def _absent(module: str) -> Iterator[None]:
+    """Let a module that is not loaded look as if it were not installed."""
+    modules = cast("dict[str, Any]", sys.modules)
+    hidden = module not in modules
+    if hidden:
+        modules[module] = None
+    try:
+        yield
+    finally:
+        if hidden:
+            del modules[module]
+
+
+with _absent("scipy.linalg.cython_blas"):
+    # Numba looks for a BLAS, which takes longer to load than all kernels; none of them wants one.
+    import numba.np.arraymath  # noqa: F401
+    from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
