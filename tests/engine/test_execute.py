@@ -38,6 +38,15 @@ METHODS: list[tuple[str, dict[str, Any], str | None]] = [
     ("dare_ties", {"weight": (0.6, 0.5), "density": (0.3, 0.4)}, "base"),
     ("della", {"weight": (0.6, 0.5), "density": (0.3, 0.4), "rescale": "none"}, "base"),
     ("model_stock", {}, "base"),
+    ("sce", {"select_topk": 0.4}, "base"),
+    ("ramplus", {}, "base"),
+    ("consensus_ta", {}, "base"),
+    ("multislerp", {"weight": (0.6, 0.5)}, "base"),
+    ("karcher", {}, None),
+]
+TWO: list[tuple[str, dict[str, Any], str | None]] = [
+    ("arcee_fusion", {}, "base"),
+    ("nearswap", {"t": 0.05}, "base"),
 ]
 
 
@@ -53,10 +62,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FolderSource]
     return {name: write_model(home / name, model | counts) for name, model in models.items()}
 
 
-@pytest.mark.parametrize(("method", "parameters", "base"), METHODS)
+@pytest.mark.parametrize(("method", "parameters", "base"), METHODS + TWO)
 def test_threads_chunks_and_kernels_do_not_matter(
     sources: dict[str, FolderSource], method: str, parameters: dict[str, Any], base: str | None
 ) -> None:
+    if method in {name for name, _, _ in TWO}:
+        sources = {name: sources[name] for name in ("base", "one")}
     plan = plan_for(sources, method, parameters, base=base, seed=3)
     digests = {
         execute(
@@ -99,7 +110,7 @@ def test_bytes_and_tensors_are_reported(sources: dict[str, FolderSource]) -> Non
     assert {event.item for event in events if event.kind == "advance"} >= {"big", "small"}
 
 
-@pytest.mark.parametrize("method", ["linear", "ties", None])
+@pytest.mark.parametrize("method", ["linear", "ties", "sce", "arcee_fusion", None])
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 @pytest.mark.parametrize("fuse_from", [0, 1 << 60])
 def test_a_parents_nan_is_traced_to_the_parent(
@@ -113,7 +124,7 @@ def test_a_parents_nan_is_traced_to_the_parent(
         sources[name] = write_model(tmp_path / name, tensors)
     given = {"bad": sources["bad"]} if method is None else sources
     parameters = {"weight": 1.0, "density": 0.5}
-    plan = plan_for(given, method, parameters, base="good" if method == "ties" else None)
+    plan = plan_for(given, method, parameters, base=None if method in {"linear", None} else "good")
     file = re.escape(str(tmp_path / "bad" / "model.safetensors"))
     told = rf"bad: tensor 'broken' holds a NaN or an infinity at element 217 of {file}"
     with pytest.raises(NonFiniteError, match=told):

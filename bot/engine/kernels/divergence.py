@@ -210,18 +210,17 @@ def take_over(
 
     ``edge`` is float32, ``out`` uint16 or uint32 (elements,) and ``out_shift`` as ``shift``.
     """
-    bits, merged = np.empty((3, TILE), np.uint32), np.empty(TILE, np.uint32)
-    weight = bits[2].view(np.float32)
+    bits, merged = np.empty((2, TILE), np.uint32), np.empty(TILE, np.uint32)
+    above, below, weight = bits[0], bits[1], np.empty(TILE, np.uint32)
     finite = True
     for row in range(rows.size):
         for start in range(row * width, (row + 1) * width, TILE):
             stop = min(start + TILE, (row + 1) * width)
-            count = stop - start
-            finite &= load(model[start:stop], shift, bits[0])
-            finite &= load(base[start:stop], shift, bits[1])
-            bits[2] = bits[0]
-            _importance(bits[2, :count], bits[1, :count], rows[row])
-            _choose(weight[:count], edge, bits[0], bits[1], merged)
+            finite &= load(model[start:stop], shift, above)
+            finite &= load(base[start:stop], shift, below)
+            load(model[start:stop], shift, weight)
+            _importance(weight[: stop - start], below[: stop - start], rows[row])
+            _choose(weight.view(np.float32)[: stop - start], edge, above, below, merged)
             finite &= store(merged, out_shift, out[start:stop])
     return finite
 

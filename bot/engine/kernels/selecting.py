@@ -8,9 +8,11 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.tiles import TILE, store
-from bot.engine.kernels.variance import load_deltas, select, spread
+from bot.engine.kernels.variance import load_deltas, select, spread, sum_up
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_NOTHING = np.float32(-0.0)
+"""What a sum begins with: added to it, every number stays what it is, -0 too."""
 
 
 @compiled
@@ -51,17 +53,15 @@ def selected_mean(
 def _agree(deltas: Any, count: int, share: Any, total: Any, work: Any) -> None:
     """The mean of the deltas whose sign is that of their sum, into ``total``."""
     mixed, weights = work[0], work[1]
-    for m in range(share.size):
-        delta = deltas[m]
-        for j in range(count):
-            total[j] = delta[j] if m == 0 else total[j] + delta[j]
+    sum_up(deltas, count, total)
+    for j in range(count):
+        mixed[j] = _NOTHING
+        weights[j] = _ZERO
     for m in range(share.size):
         delta, weight = deltas[m], share[m]
         for j in range(count):
             agrees = (delta[j] if total[j] >= _ZERO else -delta[j]) > _ZERO
-            part = delta[j] * weight if agrees else _ZERO
-            taken = weight if agrees else _ZERO
-            mixed[j] = part if m == 0 else mixed[j] + part
-            weights[j] = taken if m == 0 else weights[j] + taken
+            mixed[j] += delta[j] * weight if agrees else _ZERO
+            weights[j] += weight if agrees else _ZERO
     for j in range(count):
         total[j] = mixed[j] / (_ONE if weights[j] == _ZERO else weights[j])

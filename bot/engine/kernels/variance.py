@@ -39,7 +39,7 @@ def load_deltas(
 def spread(deltas: Any, count: int, mean: Any, variance: Any) -> None:
     """The population variance of a tile's deltas at every element, float32."""
     models = deltas.shape[0]
-    _total(deltas, count, mean)
+    sum_up(deltas, count, mean)
     _divide(mean, count, models)
     for j in range(count):
         variance[j] = _ZERO
@@ -52,7 +52,8 @@ def spread(deltas: Any, count: int, mean: Any, variance: Any) -> None:
 
 
 @compiled
-def _total(deltas: Any, count: int, total: Any) -> None:
+def sum_up(deltas: Any, count: int, total: Any) -> None:
+    """The sum of a tile's deltas, in their order."""
     first = deltas[0]
     for j in range(count):
         total[j] = first[j]
