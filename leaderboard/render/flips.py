@@ -2,59 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from leaderboard.flips import Flips, Item
+from leaderboard.flips import Flips, Item, Words
 from leaderboard.render.escape import html
 from leaderboard.render.pieces import plain_table
 from leaderboard.texts import shortened
 from leaderboard.versus import Versus
-from leaderboard.wording import MISSING
+from leaderboard.wording import MISSING, count_of
 
 MOST_SHOWN = 160
 RIGHT, WRONG = "✓", "✗"
 
 
 def flips_html(pair: Versus, titles: Mapping[str, str]) -> str:
-    """How many flips each task has, and examples in words where their texts are known."""
+    """How many flips each task has, and the first of them in words where their texts are known."""
     if not pair.flips:
         return ""
     named = [(titles.get(task, task), found) for task, found in pair.flips.items()]
-    counts = [[html(title), *_counts(found)] for title, found in named]
-    table = plain_table("Items only one of them gets right", ["Task", "Flips", "Items"], counts)
+    counts = [[html(title), f"+{found.gained:,} / −{found.lost:,}"] for title, found in named]
+    headings = ["Task", "Flips"]
+    if not any(found.in_words for _, found in named):
+        headings.append("First items")
+        for row, (_, found) in zip(counts, named, strict=True):
+            row.append(_numbers(found))
+    table = plain_table("Items only one of them gets right", headings, counts)
     return table + "".join(_examples(pair, title, found) for title, found in named)
 
 
-def _counts(flips: Flips) -> Iterator[str]:
-    yield f"+{flips.gained:,} / −{flips.lost:,}"
-    yield f"gained {_numbers(flips.gained_items)} · lost {_numbers(flips.lost_items)}"
-
-
-def _numbers(items: Sequence[Item]) -> str:
-    return ", ".join(str(item.number) for item in items) or MISSING
+def _numbers(flips: Flips) -> str:
+    kinds = (flips.gained_items, flips.lost_items)
+    gained, lost = (", ".join(str(item.number) for item in kind) or MISSING for kind in kinds)
+    return f"gained {gained} · lost {lost}"
 
 
 def _examples(pair: Versus, title: str, flips: Flips) -> str:
     if not flips.in_words:
         return ""
-    rows = [_row(item, gained=True) for item in flips.gained_items]
-    rows += [_row(item, gained=False) for item in flips.lost_items]
-    headings = ["Item", "Question", "Expected", pair.row.name, pair.baseline.name]
+    rows = [
+        _row(item, words, gained=gained)
+        for items, gained in ((flips.gained_items, True), (flips.lost_items, False))
+        for item in items
+        if (words := item.words)
+    ]
+    headings = ["Item", "Expected", pair.row.name, pair.baseline.name]
     table = plain_table(f"{title}: the first items of each kind", headings, rows, numeric=False)
-    summary = f"{title}: {len(rows)} of {flips.gained + flips.lost:,} flips in words"
+    summary = f"{title}: {len(rows)} of {count_of(flips.gained + flips.lost, 'flip')}"
     return f"<details><summary>{html(summary)}</summary>{table}</details>"
 
 
-def _row(item: Item, *, gained: bool) -> list[str]:
-    if item.words is None:
-        return [str(item.number), *[MISSING] * 4]
+def _row(item: Item, words: Words, *, gained: bool) -> list[str]:
     ours, theirs = (RIGHT, WRONG) if gained else (WRONG, RIGHT)
     return [
-        str(item.number),
-        _text(item.words.question),
-        _text(item.words.expected),
-        _answer(ours, item.words.ours),
-        _answer(theirs, item.words.theirs),
+        f'<span class="mb-muted">#{item.number}</span> {_text(words.question)}',
+        _text(words.expected),
+        _answer(ours, words.ours),
+        _answer(theirs, words.theirs),
     ]
 
 

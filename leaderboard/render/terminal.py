@@ -53,7 +53,7 @@ def notes_line(board: Board) -> str:
     """How to read ranks and the correction, in one line."""
     return (
         "A rank is the range that 95 % confidence leaves open. ✓ marks claims that hold after"
-        f" correction for all {count_of(board.claims, 'headline claim')} (Holm)."
+        f" correction for {count_of(board.claims, 'headline claim')} (Holm)."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from leaderboard.scores import TaskScores
 from leaderboard.statistics.compare import compare_models
 from leaderboard.statistics.headline import headline
 from leaderboard.statistics.intervals import task_score
+from leaderboard.texts import Texts
 
 TASKS = ("reverse", "sort", "shift")
 SETTINGS = Settings(
@@ -66,6 +68,26 @@ def scores_of(shares: Sequence[float], *, n: int = 200, seed: int = 0) -> dict[s
         )
         for task, share in zip(TASKS, shares, strict=True)
     }
+
+
+HOSTILE_TEXTS = (
+    "<img src=x onerror=window.hacked=1>",
+    "](javascript:alert(1)) **bold** `code`",
+    "\u202eright to left\u202c and \u200bhidden שלום <b>عربى</b>",
+    "line\n\n\nafter line",
+    "w" * 400,
+)
+
+
+def in_words(scores: TaskScores, answer: str = "said", **texts: Sequence[str]) -> TaskScores:
+    """The scores with texts: by default words that name the item's place."""
+    places = range(len(scores))
+    columns = {
+        "questions": tuple(f"question {place}" for place in places),
+        "expected": tuple(f"expected {place}" for place in places),
+        "answers": tuple(f"{answer} {place}" for place in places),
+    }
+    return replace(scores, texts=Texts(**(columns | texts)))
 
 
 def suite_of(

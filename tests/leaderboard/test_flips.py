@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,29 +9,11 @@ from leaderboard.flips import EXAMPLES, flipped_items
 from leaderboard.ranking import build_board
 from leaderboard.render.compare import compare_html
 from leaderboard.render.flips import MOST_SHOWN
-from leaderboard.texts import Texts
+from leaderboard.texts import TEXT_COLUMNS
 from leaderboard.versus import against, chosen_rows
 from tests.leaderboard.markup import accessibility_faults, parse
-from tests.leaderboard.samples import record_of, scores_of
+from tests.leaderboard.samples import HOSTILE_TEXTS, in_words, record_of, scores_of
 from tests.leaderboard.test_scores import task
-
-HOSTILE = (
-    "<img src=x onerror=window.hacked=1>",
-    "](javascript:alert(1)) **bold** `code`",
-    "\u202eright to left\u202c and \u200bhidden שלום <b>عربى</b>",
-    "line\n\n\nafter line",
-    "w" * 400,
-)
-
-
-def with_texts(scores, answer: str = "said", **texts):
-    items = range(len(scores))
-    columns = {
-        "questions": tuple(f"question {n}" for n in items),
-        "expected": tuple(f"expected {n}" for n in items),
-        "answers": tuple(f"{answer} {n}" for n in items),
-    }
-    return replace(scores, texts=Texts(**(columns | texts)))
 
 
 def page_of(ours, theirs) -> str:
@@ -44,8 +24,8 @@ def page_of(ours, theirs) -> str:
 
 
 def test_words_belong_to_their_item_in_whatever_order_the_items_are():
-    ours = with_texts(task([1, 1, 0, 1], ids=(3, 1, 2, 0)), "ours")
-    theirs = with_texts(task([0, 0, 1, 1], ids=(0, 1, 2, 3)), "theirs")
+    ours = in_words(task([1, 1, 0, 1], ids=(3, 1, 2, 0)), "ours")
+    theirs = in_words(task([0, 0, 1, 1], ids=(0, 1, 2, 3)), "theirs")
     found = flipped_items(ours, theirs)
     assert [item.number for item in found.gained_items] == [0, 1]
     words = found.gained_items[0].words
@@ -59,9 +39,9 @@ def test_words_belong_to_their_item_in_whatever_order_the_items_are():
 def test_without_both_texts_there_are_numbers_only(without):
     ours, theirs = task([1, 0, 1]), task([0, 1, 1])
     if without == "ours":
-        theirs = with_texts(theirs)
+        theirs = in_words(theirs)
     if without == "theirs":
-        ours = with_texts(ours)
+        ours = in_words(ours)
     found = flipped_items(ours, theirs)
     assert not found.in_words
     page = page_of(ours, theirs)
@@ -70,21 +50,22 @@ def test_without_both_texts_there_are_numbers_only(without):
 
 
 def test_examples_show_question_answer_and_who_was_right():
-    page = page_of(with_texts(task([1, 0, 1]), "good"), with_texts(task([0, 1, 1]), "fair"))
+    page = page_of(in_words(task([1, 0, 1]), "good"), in_words(task([0, 1, 1]), "fair"))
     assert accessibility_faults(page) == []
     (table,) = parse(page).all("details")
-    assert table.all("summary")[0].words == "Sort: 2 of 2 flips in words"
+    assert table.all("summary")[0].words == "Sort: 2 of 2 flips"
     rows = [[cell.words for cell in row.children] for row in table.all("tr")]
     assert rows == [
-        ["Item", "Question", "Expected", "good", "fair"],
-        ["0", "question 0", "expected 0", "✓right: good 0", "✗wrong: fair 0"],
-        ["1", "question 1", "expected 1", "✗wrong: good 1", "✓right: fair 1"],
+        ["Item", "Expected", "good", "fair"],
+        ["#0 question 0", "expected 0", "✓right: good 0", "✗wrong: fair 0"],
+        ["#1 question 1", "expected 1", "✗wrong: good 1", "✓right: fair 1"],
     ]
 
 
 def test_strangers_texts_are_escaped_short_and_on_one_line():
-    answers = with_texts(task([1] * 5), questions=HOSTILE, expected=HOSTILE, answers=HOSTILE)
-    page = page_of(answers, with_texts(task([0] * 5), answers=HOSTILE))
+    texts = dict.fromkeys(TEXT_COLUMNS, HOSTILE_TEXTS)
+    answers = in_words(task([1] * 5), **texts)
+    page = page_of(answers, in_words(task([0] * 5), answers=HOSTILE_TEXTS))
     assert accessibility_faults(page) == []
     tree = parse(page)
     assert not list(tree.all("img"))
@@ -92,32 +73,32 @@ def test_strangers_texts_are_escaped_short_and_on_one_line():
     assert "\u202e" not in page
     assert "\u200b" not in page
     shown = [node.words for node in tree.all("bdi")]
-    assert HOSTILE[0] in shown
+    assert HOSTILE_TEXTS[0] in shown
     assert max(len(text) for text in shown) <= MOST_SHOWN
     assert any("…" in text for text in shown)
 
 
 def test_no_flips_and_thousands_of_flips_stay_small():
-    same = with_texts(task([1, 0, 1]))
+    same = in_words(task([1, 0, 1]))
     quiet = page_of(same, same)
     assert "+0 / −0" in quiet
-    assert "gained — · lost —" in quiet
+    assert "gained — · lost —" in page_of(task([1, 0]), task([1, 0]))
     assert "<details>" not in quiet
     n = 6_000
     ours, theirs = np.arange(n) % 2, 1 - np.arange(n) % 2
-    loud = page_of(with_texts(task(ours)), with_texts(task(theirs)))
+    loud = page_of(in_words(task(ours)), in_words(task(theirs)))
     assert "+3,000 / −3,000" in loud
-    assert f"{2 * EXAMPLES} of 6,000 flips in words" in loud
+    assert f"{2 * EXAMPLES} of 6,000 flips" in loud
     assert len(loud) < len(quiet) + 8_000
 
 
 def test_an_empty_answer_is_a_dash():
-    silent = with_texts(task([0]), answers=("",))
-    assert "wrong:</span> —" in page_of(silent, with_texts(task([1])))
+    silent = in_words(task([0]), answers=("",))
+    assert "wrong:</span> —" in page_of(silent, in_words(task([1])))
 
 
 def test_scores_alone_compare_as_before():
     ours, theirs = scores_of((0.5, 0.5, 0.5)), scores_of((0.4, 0.6, 0.5))
     plain = flipped_items(ours["reverse"], theirs["reverse"])
-    told = flipped_items(with_texts(ours["reverse"]), with_texts(theirs["reverse"]))
+    told = flipped_items(in_words(ours["reverse"]), in_words(theirs["reverse"]))
     assert (plain.gained, plain.lost) == (told.gained, told.lost)

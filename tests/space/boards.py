@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 from bot.runner.live_merge import LiveMerge
 from leaderboard.schema import Record
 from leaderboard.store import Loaded
+from leaderboard.texts import TEXT_COLUMNS
 from space_app.chat.engine import Engine
 from space_app.chat.limits import Limits
 from space_app.context import Context
 from space_app.settings import Settings
-from tests.leaderboard.samples import MODEL, PARENTS, failed_record, record_of, scores_of
+from tests.leaderboard.samples import (
+    HOSTILE_TEXTS,
+    MODEL,
+    PARENTS,
+    failed_record,
+    in_words,
+    record_of,
+    scores_of,
+)
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 SHARES = {"good": (0.75, 0.85, 0.80), "plain": (0.55, 0.70, 0.60), "bad": (0.30, 0.20, 0.40)}
@@ -42,9 +52,12 @@ def records() -> list[Record]:
 
 
 def samples(_suite: str, key: str):
-    """Scores by item of the merges and parents of `records`, except for one."""
+    """Scores by item of the merges and parents of `records`, except for one; texts are hostile."""
     shares = {f"digest-{name}": found for name, found in SHARES.items()} | dict(PARENTS)
-    return scores_of(shares[key]) if key in shares else None
+    if key not in shares:
+        return None
+    texts = {name: tuple(islice(cycle(HOSTILE_TEXTS), 200)) for name in TEXT_COLUMNS}
+    return {task: in_words(found, **texts) for task, found in scores_of(shares[key]).items()}
 
 
 def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: object) -> Settings:

@@ -20,8 +20,7 @@ from space_app.hosted import settings_from
 from space_app.live_board import LiveBoard
 from tests.hub.prepared import hub_at
 from tests.hub_server import Endpoint, HubServer, serve
-from tests.leaderboard.samples import PARENTS, record_of
-from tests.leaderboard.test_flips import with_texts
+from tests.leaderboard.samples import PARENTS, in_words, record_of
 from tests.space.boards import SHARES, samples
 
 PARENT = next(name for name in PARENTS if name != "base")
@@ -38,7 +37,7 @@ def items_of(record: Record, folder: Path) -> dict[str, bytes]:
     names = {record.model_digest: record.name} | {one.key: one.name for one in record.parents}
     found = {}
     for key, name in names.items():
-        scores = {task: with_texts(one, name) for task, one in samples("", key).items()}
+        scores = {task: in_words(one, name) for task, one in samples("", key).items()}
         save_scores(scores, folder / "draft.parquet")
         found[sample_file("skills", name, key)] = (folder / "draft.parquet").read_bytes()
     return found

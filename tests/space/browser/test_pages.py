@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from leaderboard.render.data import model_id
 from leaderboard.wording import signed
+from tests.leaderboard.samples import HOSTILE_TEXTS
 from tests.space.covering import covers
 
 pytestmark = pytest.mark.browser
@@ -69,6 +71,26 @@ def test_a_comparison_lives_in_its_address_and_swaps(small, open_page):
     page.click("#compare-page [data-copy]")
     page.wait_for_function("document.querySelector('[data-copy]').innerText === 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()").startswith("| Task | good | base |")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_hostile_items_are_read_in_words_and_run_nothing(small, open_page, width):
+    query = address(small, "base", "good")
+    page = open_page(f"{small.url}?tab=compare&{query}", width=width)
+    page.wait_for_selector("#compare-page details")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    shown = page.inner_text("#compare-page")
+    assert HOSTILE_TEXTS[0] in shown
+    assert HOSTILE_TEXTS[1] in shown
+    assert page.locator("#compare-page img").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_no_item_is_sent_before_somebody_compares(small):
+    first = [httpx.get(small.url + path).text for path in ("", "board/data", "board/extra")]
+    assert "good" in first[0]
+    assert not [text for text in first if "javascript:alert(1)" in text or "after line" in text]
 
 
 @covers("SB2", "SB5")
