@@ -110,7 +110,8 @@ class _File:
             message = f"cannot read {path}: {error.strerror}"
             raise CheckpointError(message, hint="is the checkpoint complete?") from error
         weakref.finalize(self, os.close, self._fd)
-        self.size = os.fstat(self._fd).st_size
+        facts = os.fstat(self._fd)
+        self.size, self._changed = facts.st_size, facts.st_mtime_ns
 
     def extents(self) -> Mapping[str, Extent]:
         """The tensors of this file."""
@@ -122,7 +123,12 @@ class _File:
         return parse_header(bytes(raw), self.size, str(self.path))
 
     def read_into(self, position: int, out: memoryview, tensor: str = "") -> None:
-        """Fill ``out`` from ``position`` on."""
+        """Fill ``out`` from ``position`` on.
+
+        Raises:
+            CheckpointError: the file ends early, cannot be read, or was written to since it was
+                opened: what was read before and after would not belong together.
+        """
         out = out.cast("B")
         while out.nbytes:
             try:
@@ -135,6 +141,9 @@ class _File:
                 raise CheckpointError(message, hint="the file was cut; download it again")
             out = out[count:]
             position += count
+        if os.fstat(self._fd).st_mtime_ns != self._changed:
+            message = f"{self._subject(tensor)} was changed while it was being read"
+            raise CheckpointError(message, hint="let whatever writes it finish, then start again")
 
     def _subject(self, tensor: str) -> str:
         return f"{self.path}: tensor {tensor!r}" if tensor else str(self.path)

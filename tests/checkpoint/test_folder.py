@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from bot.checkpoint.digest import tensor_digest
 from bot.checkpoint.folder import MAX_SIDE_FILE_BYTES, FolderSource
 from bot.checkpoint.tensor import Dtype
 from bot.errors import CheckpointError
@@ -119,6 +121,27 @@ def test_an_index_that_names_a_missing_shard_or_tensor(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": {"a": "2.safetensors"}}))
     with pytest.raises(CheckpointError, match=r"cannot read .*2\.safetensors"):
         FolderSource(tmp_path)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    source = write_model(tmp_path, random_tensors(1, SHAPES))
+    name, spec = next(iter(source.tensors().items()))
+    out = memoryview(bytearray(spec.nbytes))
+    source.read_into(name, 0, out)
+    file = tmp_path / "model.safetensors"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    with pytest.raises(CheckpointError, match=rf"model.safetensors: tensor {name!r} was changed"):
+        source.read_into(name, 0, out)
+
+
+def test_a_file_that_is_replaced_is_read_on_as_it_was(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "a", random_tensors(1, SHAPES))
+    spec = next(iter(source.tensors().values()))
+    before = tensor_digest(source, spec)
+    other = write_model(tmp_path / "b", random_tensors(2, SHAPES))
+    (other.path / "model.safetensors").replace(source.path / "model.safetensors")
+    assert tensor_digest(source, spec) == before
+    assert tensor_digest(FolderSource(source.path), spec) != before
 
 
 def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
