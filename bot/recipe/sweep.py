@@ -117,6 +117,11 @@ def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
     items: Sequence[Node] = values.items if isinstance(values, ListNode) else ()
     if not items:
         problems.add(values, "a sweep needs a list of values", "write {sweep: [0.3, 0.5]}")
+    for number, item in enumerate(items):
+        if next(_find(item, "", inside=True), None):
+            problems.add(item, "a sweep inside a sweep", "list all values in one sweep")
+        elif plain(item) in map(plain, items[:number]):
+            problems.add(item, "a value that this sweep has already", "list each value once")
     for key, (place, _) in node.entries.items():
         if key != KEY:
             problems.add(

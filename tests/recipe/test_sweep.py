@@ -96,6 +96,21 @@ def test_nothing_to_sweep_over(sweep: str) -> None:
     assert failing(SWEEP.replace("{sweep: [0.3, 0.5, 0.7]}", sweep)) == [(7, 34)]
 
 
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ("[{sweep: [0.1, 0.2]}, 0.5]", "a sweep inside a sweep"),
+        ("[[0.1, {sweep: [0.1]}], 0.5]", "a sweep inside a sweep"),
+        ("[0.5, 0.3, 0.5]", "already"),
+        ("[[0.1, 1], 0.3, [0.1, 1]]", "already"),
+    ],
+)
+def test_each_variant_is_another_one(sweep: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        variants(SWEEP.replace("[0.3, 0.5, 0.7]", sweep))
+    assert len(caught.value.problems()) == 1
+
+
 def test_a_sweep_stands_alone() -> None:
     text = SWEEP.replace("{sweep: [0.3, 0.5, 0.7]}", "{sweep: [0.3], filter: x}")
     assert failing(text) == [(7, 41)]
