@@ -31,7 +31,7 @@ class Shape:
 
 
 SHAPES = {
-    "start-up": Shape(64, 128, 1, 2, 2, 256),
+    "start-up": Shape(1024, 1536, 1, 8, 8, 256),  # just large enough for compiled kernels
     "20M": Shape(384, 1024, 8, 6, 2, 8000),
     "100M": Shape(768, 2048, 12, 12, 4, 16000),
     "1.1B": Shape(2048, 5632, 22, 32, 4, 32000),

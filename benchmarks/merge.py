@@ -31,7 +31,7 @@ HEADER = (
 
 @dataclass(frozen=True, kw_only=True)
 class MergeRow:
-    """One method at one size; ``start_up`` is the same recipe over a model of one tiny layer."""
+    """One method at one size; ``start_up`` is the same recipe over one small layer."""
 
     ours: Best
     theirs: Best | None
@@ -50,7 +50,7 @@ class MergeRow:
 
     @property
     def over_floor_started(self) -> float:
-        """The same without the seconds that a tiny merge takes."""
+        """The same without the seconds that a merge of next to nothing takes."""
         return max(self.ours.seconds - self.start_up, 0.0) / self.floor
 
 
@@ -84,7 +84,7 @@ def measure(
 
 
 def start_up(report: Report, data: Path, repeats: int, patience: float) -> None:
-    """What the two tools take for a linear merge of a model of one tiny layer."""
+    """What the two tools take for a linear merge of one small layer."""
     folder = build(data, "start-up")
     found = take_turns(tools(CASES["linear"], folder, True), folder / "out", repeats, patience)
     for tool, best in found.items():
@@ -106,7 +106,7 @@ def draw(report: Report) -> Iterator[str]:
     started = report.rows("start-up", Best)
     if started:
         each = ", ".join(f"{tool} {best.seconds:.2f} s" for tool, best in started.items())
-        yield from (f"Start-up (a linear merge of one tiny layer): {each}.", "")
+        yield from (f"Start-up (a linear merge of one small layer, 9M parameters): {each}.", "")
 
 
 def _drawn(report: Report, size: str, device: str) -> Iterator[str]:
