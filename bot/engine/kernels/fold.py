@@ -19,17 +19,9 @@ from bot.methods.reductions.chain import Beside, Then
 from bot.methods.reductions.counts import Energy, SharedAndUnique
 from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import Importance, ImportanceQuartiles
-from bot.methods.reductions.kth_magnitude import (
-    BINS,
-    KthMagnitude,
-    LowBits,
-    Place,
-    Singles,
-    Tally,
-    TiesBefore,
-    deltas,
-)
+from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
 from bot.methods.reductions.l1_ratio import L1Ratio
+from bot.methods.reductions.tally import BINS, Singles, Tally
 from bot.methods.select import variance
 
 

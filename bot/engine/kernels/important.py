@@ -16,7 +16,8 @@ from bot.methods.reductions.importance import (
     Rows,
     Seen,
 )
-from bot.methods.reductions.kth_magnitude import BINS, LowBits, Place, Tally
+from bot.methods.reductions.kth_magnitude import LowBits, Place
+from bot.methods.reductions.tally import BINS, Tally
 
 
 def importance_folder(reduction: ImportanceQuartiles | LowBits) -> Folder:

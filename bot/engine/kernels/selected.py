@@ -11,16 +11,8 @@ from bot.engine.kernels.selecting import selected_mean
 from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
 from bot.engine.kernels.variance import energies, variance_equal, variance_high, variance_low
 from bot.methods.reductions.counts import Energies, Energy
-from bot.methods.reductions.kth_magnitude import (
-    BINS,
-    Cut,
-    KthMagnitude,
-    LowBits,
-    Place,
-    Singles,
-    Tally,
-    TiesBefore,
-)
+from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, LowBits, Place, TiesBefore
+from bot.methods.reductions.tally import BINS, Singles, Tally
 from bot.methods.select import Selected, Selection, shares
 
 _UNLIMITED = np.iinfo(np.int64).max

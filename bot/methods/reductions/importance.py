@@ -13,8 +13,9 @@ from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
 from bot.methods.divergence import divergences
 from bot.methods.reductions.chain import Beside
-from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Tally, Target
+from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target
 from bot.methods.reductions.kth_magnitude import Values as Ranked
+from bot.methods.reductions.tally import Tally
 
 Rows = npt.NDArray[np.float32]
 

@@ -1,0 +1,142 @@
+"""Kernels fold a grain into the very state that the plain reduction gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.engine.kernels.fold import folder
+from bot.engine.kernels.stored import StoredGrain
+from bot.engine.masks import PhiloxDraws
+from bot.methods.block import Block, Span
+from bot.methods.reduction import Reduction
+from bot.methods.reductions.counts import Energy, SharedAndUnique
+from bot.methods.reductions.importance import ImportanceQuartiles
+from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target, TiesBefore, deltas
+from bot.methods.select import Selected, variance
+
+LEVELS = 9  # so few values that magnitudes and variances tie
+
+
+@dataclass(frozen=True)
+class Case:
+    """The same numbers, as a block and as they are stored beside other columns."""
+
+    block: Block
+    grain: StoredGrain
+    spec: TensorSpec
+
+
+def case(seed: int, rows: int, width: int, models: int, *, wide: bool) -> Case:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-LEVELS, LEVELS + 1, (models + 1, rows * width)) / 64
+    if wide:
+        values = values * rng.normal(size=values.shape)
+    stored = values.astype(np.float32).view(np.uint32)
+    bits = stored if wide else (stored >> 16).astype(np.uint16)
+    single = (bits.astype(np.uint32) << (0 if wide else 16)).view(np.float32)
+    shape = (rows, width)
+    span = Span(0, rows * width, rows * width)
+    beside = np.full((models + 1, 3), 7, bits.dtype)
+    return Case(
+        block=Block(
+            base=single[0].reshape(shape),
+            models=tuple(single[1:].reshape(-1, *shape)),
+            span=span,
+            shape=shape,
+            tensor="w",
+        ),
+        grain=StoredGrain(
+            bits=np.concatenate([beside, bits, beside], axis=1),
+            first=3,
+            has_base=True,
+            width=width,
+            span=span,
+            tensor="w",
+            draws=PhiloxDraws(seed=0, tensor="w"),
+            drawn={},
+        ),
+        spec=TensorSpec(name="w", dtype=Dtype.F32 if wide else Dtype.BF16, shape=shape),
+    )
+
+
+def same(left: Any, right: Any) -> None:
+    """Equal to the last bit, whatever the states are made of."""
+    if isinstance(left, np.ndarray):
+        np.testing.assert_array_equal(left, right)
+    elif isinstance(left, list | tuple):
+        assert len(left) == len(right)
+        for one, other in zip(left, right, strict=True):
+            same(one, other)
+    elif is_dataclass(left):
+        same(list(vars(left).values()), list(vars(right).values()))
+    else:
+        assert left == right
+
+
+def agree(reduction: Reduction[Any], at: Case) -> Any:
+    """Fold by both, compare, and go on with the plain state."""
+    kernel = folder(reduction)
+    assert kernel is not None
+    models = len(at.block.models)
+    plain = reduction.update(reduction.empty(at.spec, models), at.block)
+    same(kernel.fold(reduction.empty(at.spec, models), at.grain), plain)
+    return reduction.finish(plain)
+
+
+def all_passes(reduction: Reduction[Any], at: Case) -> Any:
+    answer: Any = reduction
+    while isinstance(answer, Reduction):
+        answer = agree(answer, at)
+    return answer
+
+
+SIZES = st.sampled_from([(1, 1), (3, 5), (1, 4097), (70, 59), (5, 4096), (2, 5000)])
+
+
+@given(seed=st.integers(0, 2**32), size=SIZES, models=st.integers(1, 3), wide=st.booleans(),
+       share=st.floats(0, 1))  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_every_pass_over_variances(
+    seed: int, size: tuple[int, int], models: int, wide: bool, share: float
+) -> None:
+    at = case(seed, *size, models, wide=wide)
+    (cut,) = all_passes(
+        KthMagnitude((Target(0, lambda n: int(share * n), nonzero=True),), values=variance), at
+    )
+    spread = np.sort(variance(at.block)[0].reshape(-1))
+    k = int(share * np.count_nonzero(spread))
+    assert cut.threshold == (spread[-k] if k else np.inf)
+    agree(Energy(Selected(cut)), at)
+    agree(Energy(Selected(None)), at)
+    agree(TiesBefore((0,), (Cut(threshold=cut.threshold, spare=1),), "tensor", variance), at)
+
+
+@given(seed=st.integers(0, 2**32), size=SIZES, models=st.integers(1, 3), wide=st.booleans(),
+       epsilon=st.sampled_from([0.0, 1 / 64, 0.05]))  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_shared_and_unique(
+    seed: int, size: tuple[int, int], models: int, wide: bool, epsilon: float
+) -> None:
+    agree(SharedAndUnique(epsilon, "tensor"), case(seed, *size, models, wide=wide))
+
+
+@given(seed=st.integers(0, 2**32), size=SIZES, wide=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_importance_and_its_quartiles(seed: int, size: tuple[int, int], wide: bool) -> None:
+    all_passes(ImportanceQuartiles(), case(seed, *size, 1, wide=wide))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("k", [1, 40, 2000, 4000])
+def test_every_pass_over_magnitudes(k: int, wide: bool) -> None:
+    targets = (Target(0, lambda _: k), Target(1, lambda n: n // 3))
+    cuts = all_passes(KthMagnitude(targets), case(3, 70, 59, 2, wide=wide))
+    ties = tuple(Cut(threshold=cut.threshold, spare=1) for cut in cuts)
+    agree(TiesBefore((0, 1), ties, "tensor", deltas), case(3, 70, 59, 2, wide=wide))
