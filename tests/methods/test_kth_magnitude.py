@@ -51,6 +51,13 @@ def test_large_tensors_with_massive_ties(levels, density):
         assert np.count_nonzero(kept) == k
 
 
+@pytest.mark.parametrize("k", [1, 137, 4000, 9999])
+def test_ties_that_need_all_bits(k):
+    rng = np.random.default_rng(k)
+    delta = (rng.integers(-6, 7, 10_000) / 3).astype(np.float32)  # thirds fill the low half
+    assert np.array_equal(trimmed(delta, k, 512), keep_ranks(delta.astype(float), 0, k))
+
+
 def test_model_scope_counts_over_all_tensors_in_order():
     rng = np.random.default_rng(3)
     parts = [(rng.integers(-3, 4, size) / 8).astype(np.float32) for size in (30, 1, 200)]

@@ -34,6 +34,35 @@ def test_sce_selects_where_models_differ_most():
     assert not run("sce", 0 * a, [a, a], {"select_topk": 0.5}).any()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.37, 0.9, 1.0])
+@pytest.mark.parametrize("models", [2, 3])
+def test_sce_step_by_step_with_many_ties(share, models):
+    rng = np.random.default_rng(models)
+    moved = rng.integers(-3, 4, (models, 900)) / 8.0
+    base = rng.integers(-9, 10, 900).astype(np.float32)
+    out = run("sce", base, [(base + d).astype(np.float32) for d in moved],
+              {"select_topk": share}, grain=128)  # fmt: skip
+    kept = moved
+    if share < 1:
+        k = int(share * np.count_nonzero(_variance(moved)))
+        kept = np.zeros_like(moved)
+        chosen = np.lexsort((np.arange(900), -_variance(moved)))[:k]
+        kept[:, chosen] = moved[:, chosen]
+    energy = (kept**2).sum(axis=1)
+    weight = energy / energy.sum() if energy.sum() else np.full(models, 1 / models)
+    agree = np.sign(kept) == np.where(kept.sum(axis=0) >= 0, 1, -1)
+    mixed, taken = np.where(agree, kept, 0).T @ weight, agree.T @ weight
+    expected = base + np.divide(mixed, taken, out=np.zeros(900), where=taken > 0)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-6)
+
+
+def _variance(moved):
+    """As float32 has it: which of two nearly equal variances is larger is a matter of rounding."""
+    single = moved.astype(np.float32)
+    mean = sum(single) / np.float32(len(single))
+    return sum((d - mean) ** 2 for d in single) / np.float32(len(single))
+
+
 def test_ram_sums_what_is_unique_and_averages_what_is_shared():
     a, b = vectors([1, 0, 4, 0], [0, 2, 2, 1e-6])
     assert np.allclose(run("ram", 0 * a, [a, b]), [1, 2, 3, 0])
