@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bot.checkpoint.decode import decode
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import TensorSpec
+from bot.engine.inputs import check_finite
 from bot.events import Event, Report, silent
 from bot.plan.model import Plan, Slot, TensorJob
 
@@ -41,13 +42,14 @@ Floats = npt.NDArray[np.float32]
 class Sampled:
     """One tensor's sampled numbers, summed up in float64.
 
-    Norms are of the sampled elements. ``cosine`` is the mean over pairs of task vectors (of
+    Norms are of the sampled elements. ``delta`` is the task vectors' mean norm over the base's,
+    None where there is no base or it is zero; ``cosine`` is the mean over pairs of task vectors (of
     weights where there is no base); ``conflict`` the share of positions where two task vectors
     point opposite ways; ``lerp`` whether slerp of the first two inputs would be lerp.
     """
 
     tensor: str
-    delta: float
+    delta: float | None
     cosine: float | None
     conflict: float | None
     lerp: bool | None
@@ -60,7 +62,7 @@ class Group:
     layer: int | None
     module: str
     tensors: int
-    delta: float
+    delta: float | None
     cosine: float | None
     conflict: float | None
     lerp: float | None
@@ -80,6 +82,7 @@ def diagnose(plan: Plan, sources: Mapping[str, Source], report: Report = silent)
 
     Raises:
         CheckpointError: a parent's file cannot be read.
+        NonFiniteError: a sample holds a NaN or an infinity.
     """
     jobs = [job for job in plan.jobs if job.method is not None and len(job.inputs) > 1]
     report(Event("diagnose", "start", "tensors", 0, len(jobs)))
@@ -90,7 +93,7 @@ def diagnose(plan: Plan, sources: Mapping[str, Source], report: Report = silent)
     report(Event("diagnose", "end", "tensors", len(jobs), len(jobs), f"{len(jobs)} tensors"))
     groups = tuple(_groups(found, by_layer=True))
     modules = tuple(_groups(found, by_layer=False))
-    return Diagnosis(groups=groups, modules=modules, reading=tuple(_reading(found, modules)))
+    return Diagnosis(groups=groups, modules=modules, reading=tuple(_reading(jobs, found, modules)))
 
 
 def _sample(job: TensorJob, sources: Mapping[str, Source]) -> Sampled:
@@ -104,7 +107,7 @@ def _sample(job: TensorJob, sources: Mapping[str, Source]) -> Sampled:
     moved = base is not None and size > 0
     return Sampled(
         tensor=job.output.name,
-        delta=float(np.mean([_norm(vector) for vector in vectors])) / size if moved else 0.0,
+        delta=float(np.mean([_norm(vector) for vector in vectors])) / size if moved else None,
         cosine=float(np.mean(pairs)) if pairs else None,
         conflict=float(np.mean(clashes)) if clashes and base is not None else None,
         lerp=ends > LERP_COSINE if ends is not None else None,
@@ -117,6 +120,7 @@ def _read(slot: Slot, output: TensorSpec, source: Source) -> Floats:
     for start, stop in sampled_ranges(output.elements):
         raw = memoryview(bytearray((stop - start) * spec.dtype.itemsize))
         source.read_into(slot.tensor, start * spec.dtype.itemsize, raw)
+        check_finite(raw, spec.dtype, slot, start, source)
         pieces.append(decode(raw, spec.dtype))
     return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
@@ -169,7 +173,7 @@ def _groups(found: Sequence[Sampled], *, by_layer: bool) -> Iterable[Group]:
             layer=layer,
             module=module,
             tensors=len(members),
-            delta=float(np.mean([row.delta for row in members])),
+            delta=_mean(row.delta for row in members),
             cosine=_mean(row.cosine for row in members),
             conflict=_mean(row.conflict for row in members),
             lerp=_mean(None if row.lerp is None else float(row.lerp) for row in members),
@@ -181,11 +185,19 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _reading(found: Sequence[Sampled], modules: Sequence[Group]) -> Iterable[str]:
+def _reading(
+    jobs: Sequence[TensorJob], found: Sequence[Sampled], modules: Sequence[Group]
+) -> Iterable[str]:
     """Plain sentences for people who do not read tables of cosines."""
     cosine = _mean(row.cosine for row in found)
     conflict = _mean(row.conflict for row in found)
     lerp = _mean(None if row.lerp is None else float(row.lerp) for row in found)
+    if not found:
+        yield "every tensor is taken from one model: there is nothing to compare"
+    elif not any(job.base for job in jobs):
+        yield "without a base model the cosines are those of whole weights, not of what was learned"
+    elif not any(row.delta for row in found):
+        yield "where they were sampled, the models are equal to their base: is it the right base?"
     if conflict is not None and cosine is not None:
         if abs(cosine) < 0.1:
             yield "the task vectors are almost orthogonal: adding them interferes little"
@@ -198,7 +210,7 @@ def _reading(found: Sequence[Sampled], modules: Sequence[Group]) -> Iterable[str
             yield f"{text}: a method that elects signs (ties, dare_ties) is worth a try"
     if lerp is not None and lerp > 0.5:
         yield f"slerp is lerp on {100 * lerp:.0f} % of the tensors: their directions are that close"
-    moved = [group for group in modules if group.delta > 0]
+    moved = [(group.delta, group.module) for group in modules if group.delta]
     if moved:
-        most = max(moved, key=lambda group: group.delta)
-        yield f"fine-tuning moved the {most.module} tensors most, by {100 * most.delta:.1f} %"
+        delta, module = max(moved)
+        yield f"fine-tuning moved the {module} tensors most, by {100 * delta:.1f} %"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bot.engine.diagnose import Diagnosis, layer_of, module_of, sampled_ranges
+from bot.errors import NonFiniteError
 from bot.events import silent
 from bot.recipe.load import load_recipe
 from bot.runner.forecast import diagnose_recipe
@@ -66,6 +67,36 @@ def test_equal_models_give_no_numbers_out_of_nothing(tmp_path: Path) -> None:
     found = diagnosed(tmp_path, (nothing, nothing))
     assert all(group.delta == 0 and group.cosine is None for group in found.modules)
     assert any("slerp is lerp on 100 %" in line for line in found.reading)
+    assert any("equal to their base" in line for line in found.reading)
+
+
+LINEAR = """\
+merge_method: linear
+models:
+  - {model: ./first, parameters: {weight: 0.5}}
+  - {model: ./second, parameters: {weight: 0.5}}
+"""
+ALONE = "merge_method: passthrough\nmodels: [{model: ./first}]\n"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"), [(LINEAR, "without a base model"), (ALONE, "nothing to compare")]
+)
+def test_without_a_base_nothing_is_said_to_have_moved(
+    tmp_path: Path, recipe: str, told: str
+) -> None:
+    diagnosed(tmp_path, (random_tensors(1, SHAPES), random_tensors(2, SHAPES)))
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    found = diagnose_recipe(load_recipe(tmp_path / "recipe.yaml"), silent)
+    assert all(group.delta is None for group in found.groups)
+    assert [line for line in found.reading if told in line]
+
+
+def test_a_nan_is_an_error_and_no_number(tmp_path: Path) -> None:
+    steps = random_tensors(1, SHAPES), random_tensors(2, SHAPES)
+    steps[1]["model.norm.weight"][3] = np.nan
+    with pytest.raises(NonFiniteError, match=r"second: tensor 'model.norm.weight'.*element 3 of"):
+        diagnosed(tmp_path, steps)
 
 
 def test_samples_are_few_and_spread_over_the_whole_tensor() -> None:
