@@ -22,9 +22,7 @@ _CENTRE = np.uint64(1024)
 
 @compiled
 def _powers(rest: Any) -> Any:
-    series = _POWERS[11] * rest + _POWERS[10]
-    series = series * rest + _POWERS[9]
-    series = series * rest + _POWERS[8]
+    series = _POWERS[9] * rest + _POWERS[8]
     series = series * rest + _POWERS[7]
     series = series * rest + _POWERS[6]
     series = series * rest + _POWERS[5]
@@ -37,9 +35,7 @@ def _powers(rest: Any) -> Any:
 
 @compiled
 def _odd_powers(square: Any) -> Any:
-    series = _ODD[9] * square + _ODD[8]
-    series = series * square + _ODD[7]
-    series = series * square + _ODD[6]
+    series = _ODD[7] * square + _ODD[6]
     series = series * square + _ODD[5]
     series = series * square + _ODD[4]
     series = series * square + _ODD[3]
@@ -49,14 +45,12 @@ def _odd_powers(square: Any) -> Any:
 
 
 @compiled
-def _softmax(row: Any, shifted: Any, out: Any) -> None:
-    """The probabilities of a float32 row and the floor, float64."""
+def _powers_of(row: Any, shifted: Any, out: Any) -> Any:
+    """e to the power of a float32 row less its largest, and what makes probabilities of them."""
     top = np.float64(_largest(row))
     for start in range(0, row.size, TILE):
         _exponentials(row[start : start + TILE], top, shifted, out[start : start + TILE])
-    share = 1.0 / _sum(out)
-    for j in range(row.size):
-        out[j] = out[j] * share + _FLOOR
+    return 1.0 / _sum(out)
 
 
 @compiled
@@ -112,8 +106,12 @@ def _exponentials(values: Any, top: Any, shifted: Any, out: Any) -> None:
 
 
 @compiled
-def _weigh_log_ratio(p: Any, q: Any, near: Any, doublings: Any) -> None:
-    """Replace a tile of p by ``p * log(p / q)``."""
+def _weigh_log_ratio(p: Any, q: Any, shares: Any, near: Any, doublings: Any) -> None:
+    """Make a tile's powers probabilities and add the floor; replace p by ``p * log(p / q)``."""
+    p_share, q_share = shares
+    for j in range(p.size):
+        p[j] = p[j] * p_share + _FLOOR
+        q[j] = q[j] * q_share + _FLOOR
     p_bits, q_bits = p.view(np.uint64), q.view(np.uint64)
     near_bits, doubling_bits = near.view(np.uint64), doublings.view(np.uint64)
     for j in range(p.size):
@@ -129,11 +127,10 @@ def _weigh_log_ratio(p: Any, q: Any, near: Any, doublings: Any) -> None:
 @compiled
 def _divergence(model: Any, base: Any, p: Any, q: Any, work: Any) -> Any:
     """Of one row; ``p`` and ``q`` are float64 (width,), ``work`` is float64 (2, tile)."""
-    _softmax(model, work[0], p)
-    _softmax(base, work[0], q)
+    shares = _powers_of(model, work[0], p), _powers_of(base, work[0], q)
     for start in range(0, p.size, TILE):
         tile = slice(start, start + TILE)
-        _weigh_log_ratio(p[tile], q[tile], work[0], work[1])
+        _weigh_log_ratio(p[tile], q[tile], shares, work[0], work[1])
     found = _sum(p)
     return np.float32(max(0.0, found))
 
