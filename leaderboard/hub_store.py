@@ -48,9 +48,9 @@ MOST_HELD = 16
 
 
 def sample_file(suite: str, name: str, model: str) -> str:
-    """Where a model's items are below its run's folder, by its name and its digest."""
-    safe = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
-    return f"{suite}/{safe}-{model[:8]}.parquet"
+    """Where a model's items are below its run's folder; strangers' names lead nowhere else."""
+    folder, file = (re.sub(r"^\.+|[^\w.-]", "-", word, flags=re.ASCII) for word in (suite, name))
+    return f"{folder}/{file}-{model[:8]}.parquet"
 
 
 class HubStore:

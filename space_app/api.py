@@ -47,6 +47,7 @@ def add_endpoints(context: Context) -> None:
             {
                 "name": pair.row.name,
                 "reason": pair.refusal,
+                "note": pair.note,
                 "comparison": pair.comparison.model_dump(mode="json") if pair.comparison else None,
             }
             for pair in found.pairs

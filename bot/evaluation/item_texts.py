@@ -11,17 +11,20 @@ from lm_eval.api.task import ConfigurableTask
 from bot.evaluation.suite_data import TaskSpec
 from leaderboard.texts import Texts, shortened
 
+CHOICE = "multiple_choice"
+WITH_ANSWERS = {"generate_until", CHOICE}
+
 
 def texts_of(task: Any, spec: TaskSpec, samples: Sequence[Mapping[str, Any]]) -> Texts | None:
-    """The texts of lm-eval's logged samples, None for a task that is a program of its own.
+    """The texts of lm-eval's logged samples, None where a task's answers are no texts.
 
     The question is the item alone, without examples and chat template. The answer is what the
     score was given for: the text after the task's filter, or the choice the metric took.
     """
-    if not isinstance(task, ConfigurableTask):
+    if not isinstance(task, ConfigurableTask) or task.OUTPUT_TYPE not in WITH_ANSWERS:
         return None
     told = [_texts(task, spec, sample) for sample in samples]
-    questions, expected, answers = zip(*told, strict=True) if told else ((), (), ())
+    questions, expected, answers = zip(*told, strict=True)
     return Texts(questions=questions, expected=expected, answers=answers)
 
 
@@ -29,7 +32,7 @@ def _texts(
     task: ConfigurableTask, spec: TaskSpec, sample: Mapping[str, Any]
 ) -> tuple[str, str, str]:
     question, target = task.doc_to_text(sample["doc"]), sample["target"]
-    if task.OUTPUT_TYPE != "multiple_choice":
+    if task.OUTPUT_TYPE != CHOICE:
         # A bare number in the task file is no answer: a program of the task's own judges.
         expected = "" if isinstance(task.config.doc_to_target, int) else _listed(target)
         return _short(question), _short(expected), _short(sample["filtered_resps"][0])

@@ -10,7 +10,7 @@ import gradio as gr
 from space_app.chat.engine import ChatModel
 from space_app.chat.models import chat_model, lenders
 from space_app.context import Context
-from space_app.tabs.chat_view import BLIND, ONE
+from space_app.tabs.chat_view import ONE, SIDE_BY_SIDE
 
 NOBODY = ""
 NONE = ("None: it continues your text", NOBODY)
@@ -25,17 +25,23 @@ def wire_lenders(
     context: Context, pickers: tuple[Any, Any], *, mode: Any, model: Any, other: Any
 ) -> None:
     """Choosing a model or a mode shows whose templates there are to choose from."""
+    # A blind round draws its own models, and each is asked as it is.
+    for picker, chosen, modes in (
+        (pickers[0], model, (ONE, SIDE_BY_SIDE)),
+        (pickers[1], other, (SIDE_BY_SIDE,)),
+    ):
+        for event in (mode.change, chosen.change):
+            event(
+                _refresher(context, modes), [mode, chosen], picker,
+                show_progress="hidden", api_visibility="private",
+            )  # fmt: skip
 
-    def chosen(name: str, left: str | None, right: str | None) -> tuple[Any, Any]:
-        # A blind round draws its own models, and each is asked as it is.
-        shown = (None if name == BLIND else left, right if name not in {ONE, BLIND} else None)
-        return tuple(gr.Dropdown(**_choice(context, key)) for key in shown)
 
-    for picked in (mode, model, other):
-        picked.change(
-            chosen, [mode, model, other], list(pickers),
-            show_progress="hidden", api_visibility="private",
-        )  # fmt: skip
+def _refresher(context: Context, modes: tuple[str, ...]) -> Any:
+    def refreshed(mode: str, key: str | None) -> Any:
+        return gr.Dropdown(**_choice(context, key if mode in modes else None))
+
+    return refreshed
 
 
 def lent(context: Context, model: ChatModel, lender: str | None) -> ChatModel:

@@ -68,6 +68,17 @@ def test_where_the_choices_are_beginnings_the_question_is_how_they_all_end(
     assert texts.expected == tuple(row["answer"] for row in rows("q"))
 
 
+def test_a_task_without_answers_in_words_has_scores_alone(plain: Path, tmp_path: Path) -> None:
+    small = load_mini(tmp_path)
+    content = yaml.safe_load((tmp_path / "mini_pick.yaml").read_text())
+    del content["doc_to_choice"]
+    likely = {"output_type": "loglikelihood", "doc_to_target": "{{answer}}"}
+    (tmp_path / "mini_pick.yaml").write_text(yaml.safe_dump(content | likely))
+    scores = score(plain, small, "mini_pick")
+    assert len(scores) == ITEMS
+    assert scores.texts is None
+
+
 def test_the_template_is_no_part_of_the_question(chatty: Path, mini: Suite) -> None:
     settings = replace(Settings.of(mini), apply_chat_template=True)
     texts = score(chatty, mini, "mini_say", settings=settings).texts

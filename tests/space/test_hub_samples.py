@@ -155,6 +155,14 @@ def test_items_that_only_an_older_run_published_are_found(hub: Hub, tmp_path: Pa
     assert store.samples("sha-1", "digest-good") is not None
 
 
+@pytest.mark.parametrize("word", ["../../etc", "..", "a/b", "[*]?", "\u202e", ".hidden"])
+def test_names_from_strangers_stay_in_the_folder(word):
+    place = Path("run") / sample_file(word, word, "0123456789")
+    assert place.resolve() == Path.cwd() / place
+    assert len(place.parts) == 3
+    assert not set("[]*?") & set(str(place))
+
+
 def test_a_deployed_space_reads_items_from_its_dataset(tmp_path: Path):
     hosted = settings_from({"MERGEBOT_BOARD": "tester/results", "MERGEBOT_CACHE": str(tmp_path)})
     assert hosted.samples == hosted.store.samples
