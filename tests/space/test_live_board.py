@@ -58,7 +58,7 @@ def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_rec
 
 
 @covers("LB12")
-def test_a_store_that_takes_long_holds_no_start_up():
+def test_a_store_that_takes_long_holds_no_start_up(tmp_path):
     class Slow(MemoryStore):
         answers = threading.Event()
 
@@ -67,7 +67,7 @@ def test_a_store_that_takes_long_holds_no_start_up():
             return super().load()
 
     store = Slow(records())
-    live = LiveBoard(store, patience=0.05)
+    live = context(tmp_path, store=store, start_seconds=0.05).live
     assert "still being read" in board_html(live.current, title="Board")
     store.answers.set()
     assert live.refresh().board.rows
