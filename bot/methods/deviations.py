@@ -34,6 +34,13 @@ DEVIATIONS = (
         "and rounds every intermediate result, so many elements miss the nearest value.",
     ),
     Deviation(
+        name="ids of further tokens",
+        methods=(EVERYWHERE,),
+        text="In a union of vocabularies the tokens that the base lacks follow in the order of the "
+        "models and of their ids. mergekit numbers them in the order of a set, which changes with "
+        "Python's hash seed from run to run; each token's row is the same.",
+    ),
+    Deviation(
         name="weights without a sum",
         methods=("linear", "multislerp"),
         text="Weights that add up to zero cannot be normalised: an error. mergekit writes "

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mergekit.merge_methods.api import merge_tensors
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
 from bot.errors import PlanError
 from bot.methods.catalogue import catalogue, describe
@@ -17,6 +18,7 @@ from bot.methods.deviations import DEVIATIONS, EVERYWHERE
 from tests.methods.cases import bf16, family, run
 from tests.parity.checkpoints import merge_both, write_siblings
 from tests.parity.peer import theirs
+from tests.tokens.made import CORPUS, bpe, write_llama
 
 
 def row(*values):
@@ -47,6 +49,30 @@ def low_precision():
     ours = bf16(run("task_arithmetic", base, models, {"weight": weight}))
     assert np.mean(ours != best) < 0.01
     assert np.mean(rough.float().numpy() != best) > 0.1
+
+
+@shows("ids of further tokens")
+def order_of_tokens():
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tokenizers = bpe(CORPUS, 40), bpe(["words that only this model knows"], 40)
+        base, own = (tokenizer.get_vocab() for tokenizer in tokenizers)
+        for seed, name in enumerate(("base", "a")):
+            write_llama(root / name, tokenizers[seed], seed=seed)
+        recipe = {
+            "merge_method": "linear",
+            "base_model": str(root / "base"),
+            "models": [{"model": str(root / name)} for name in ("base", "a")],
+            "parameters": {"weight": 1},
+            "tokenizer_source": "union",
+            "dtype": "float32",
+        }
+        both = merge_both(recipe, root)
+        theirs_ = Tokenizer.from_file(str(root / "peer" / "tokenizer.json")).get_vocab()
+        further = [token for token in sorted(own, key=own.__getitem__) if token not in base]
+        name = "model.embed_tokens.weight"
+        for place, token in enumerate(further, start=len(base)):
+            assert np.allclose(both.ours[name][place], both.peer[name][theirs_[token]], atol=1e-6)
 
 
 @shows("weights without a sum")
