@@ -18,7 +18,7 @@ from bot.methods.reduction import Reduction
 from bot.methods.reductions.chain import Beside, Then
 from bot.methods.reductions.counts import Energy, SharedAndUnique
 from bot.methods.reductions.gram import Gram
-from bot.methods.reductions.importance import Importance, ImportanceQuartiles
+from bot.methods.reductions.importance import ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
 from bot.methods.reductions.l1_ratio import L1Ratio
 from bot.methods.reductions.tally import BINS, Singles, Tally
@@ -40,7 +40,7 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
             return Folder(_equal(reduction), any_order=True)
         case KthMagnitude() | LowBits() | TiesBefore() if reduction.values is variance:
             return variance_folder(reduction)
-        case ImportanceQuartiles() | LowBits(values=Importance()):
+        case ImportanceQuartiles() | LowBits():
             return importance_folder(reduction)
         case SharedAndUnique():
             return shared_folder(reduction)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bot.engine.kernels.divergence import importance_high, importance_low, take_over
-from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
+from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
 from bot.methods.near import edge
 from bot.methods.reductions.importance import (
     Importance,
@@ -20,11 +18,15 @@ from bot.methods.reductions.kth_magnitude import LowBits, Place
 from bot.methods.reductions.tally import BINS, Tally
 
 
-def importance_folder(reduction: ImportanceQuartiles | LowBits) -> Folder:
-    """The kernel for either pass of the quartiles."""
-    if isinstance(reduction, LowBits):
-        return Folder(_low(reduction, reduction.values), any_order=True)
-    return Folder(_high, any_order=True)
+def importance_folder(reduction: ImportanceQuartiles | LowBits) -> Folder | None:
+    """The kernel for either pass of the quartiles; None for other values than importance."""
+    match reduction:
+        case ImportanceQuartiles():
+            return Folder(_high, any_order=True)
+        case LowBits(values=Importance() as importance):
+            return Folder(_low(reduction, importance), any_order=True)
+        case _:
+            return None
 
 
 def _inputs(grain: StoredGrain) -> tuple[Bits, Bits, np.uint32, int]:
@@ -38,7 +40,7 @@ def _high(state: Seen, grain: StoredGrain) -> Seen:
     return state
 
 
-def _low(reduction: LowBits, importance: Any) -> Any:
+def _low(reduction: LowBits, importance: Importance) -> Fold:
     asked = [
         (number, place.bin)
         for number, place in enumerate(reduction.places)

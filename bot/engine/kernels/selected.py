@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.engine.kernels.selecting import selected_mean
-from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
+from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
 from bot.engine.kernels.variance import energies, variance_equal, variance_high, variance_low
 from bot.methods.reductions.counts import Energies, Energy
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, LowBits, Place, TiesBefore
@@ -39,7 +39,7 @@ def _high(state: Tally, grain: StoredGrain) -> Tally:
     return state.note((grain.tensor, grain.span.start), [Singles.of(singles, held)])
 
 
-def _low(reduction: LowBits) -> Any:
+def _low(reduction: LowBits) -> Fold:
     (place,) = reduction.places
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
@@ -52,7 +52,7 @@ def _low(reduction: LowBits) -> Any:
     return fold
 
 
-def _equal(reduction: TiesBefore) -> Any:
+def _equal(reduction: TiesBefore) -> Fold:
     threshold = np.float32(reduction.cuts[0].threshold)
 
     def fold(state: Any, grain: StoredGrain) -> Any:
