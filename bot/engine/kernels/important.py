@@ -17,6 +17,8 @@ from bot.methods.reductions.importance import (
 from bot.methods.reductions.kth_magnitude import LowBits, Place
 from bot.methods.reductions.tally import BINS, Tally
 
+_NO_BIN = 0xFFFFFFFF
+
 
 def importance_folder(reduction: ImportanceQuartiles | LowBits) -> Folder | None:
     """The kernel for either pass of the quartiles; None for other values than importance."""
@@ -41,17 +43,11 @@ def _high(state: Seen, grain: StoredGrain) -> Seen:
 
 
 def _low(reduction: LowBits, importance: Importance) -> Fold:
-    asked = [
-        (number, place.bin)
-        for number, place in enumerate(reduction.places)
-        if isinstance(place, Place)
-    ]
-    numbers, bins = [number for number, _ in asked], np.array([bin_ for _, bin_ in asked], "u4")
+    bins = [place.bin if isinstance(place, Place) else _NO_BIN for place in reduction.places]
+    places = np.array(bins, np.uint32)
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        counts = np.zeros((len(bins), BINS), np.int64)
-        importance_low(*_inputs(grain), _rows(importance, grain), bins, counts)
-        state.counts[numbers] += counts
+        importance_low(*_inputs(grain), _rows(importance, grain), places, state.counts)
         return state
 
     return fold
