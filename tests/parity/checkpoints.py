@@ -27,19 +27,34 @@ from tests.tokens.made import CORPUS, bpe, write_llama
 
 LAYERS = 4
 NAMES = ("base", "a", "b", "c")
+ODD = {
+    "input_layernorm.weight": (),
+    "post_attention_layernorm.weight": (1,),
+    "q_proj.weight": (1, 9),
+    "k_proj.weight": (9, 1),
+    "v_proj.weight": (3, 4, 5),
+    "o_proj.weight": (1, 1),
+    "up_proj.weight": (2, 3, 2, 3),
+    "down_proj.weight": (257,),
+}
+"""Shapes that no Llama has, for tensors whose names end so."""
 
 
-def write_siblings(root: Path, *, coarse: bool) -> None:
-    """A base and three fine-tunes, float32; coarse ones hold bf16 values only."""
+def write_siblings(root: Path, *, coarse: bool, odd: bool = False) -> None:
+    """A base and three fine-tunes, float32; coarse ones hold bf16 values only, odd ones ``ODD``."""
     tokenizer = bpe(CORPUS, 40)
     for seed, name in enumerate(NAMES):
         config = {"num_hidden_layers": LAYERS, "hidden_size": 8, "intermediate_size": 12}
         tensors = write_llama(root / name, tokenizer, seed=0, **config)
         rng, common = np.random.default_rng(seed), np.random.default_rng(99)
+        origin = np.random.default_rng(98)
         for key, values in tensors.items():
+            shape = next((ODD[end] for end in ODD if odd and key.endswith(end)), None)
+            values = values if shape is None else origin.normal(size=shape)
             drift = common.normal(size=values.shape) + rng.normal(size=values.shape)
             moved = values + min(seed, 1) * 0.1 * drift
-            tensors[key] = (bf16(moved) if coarse else moved).astype(np.float32)
+            single = np.asarray(moved, np.float32)
+            tensors[key] = bf16(single) if coarse else single
         save_file(tensors, root / name / "model.safetensors", metadata={"format": "pt"})
 
 

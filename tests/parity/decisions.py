@@ -34,7 +34,8 @@ def leeway(method, base, models, given):
         normalize=given["normalize"],
         lambda_=given["lambda"],
     )
-    return Leeway(expected.condition, expected.close | tied)
+    rounding = 1 if method.endswith("ties") else _of_weights(given)
+    return Leeway(expected.condition * rounding, expected.close | tied)
 
 
 def thinned(method, moved, given):
@@ -64,9 +65,15 @@ def _disagree(moved, given):
     return np.mean(pairs, axis=0).min() < 0
 
 
+def _of_weights(given):
+    """mergekit's float32 weights, where they nearly cancel: a stated deviation."""
+    total = abs(sum(given["weight"])) if given["normalize"] else 0
+    return max(1, sum(map(abs, given["weight"])) / total / 8) if total >= 1e-8 else 1
+
+
 def _linear(_base, _models, given):
     size = sum(map(abs, given["weight"]))
-    return size / abs(sum(given["weight"])) if given["normalize"] else size
+    return size / abs(sum(given["weight"])) * _of_weights(given) if given["normalize"] else size
 
 
 def _arc(ends, axis=None):
@@ -76,6 +83,8 @@ def _arc(ends, axis=None):
         left, right = left.T, right.T
     lengths = np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1)
     cosine = (left * right).sum(-1) / np.maximum(lengths, 1e-300)
+    if cosine.min() < -0.999:  # the two differ on purpose near opposite ends
+        return np.inf
     return float(4 / np.maximum(1 - cosine**2, 1e-3).min())
 
 
@@ -89,12 +98,32 @@ def _nuslerp(base, models, given):
     return _arc(ends, axis)
 
 
+def _directions(ends):
+    flat = [end.reshape(-1).astype(float) for end in ends]
+    return [end / max(np.linalg.norm(end), 1e-300) for end in flat]
+
+
+def _multislerp(base, models, given):
+    """Directions that cancel leave a mean direction of noise."""
+    units = _directions(models if base is None else oracles.deltas(base, models))
+    size = sum(map(abs, given["weight"]))
+    mean = np.linalg.norm(sum(w * u for w, u in zip(given["weight"], units, strict=True)))
+    return 8 * (1 + size) * size / mean if mean > 1e-3 * size else np.inf
+
+
+def _karcher(_base, models, _given):
+    """The mean is well defined in a hemisphere; of close siblings mergekit's drifts."""
+    cosines = [a @ b for a, b in combinations(_directions(models), 2)]
+    close = any(1 - 1e-6 < cosine < 1 - 1e-15 for cosine in cosines)
+    return np.inf if close or min(cosines, default=1) < 0 else 20
+
+
 CONDITIONS = {
     "linear": _linear,
     "slerp": _slerp,
     "nuslerp": _nuslerp,
-    "multislerp": lambda _b, models, given: 8 * (1 + sum(map(abs, given["weight"]))),
-    "karcher": lambda *_: 20,
+    "multislerp": _multislerp,
+    "karcher": _karcher,
     "model_stock": lambda *_: 8,
     "ram": lambda *_: 4,
     "ramplus_tl": lambda *_: 4,

@@ -44,11 +44,14 @@ POSITIVE = ("nuslerp", "multislerp", "linear")
 FILTERS = ["self_attn", "mlp.down", "layers.2.", "norm", "embed_tokens"]
 
 
+KINDS = ("float32", "bf16-valued", "odd shapes")
+
+
 @pytest.fixture(scope="module")
 def families(tmp_path_factory):
-    roots = {coarse: tmp_path_factory.mktemp("siblings") for coarse in (False, True)}
-    for coarse, root in roots.items():
-        write_siblings(root, coarse=coarse)
+    roots = {kind: tmp_path_factory.mktemp("siblings") for kind in KINDS}
+    for kind, root in roots.items():
+        write_siblings(root, coarse=kind == "bf16-valued", odd=kind == "odd shapes")
     return roots
 
 
@@ -129,16 +132,16 @@ def check(root, data):
         assert_agree(ours, both.peer[name], size, room.condition, room.undecided)
 
 
-@pytest.mark.parametrize("coarse", [False, True], ids=["float32", "bf16-valued"])
+@pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_a_random_recipe_is_mergekits(families, coarse, data):
-    check(families[coarse], data)
+def test_a_random_recipe_is_mergekits(families, kind, data):
+    check(families[kind], data)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("coarse", [False, True], ids=["float32", "bf16-valued"])
+@pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=400, deadline=None)
-def test_many_random_recipes_are_mergekits(families, coarse, data):
-    check(families[coarse], data)
+def test_many_random_recipes_are_mergekits(families, kind, data):
+    check(families[kind], data)
