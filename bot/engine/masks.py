@@ -10,7 +10,7 @@ counter, so any part of a mask can be made anywhere, on a CPU or a GPU:
 - an element is kept when its draw is below ``T = round(p * 2**bits)``; ``T / 2**bits`` is the
   probability that is realised, and the one a rescale must use.
 
-A single probability within 1/64 of 0 or 1, and any array of probabilities, uses 32 bits.
+Words have 16 bits, but 32 where a probability of the tensor may be within 1/64 of 0 or 1.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bot.methods.block import Array, Span
+from bot.methods.block import Array, Bounds, Span
 
 _BLOCK_BITS = 256
 _EDGE = 1 / 64
 
 
+def word_bits(lowest: float, highest: float) -> int:
+    """How wide the words are for probabilities in that range."""
+    return 16 if lowest >= _EDGE and highest <= 1 - _EDGE else 32
+
+
 def even_threshold(probability: float) -> tuple[int, int]:
     """How wide the words are for one probability, and below what a word means "keep"."""
-    bits = 16 if _EDGE <= probability <= 1 - _EDGE else 32
+    bits = word_bits(probability, probability)
     return bits, round(probability * (1 << bits))
 
 
@@ -54,15 +59,16 @@ class PhiloxDraws:
     tensor: str
 
     def keep(
-        self, model: int, probability: float | Array, span: Span
+        self, model: int, probability: float | Array, span: Span, bounds: Bounds | None = None
     ) -> tuple[Array, float | Array]:
         """A float32 0/1 mask for the span, and the probability that was realised.
 
         An array of probabilities has one entry per element of the span and gives its shape to the
-        mask; with a single probability the mask is flat.
+        mask; ``bounds`` are what they lie between in the whole tensor, so that every part of it
+        uses words of one width. With a single probability the mask is flat.
         """
         if isinstance(probability, np.ndarray):
-            return self._keep_each(model, probability, span)
+            return self._keep_each(model, probability, span, word_bits(*(bounds or (0, 1))))
         bits, threshold = even_threshold(probability)
         realised = threshold / (1 << bits)
         words = self.words(model, bits, span.start, span.stop)
@@ -80,10 +86,12 @@ class PhiloxDraws:
         offset = first * per_block
         return raw.view(f"<u{bits // 8}")[start - offset : stop - offset]
 
-    def _keep_each(self, model: int, probability: Array, span: Span) -> tuple[Array, Array]:
-        scale = float(1 << 32)
+    def _keep_each(
+        self, model: int, probability: Array, span: Span, bits: int
+    ) -> tuple[Array, Array]:
+        scale = float(1 << bits)
         threshold = np.rint(probability.astype(np.float64) * scale)
-        words = self.words(model, 32, span.start, span.stop).reshape(probability.shape)
+        words = self.words(model, bits, span.start, span.stop).reshape(probability.shape)
         return (words < threshold).astype(np.float32), (threshold / scale).astype(np.float32)
 
     def _key(self, model: int, bits: int) -> npt.NDArray[np.uint64]:

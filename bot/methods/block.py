@@ -39,13 +39,20 @@ class Span(NamedTuple):
         return self.start // GRAIN
 
 
+Bounds = tuple[float, float]
+"""The least and the greatest of some probabilities."""
+
+
 class Draws(Protocol):
     """Counter-based random numbers: a function of seed, tensor, model and element, nothing else."""
 
     def keep(
-        self, model: int, probability: float | Array, span: Span
+        self, model: int, probability: float | Array, span: Span, bounds: Bounds | None = None
     ) -> tuple[Array, float | Array]:
-        """A 0/1 mask for the span, and the probability that was realised (16 or 32 bit steps)."""
+        """A 0/1 mask for the span, and the probability that was realised (16 or 32 bit steps).
+
+        ``bounds`` are those of an array's probabilities in the whole tensor, where they are known.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import PlanError, Problem
-from bot.methods.block import Array, Block, Draws
+from bot.methods.block import Array, Block, Bounds, Draws
 from bot.methods.ranks import row_ranks
 from bot.methods.reductions.l1_ratio import L1Ratio
 from bot.methods.sparsify import Deltas, Scales, rescaled, wants_l1
@@ -22,6 +22,10 @@ class Drop:
         """Of keeping an element."""
         return self.density[model]
 
+    def bounds(self, model: int) -> Bounds:
+        """Between what the probabilities lie."""
+        return self.density[model], self.density[model]
+
     def drawn(self, x: Block) -> Iterator[tuple[Array, float | Array]]:
         """Every delta with its dropped elements zeroed, and the probability realised."""
         for model, (delta, density) in enumerate(zip(x.deltas, self.density, strict=True)):
@@ -31,7 +35,7 @@ class Drop:
                 yield x.xp.zeros_like(delta), 1.0
             else:
                 chance = self.probability(x, model)
-                mask, realised = _draws(x).keep(model, chance, x.span)
+                mask, realised = _draws(x).keep(model, chance, x.span, self.bounds(model))
                 yield delta * mask.reshape(delta.shape), realised
 
     def __call__(self, x: Block) -> Deltas:
@@ -53,6 +57,10 @@ class MagPrune(Drop):
     """
 
     epsilon: tuple[float, ...]
+
+    def bounds(self, model: int) -> Bounds:
+        """Between what the probabilities lie."""
+        return self.density[model] - self.epsilon[model], self.density[model] + self.epsilon[model]
 
     def probability(self, x: Block, model: int) -> float | Array:
         """Of keeping an element, float32, of the block's shape."""

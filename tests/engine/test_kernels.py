@@ -145,13 +145,16 @@ def test_long_sums_keep_their_order(count: int) -> None:
 @pytest.mark.parametrize("outlier", [0.0, 1.0, 1e6])
 @pytest.mark.parametrize("digits", [1, 7])
 @pytest.mark.parametrize("width", [2, 17, 500, 4099])
-def test_ranks_are_those_of_a_stable_sort(width: int, digits: int, outlier: float) -> None:
+@pytest.mark.parametrize("bits", [16, 32])
+def test_ranks_are_those_of_a_stable_sort(
+    bits: int, width: int, digits: int, outlier: float
+) -> None:
     rng = np.random.default_rng(3)
     rows = 4
     model = np.round(rng.standard_normal((rows, width)), digits).astype(np.float32)
     model[:, width // 2] *= outlier
-    words = rng.integers(0, 1 << 32, (rows, width), dtype=np.uint32)
-    table = np.sort(rng.integers(0, 1 << 32, width, dtype=np.uint32))
+    words = rng.integers(0, 1 << bits, (rows, width), dtype=f"u{bits // 8}")
+    table = np.sort(rng.integers(0, 1 << bits, width, dtype=np.uint32))
     dropped = np.empty(rows * width, np.uint8)
     stored = model.reshape(-1).view(np.uint32)
     base = np.zeros_like(stored)

@@ -73,11 +73,14 @@ def test_certainty_is_certain() -> None:
         assert realised == probability
 
 
-def test_each_element_may_have_its_own_probability() -> None:
+@pytest.mark.parametrize(("bounds", "step"), [(None, 2**-32), ((0.05, 0.95), 2**-16)])
+def test_each_element_may_have_its_own_probability(
+    bounds: tuple[float, float] | None, step: float
+) -> None:
     count = 1 << 18
     chances = np.linspace(0.05, 0.95, count).astype(np.float32)
-    mask, realised = DRAWS.keep(0, chances, Span(0, count, count))
-    np.testing.assert_allclose(realised, chances, atol=2e-7)
+    mask, realised = DRAWS.keep(0, chances, Span(0, count, count), bounds)
+    np.testing.assert_allclose(realised, chances, atol=step / 2 + 2**-23)
     for part in np.array_split(np.arange(count), 8):
         expected, spread = chances[part].sum(), np.sqrt((chances[part] * (1 - chances[part])).sum())
         assert abs(mask[part].sum() - expected) < 5 * spread

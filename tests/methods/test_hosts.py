@@ -57,8 +57,8 @@ class TorchDraws:
     def __init__(self):
         self.draws = PhiloxDraws(seed=1, tensor="w")
 
-    def keep(self, model, probability, span):
-        mask, realised = self.draws.keep(model, probability, span)
+    def keep(self, model, probability, span, bounds=None):
+        mask, realised = self.draws.keep(model, probability, span, bounds)
         return torch.from_numpy(mask), realised
 
 

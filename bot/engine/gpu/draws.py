@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from bot.engine.gpu.arrays import DeviceArray
-from bot.engine.masks import PhiloxDraws
-from bot.methods.block import Span
-
-_WORD = 1 << 32
+from bot.engine.masks import PhiloxDraws, word_bits
+from bot.methods.block import Bounds, Span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +23,25 @@ class DeviceDraws:
     host: PhiloxDraws
     device: torch.device
 
-    def keep(self, model: int, probability: Any, span: Span) -> tuple[Any, Any]:
+    def keep(
+        self, model: int, probability: Any, span: Span, bounds: Bounds | None = None
+    ) -> tuple[Any, Any]:
         """A float32 0/1 mask for the span, and the probability that was realised.
 
         An array of probabilities, one per element, gives its shape to the mask.
         """
         if isinstance(probability, DeviceArray):
-            return self._keep_each(model, probability.tensor, span)
+            bits = word_bits(*(bounds or (0, 1)))
+            return self._keep_each(model, probability.tensor, span, bits)
         mask, realised = self.host.keep(model, probability, span)
         return DeviceArray(torch.from_numpy(mask).to(self.device)), realised
 
     def _keep_each(
-        self, model: int, probability: torch.Tensor, span: Span
+        self, model: int, probability: torch.Tensor, span: Span, bits: int
     ) -> tuple[DeviceArray, DeviceArray]:
-        stored = self.host.words(model, 32, span.start, span.stop).view(np.int32)
-        words = torch.from_numpy(stored).to(self.device).to(torch.int64) & (_WORD - 1)
-        threshold = torch.round(probability.to(torch.float64) * _WORD)
+        stored = self.host.words(model, bits, span.start, span.stop).view(f"<i{bits // 8}")
+        words = torch.from_numpy(stored).to(self.device).to(torch.int64) & ((1 << bits) - 1)
+        threshold = torch.round(probability.to(torch.float64) * (1 << bits))
         mask = words.reshape(probability.shape) < threshold
-        realised = threshold * (1 / _WORD)
+        realised = threshold * 2.0**-bits
         return DeviceArray(mask.to(torch.float32)), DeviceArray(realised.to(torch.float32))

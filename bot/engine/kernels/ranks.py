@@ -38,7 +38,7 @@ def rank_drops(
         width: elements per row.
         table: uint32 (width,), never falling: an element of that rank is kept when its word is
             below.
-        words: uint32 (elements,).
+        words: uint16 or uint32 (elements,).
         dropped: uint8 (elements,), set to 1 or 0.
     """
     bits, spare = np.empty(width, np.uint32), np.empty((3, width), np.uint32)
@@ -46,13 +46,14 @@ def rank_drops(
     counts = np.empty((2, (_OCTAVES << fine) + 2), np.uint32)
     limits, starts = np.empty(counts.shape[1], np.uint32), np.empty(counts.shape[1], np.uint32)
     flags = np.zeros(width + 8, np.uint8)
+    down = np.uint32(8 * words.itemsize - 16)
     for first in range(0, base.size, width):
         row = slice(first, first + width)
         drawn, marks, buckets = words[row], dropped[row], spare[0]
         _magnitudes(base[row], model[row], shift, spare[1], bits)
         _by_bucket(bits, fine, buckets, counts)
-        _limits(counts, table, limits, starts)
-        _by_limits(buckets, limits, drawn, spare[1], marks, flags)
+        _limits(counts, table, down, limits, starts)
+        _by_limits(buckets, limits, drawn, down, spare[1], marks, flags)
         unsure = spare[2, : _flagged(flags, spare[2])]
         if unsure.size <= _COUNTED_ONE_BY_ONE:
             for j in unsure:
@@ -106,8 +107,8 @@ def _by_bucket(bits: Any, fine: int, buckets: Any, counts: Any) -> None:
 
 
 @compiled
-def _limits(counts: Any, table: Any, limits: Any, starts: Any) -> None:
-    """Per bucket its first rank, and the upper halves of its lowest and highest threshold."""
+def _limits(counts: Any, table: Any, down: Any, limits: Any, starts: Any) -> None:
+    """Per bucket its first rank, and the upper 16 bits of its lowest and highest threshold."""
     even, odd = counts[0], counts[1]
     rank = _NONE
     for bucket in range(even.size):
@@ -117,19 +118,19 @@ def _limits(counts: Any, table: Any, limits: Any, starts: Any) -> None:
             low = table[rank]
             rank = np.uint32(rank + held)
             high = table[np.uint32(rank - _ONE)]
-            limits[bucket] = (low & ~_LOW) | np.uint32(high >> _HALF)
+            limits[bucket] = np.uint32((low >> down) << _HALF) | np.uint32(high >> down)
     limits[0] = _EITHER_WAY
 
 
 @compiled
 def _by_limits(
-    buckets: Any, limits: Any, words: Any, spread: Any, dropped: Any, unsure: Any
+    buckets: Any, limits: Any, words: Any, down: Any, spread: Any, dropped: Any, unsure: Any
 ) -> None:
     """Decide by the limits of each element's bucket; flag what they leave open."""
     for j in range(buckets.size):
         spread[j] = limits[buckets[j]]
     for j in range(buckets.size):
-        word = np.uint32(words[j] >> _HALF)
+        word = np.uint32(np.uint32(words[j]) >> down)
         low, high = np.uint32(spread[j] >> _HALF), np.uint32(spread[j] & _LOW)
         above = np.uint8(word > high)
         dropped[j] = above

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bot.engine.kernels.philox import fused_blocks
 from bot.engine.kernels.ranks import rank_drops
 from bot.engine.kernels.stored import StoredGrain
-from bot.engine.masks import even_threshold
+from bot.engine.masks import even_threshold, word_bits
 from bot.methods.block import Block
 from bot.methods.drop import Drop, MagPrune
 from bot.methods.reductions.kth_magnitude import Cut
@@ -100,7 +100,6 @@ def _by_chance(density: Sequence[float]) -> Thinner | None:
 
 
 _DROPPED_BELOW = np.uint64(1)
-_WORDS = float(1 << 32)
 _NEARLY_ONE = 1 - 1e-6
 """Above it a probability may be 1 in float32, and its threshold too large for 32 bits."""
 REMEMBERED_ELEMENTS = 1 << 26
@@ -164,6 +163,7 @@ def _mark(prune: MagPrune, model: int, grain: StoredGrain, dropped: npt.NDArray[
         return
     rank = np.arange(grain.width, dtype=np.float32)  # the definition's dtype, hence its rounding
     chance = rank * (2 * epsilon / (grain.width - 1)) + (density - epsilon)
-    table = np.rint(chance.astype(np.float64) * _WORDS).astype(np.uint32)
-    words = grain.draws.words(model, 32, start, stop, fused_blocks)
+    bits = word_bits(*prune.bounds(model))
+    table = np.rint(chance.astype(np.float64) * float(1 << bits)).astype(np.uint32)
+    words = grain.draws.words(model, bits, start, stop, fused_blocks)
     rank_drops(grain.row(0), grain.row(model + 1), grain.shift, grain.width, table, words, dropped)

@@ -112,10 +112,11 @@ def test_masks_are_the_hosts(
     assert same(ours, mask)
     assert our_realised == realised
     each = np.random.default_rng(seed).random((1, elements)).astype(np.float32)
-    mask, realised = host.keep(model, each, span)
-    ours, our_realised = device.keep(model, on_device(each), span)
-    assert same(ours, mask)
-    assert same(our_realised, realised)
+    for bounds in (None, (0.1, 0.9)):
+        mask, realised = host.keep(model, each, span, bounds)
+        ours, our_realised = device.keep(model, on_device(each), span, bounds)
+        assert same(ours, mask)
+        assert same(our_realised, realised)
 
 
 class Stay(TorchDispatchMode):
