@@ -173,15 +173,32 @@ def wudi(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
 
 
 def least_interference(tasks: list[Matrix]) -> Matrix:
-    """``(sum_i d_i G_i) (sum_i G_i)^+``; zero tasks take no part."""
+    """``(sum_i d_i G_i) (sum_i G_i)^+``; zero tasks take no part.
+
+    With ``A`` the tasks over their lengths, one below the other, ``sum_i G_i = A^T A``. Where A has
+    fewer rows than columns its factors are smaller than that product, which they replace.
+    """
     moved = [task for task in tasks if task.any()]
     if not moved:
         return np.zeros_like(tasks[0])
-    grams = [task.T @ task / np.square(task).sum() for task in moved]
+    units = [task / np.linalg.norm(task) for task in moved]
+    if sum(map(len, units)) < units[0].shape[1]:
+        stacked = factors(np.concatenate(units))
+        seen = (_seen(*pair, stacked.right) for pair in zip(moved, units, strict=True))
+        pulled = reduce(add, seen)
+        inside: Matrix = (pulled / np.square(stacked.values)) @ stacked.right
+        return inside
+    grams = [unit.T @ unit for unit in units]
     pulled = reduce(add, (task @ gram for task, gram in zip(moved, grams, strict=True)))
     inverse = np.linalg.pinv(reduce(add, grams), rcond=SIGNIFICANT**2, hermitian=True)
     task: Matrix = pulled @ inverse
     return task
+
+
+def _seen(task: Matrix, unit: Matrix, right: Matrix) -> Matrix:
+    """``d_i G_i`` in the coordinates of orthonormal rows, without forming G_i."""
+    seen: Matrix = (task @ unit.T) @ (unit @ right.T)
+    return seen
 
 
 @merge_method(

@@ -64,6 +64,20 @@ def test_wudi_is_where_the_gradient_of_its_loss_is_zero():
     assert np.linalg.norm(gradient) < 1e-5 * scale
 
 
+@pytest.mark.parametrize("shape", [(4, 30), (7, 9), (30, 4)])
+def test_wudi_of_any_proportions_is_the_closed_form(shape):
+    three = RNG.normal(size=(3, *shape))
+    grams = [task.T @ task / np.square(task).sum() for task in three]
+    pulled = sum(task @ gram for task, gram in zip(three, grams, strict=True))
+    expected = pulled @ np.linalg.pinv(sum(grams), rcond=1e-10, hermitian=True)
+    assert np.allclose(tasks(*three, name="wudi"), expected, atol=1e-5)
+
+
+def test_wudi_of_a_very_wide_matrix_needs_no_square_of_its_width():
+    pair = RNG.normal(size=(2, 3, 100_000))  # 80 GB squared
+    assert np.allclose(tasks(*pair, name="wudi"), pair.sum(axis=0), atol=0.1)
+
+
 def test_knots_with_plain_sums_is_task_arithmetic():
     base, models = family(1, (10, 14), 3)
     given = {"weight": (0.3, 1.0, -0.5), "lambda": 0.7}
