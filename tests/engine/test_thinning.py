@@ -11,7 +11,9 @@ from bot.engine.masks import PhiloxDraws
 from bot.methods.block import Block, Span
 from bot.methods.drop import mag_prune
 
-WIDTH = 30_011
+WIDTH, HALF = 30_011, 0.15
+DENSITIES = {16: 0.4, 32: 0.16}
+"""By the width of the words that their probabilities need."""
 
 
 class Edge(PhiloxDraws):
@@ -21,19 +23,22 @@ class Edge(PhiloxDraws):
 
     def words(self, model, bits, start, stop, make=None):
         rank = np.arange(WIDTH, dtype=np.float32)
-        slope, least = np.float32(2 * 0.15 / (WIDTH - 1)), np.float32(0.4 - 0.15)
+        density = DENSITIES[bits]
+        slope, least = np.float32(2 * HALF / (WIDTH - 1)), np.float32(density - HALF)
         chance = (rank * slope + least).astype(np.float64)
-        return (np.rint(chance * 2**32).astype(np.int64) + self.above).astype(np.uint32)
+        edge = np.rint(chance * 2**bits).astype(np.int64) + self.above
+        return edge.astype(f"<u{bits // 8}")
 
 
 class BelowEdge(Edge):
     above = -1
 
 
+@pytest.mark.parametrize("bits", DENSITIES)
 @pytest.mark.parametrize(("draws", "kept"), [(Edge, False), (BelowEdge, True)])
-def test_kernel_and_definition_have_the_same_thresholds(draws, kept):
+def test_kernel_and_definition_have_the_same_thresholds(draws, kept, bits):
     rising = np.arange(1, WIDTH + 1, dtype=np.float32)[None]
-    span, prune = Span(0, WIDTH, WIDTH), mag_prune((0.4,), (0.15,))
+    span, prune = Span(0, WIDTH, WIDTH), mag_prune((DENSITIES[bits],), (HALF,))
     edge = draws(seed=0, tensor="w")
     block = Block(
         base=0 * rising, models=(rising,), span=span, shape=rising.shape, tensor="w", draws=edge
