@@ -20,7 +20,7 @@ from benchmarks.report import Report
 from bot.sizes import format_bytes
 
 LIMIT = 1_200_000_000
-METHODS = ("linear", "ties", "dare_ties", "della", "model_stock")
+METHODS = ("linear", "ties", "dare_ties", "della", "model_stock", "sce", "arcee_fusion")
 SIZES = ("3B", "one tensor of 2 GB")
 COMMAND = str(Path(sys.executable).parent / "mergebot")
 HEADER = (
