@@ -34,6 +34,11 @@ class Chunk:
         """How many elements."""
         return self.grains[-1].span.stop - self.start
 
+    @property
+    def single(self) -> Iterator[Chunk]:
+        """Its grains as chunks of their own."""
+        return (Chunk((grain,)) for grain in self.grains)
+
 
 def chunks(shape: tuple[int, ...], elements: int, unit: Unit, size: int) -> Iterator[Chunk]:
     """A tensor as chunks of at most ``size`` grains, first to last; none when it is empty."""

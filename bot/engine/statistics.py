@@ -6,7 +6,8 @@ the states are merged one after the other from the first grain to the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,23 +44,27 @@ class Folding:
         """Whether another pass over the grains is needed."""
         return bool(self._active)
 
-    def scan(self, loaded: Loaded, *, fused: bool) -> list[States]:
+    def scan(
+        self, parts: Iterable[Loaded], processors: AbstractContextManager[object], *, fused: bool
+    ) -> list[States]:
         """The states of a chunk's grains, one by one; changes nothing, so any thread may do it.
 
         Where order is all one, as when counting, the first grain's state holds the whole chunk.
         """
-        spec = loaded.inputs.job.output
         folds = {key: _fold_of(reduction, fused=fused) for key, reduction in self._active.items()}
         grains: list[States] = []
-        for view in loaded.views():
-            grains.append({})
-            for key, (fold, any_order) in folds.items():
-                into = grains[0] if any_order else grains[-1]
-                state = into.get(key)
-                if state is None:
-                    state = self._active[key].empty(spec, self.models)
-                into[key] = fold(state, view)
+        for loaded in parts:
+            with processors:
+                for view in loaded.views():
+                    grains.append({})
+                    for key, (fold, any_order) in folds.items():
+                        into = grains[0] if any_order else grains[-1]
+                        state = into[key] if key in into else self._none(key, loaded)
+                        into[key] = fold(state, view)
         return grains
+
+    def _none(self, key: Hashable, loaded: Loaded) -> Any:
+        return self._active[key].empty(loaded.inputs.job.output, self.models)
 
     def fold(self, grains: list[States]) -> None:
         """Merge the states of the next grains."""

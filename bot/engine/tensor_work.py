@@ -19,7 +19,7 @@ from bot.checkpoint.source import Source
 from bot.engine.buffers import MERGED, ROUNDED, Scratch
 from bot.engine.chunks import Chunk, chunks
 from bot.engine.devices import Accelerator, Call
-from bot.engine.inputs import GrainView, Inputs, check_finite
+from bot.engine.inputs import GrainView, Inputs, Loaded, check_finite
 from bot.engine.kernels.stored import NATIVE, Combine
 from bot.engine.pool import Wave
 from bot.engine.shelf import Shelf
@@ -152,9 +152,11 @@ class Merged:
 
     def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
         """The states of a chunk's grains."""
-        loaded = self.inputs.load(chunk)
-        with self.shop.processors:
-            return folding.scan(loaded, fused=self.shop.fused)
+        return folding.scan(self._parts(chunk), self.shop.processors, fused=self.shop.fused)
+
+    def _parts(self, chunk: Chunk) -> Iterator[Loaded]:
+        """The chunk grain by grain: what was just read is still in the processor's cache."""
+        return map(self.inputs.load, chunk.single)
 
     def waves(self) -> Iterator[Wave]:
         """Statistics in as many passes as they need, then the arithmetic."""
@@ -181,19 +183,24 @@ class Merged:
     def _write(
         self, output: Output, call: Call, combine: Combiner, chunk: Chunk
     ) -> tuple[Hashed, int]:
-        loaded = self.inputs.load(chunk)
-        dtype = self.job.output.dtype
-        merged = self.shop.scratch.take(MERGED, chunk.elements * dtype.itemsize)
+        merged = self.shop.scratch.take(MERGED, chunk.elements * self.job.output.dtype.itemsize)
         helper = self.shop.accelerator
-        settled = helper is not None and helper.merge(loaded, call, merged)
+        if helper is None or not helper.merge(self.inputs.load(chunk), call, merged):
+            self._fill(merged, combine, chunk)
         with self.shop.processors:
-            for view in () if settled else loaded.views():
-                first = (view.grain.span.start - chunk.start) * dtype.itemsize
-                last = (view.grain.span.stop - chunk.start) * dtype.itemsize
-                combine(view, merged[first:last])
             hashed = output.hash(chunk.start, merged)
         output.write(chunk.start, merged)
         return hashed, merged.nbytes
+
+    def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk) -> None:
+        size = self.job.output.dtype.itemsize
+        for loaded in self._parts(chunk):
+            with self.shop.processors:
+                for view in loaded.views():
+                    start, stop, _ = view.grain.span
+                    combine(
+                        view, merged[(start - chunk.start) * size : (stop - chunk.start) * size]
+                    )
 
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""
