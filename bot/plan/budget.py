@@ -20,7 +20,7 @@ WORKERS = 4
 CHUNK_GRAINS = 4
 """Grains assumed to be read and written together."""
 
-KEPT_BYTES = 320 << 20
+KEPT_BYTES = 160 << 20
 """Inputs of methods with several passes are kept between these, as long as they take no more."""
 
 
