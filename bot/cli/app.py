@@ -15,6 +15,7 @@ import click
 from bot import __version__
 from bot.cli.failure import explain
 from bot.cli.output import Output
+from bot.collector import uncollected
 from bot.errors import InterruptedRunError, MergebotError
 from leaderboard.errors import BoardError
 
@@ -69,7 +70,8 @@ class LazyGroup(click.Group):
             hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"There is no command '{cmd_name}'.{hint}")
         module, attribute = entry.target.split(":")
-        command = getattr(importlib.import_module(module), attribute)
+        with uncollected():
+            command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - our own table
         return command
 

@@ -10,6 +10,7 @@ from threading import Semaphore
 
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
+from bot.collector import uncollected
 from bot.engine.buffers import Scratch, aligned, keep_freed_memory
 from bot.engine.devices import Accelerator, accelerator, default_threads
 from bot.engine.model_statistics import Answers, model_statistics
@@ -123,7 +124,8 @@ def execute_all(
             )
             for made in outputs
         ]
-        _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)
+        with uncollected():
+            _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)
         digests = tuple(output.sink.commit(output.plan.files) for output in outputs)
     except BaseException as error:
         for output in outputs:
