@@ -16,7 +16,6 @@ Words have 16 bits, but 32 where a probability of the tensor may be within 1/64 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,12 +39,10 @@ def even_threshold(probability: float) -> tuple[int, int]:
 
 
 Words = npt.NDArray[np.uint64]
-MakeBlocks = Callable[[Words, int, int], Words]
-"""Key, first block, how many blocks -> four words of each."""
 
 
 def numpys_blocks(key: Words, first: int, blocks: int) -> Words:
-    """Blocks by NumPy."""
+    """Blocks from the ``first`` on, four words each."""
     generator = np.random.Philox(key=key)
     generator.advance(first)
     return generator.random_raw(4 * blocks)
@@ -77,12 +74,12 @@ class PhiloxDraws:
         return (words < words.dtype.type(threshold)).astype(np.float32), realised
 
     def words(
-        self, model: int, bits: int, start: int, stop: int, make: MakeBlocks = numpys_blocks
+        self, model: int, bits: int, start: int, stop: int
     ) -> npt.NDArray[np.unsignedinteger]:
-        """The random words of elements ``start`` to ``stop``, by NumPy's generator or its equal."""
+        """The random words of elements ``start`` to ``stop``."""
         per_block = _BLOCK_BITS // bits
         first, last = start // per_block, -(-stop // per_block)
-        raw = np.asarray(make(self._key(model, bits), first, last - first), "<u8")
+        raw = np.asarray(numpys_blocks(self.key(model, bits), first, last - first), "<u8")
         offset = first * per_block
         return raw.view(f"<u{bits // 8}")[start - offset : stop - offset]
 
@@ -94,6 +91,7 @@ class PhiloxDraws:
         words = self.words(model, bits, span.start, span.stop).reshape(probability.shape)
         return (words < threshold).astype(np.float32), (threshold / scale).astype(np.float32)
 
-    def _key(self, model: int, bits: int) -> npt.NDArray[np.uint64]:
+    def key(self, model: int, bits: int) -> Words:
+        """The generator's key for words of so many bits: uint64 (2,)."""
         text = f"{bits}/{self.seed}/{model}/{self.tensor}".encode()
         return np.frombuffer(hashlib.sha256(text).digest()[:16], "<u8").astype(np.uint64)

@@ -181,7 +181,7 @@ def least_interference(tasks: list[Matrix]) -> Matrix:
     moved = [task for task in tasks if task.any()]
     if not moved:
         return np.zeros_like(tasks[0])
-    units = [task / np.linalg.norm(task) for task in moved]
+    units = [task / np.sqrt(np.square(task).sum()) for task in moved]
     if sum(map(len, units)) < units[0].shape[1]:
         stacked = factors(np.concatenate(units))
         seen = (_seen(*pair, stacked.right) for pair in zip(moved, units, strict=True))

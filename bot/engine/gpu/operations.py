@@ -18,6 +18,7 @@ UFUNCS: MappingProxyType[Any, Callable[..., torch.Tensor]] = MappingProxyType(
         np.matmul: torch.matmul,
         np.absolute: torch.abs,
         np.square: torch.square,
+        np.sqrt: torch.sqrt,
         np.exp: torch.exp,
         np.log: torch.log,
         np.maximum: torch.maximum,

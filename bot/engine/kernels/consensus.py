@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.drops import unpack
 from bot.engine.kernels.sums import add_magnitudes, subtract, total
 from bot.engine.kernels.tiles import TILE, load, store
 from bot.methods.reductions.lanes import LANES
@@ -14,7 +15,6 @@ from bot.methods.reductions.lanes import LANES
 SUM, ELECT, ELECT_MEAN = 0, 1, 2
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
-_LARGEST_32 = np.uint64(0xFFFFFFFF)
 
 
 @compiled
@@ -24,8 +24,7 @@ def task_vectors(
     shift: Any,
     cuts: Any,
     room: Any,
-    words: Any,
-    limits: Any,
+    dropped: Any,
     scale: Any,
     weight: Any,
     consensus: int,
@@ -43,8 +42,8 @@ def task_vectors(
         cuts: float32 (models, 2): magnitudes below the first are dropped, above the second too;
             at the first, and not at the second, an element is kept while there is room.
         room: int64 (models, 2), changed: how many elements at each cut are still on its upper side.
-        words: unsigned (models, elements) random words, or (0, 0) without random masks.
-        limits: uint64 (models,): an element is kept when its word is below.
+        dropped: uint8 (models, elements / 8), bits that are 1 where an element is dropped, or
+            (0, 0) without random drops.
         scale: float32 (models,); empty leaves the deltas as they are.
         weight: float32 (models,).
         consensus: ``SUM``, ``ELECT``, or ``ELECT_MEAN`` over the weights that took part.
@@ -68,7 +67,7 @@ def task_vectors(
             finite &= load(stored[m + 1, first + start : first + stop], shift, bits)
             vote = votes[m]
             _subtract(values, base, count, vote)
-            _thin(vote, start, count, m, cuts, room, words, limits)
+            _thin(vote, start, count, m, cuts, room, dropped)
             _weigh(vote, count, scale[m : m + 1], weight[m])
         _sum(votes, count, total)
         if consensus != SUM:
@@ -96,13 +95,11 @@ def _add(total: Any, base: Any, count: int, divisor: Any, lambda_: Any) -> None:
 
 
 @compiled
-def _thin(
-    vote: Any, start: int, count: int, m: int, cuts: Any, room: Any, words: Any, limits: Any
-) -> None:
+def _thin(vote: Any, start: int, count: int, m: int, cuts: Any, room: Any, dropped: Any) -> None:
     if cuts.shape[0]:
         _trim(vote, count, cuts[m], room[m])
-    if words.shape[0]:
-        _drop(vote, words[m, start : start + count], limits[m])
+    if dropped.shape[0]:
+        _drop(vote, count, dropped[m, start // 8 :])
 
 
 @compiled
@@ -154,12 +151,11 @@ def _trim_by_index(vote: Any, count: int, cut: Any, room: Any) -> None:
 
 
 @compiled
-def _drop(vote: Any, words: Any, limit: Any) -> None:
-    if limit > _LARGEST_32:
-        return
-    below = np.uint32(limit)
-    for j in range(words.size):
-        vote[j] *= _ONE if words[j] < below else _ZERO
+def _drop(vote: Any, count: int, dropped: Any) -> None:
+    marks = np.empty(TILE, np.uint8)
+    unpack(dropped, count, marks)
+    for j in range(count):
+        vote[j] *= _ZERO if marks[j] else _ONE
 
 
 @compiled
@@ -202,8 +198,7 @@ def magnitude_sums(
     shift: Any,
     cuts: Any,
     room: Any,
-    words: Any,
-    limits: Any,
+    dropped: Any,
     sums: Any,
 ) -> None:
     """Add ``sum|d_i|`` and ``sum|thin_i(d_i)|`` of one grain to ``sums``, float64 (2, models).
@@ -222,7 +217,7 @@ def magnitude_sums(
             load(stored[m + 1, first + start : first + stop], shift, bits)
             subtract(delta, base)
             add_magnitudes(delta, lanes[0])
-            _thin(delta, start, delta.size, m, cuts, room, words, limits)
+            _thin(delta, start, delta.size, m, cuts, room, dropped)
             add_magnitudes(delta, lanes[1])
         sums[0, m] += total(lanes[0])
         sums[1, m] += total(lanes[1])

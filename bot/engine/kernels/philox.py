@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from bot.engine.kernels.compiled import compiled
 
@@ -19,13 +18,6 @@ _RAISE = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B))
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _FOUR = np.uint64(4)
-
-
-def fused_blocks(key: npt.NDArray[np.uint64], first: int, blocks: int) -> npt.NDArray[np.uint64]:
-    """Blocks from the ``first`` on, which NumPy makes from counter ``first + 1``."""
-    words = np.empty(4 * blocks, np.uint64)
-    philox(key, np.uint64(first + 1), words)
-    return words
 
 
 @compiled
