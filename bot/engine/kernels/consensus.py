@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.deltas import load_deltas, sum_up
 from bot.engine.kernels.drops import unpack
 from bot.engine.kernels.sums import add_magnitudes, subtract, total
 from bot.engine.kernels.tiles import TILE, load, store
@@ -54,7 +55,7 @@ def task_vectors(
     """
     models = weight.size
     bits, base_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    values, base = bits.view(np.float32), base_bits.view(np.float32)
+    base = base_bits.view(np.float32)
     votes, work = np.empty((models, TILE), np.float32), np.empty((2, TILE), np.float32)
     total_bits = np.empty(TILE, np.uint32)
     total = total_bits.view(np.float32)
@@ -62,26 +63,17 @@ def task_vectors(
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
         count = stop - start
-        finite &= load(stored[0, first + start : first + stop], shift, base_bits)
+        finite &= load_deltas(stored, first + start, first + stop, shift, base_bits, bits, votes)
         for m in range(models):
-            finite &= load(stored[m + 1, first + start : first + stop], shift, bits)
             vote = votes[m]
-            _subtract(values, base, count, vote)
             _thin(vote, start, count, m, cuts, room, dropped)
             _weigh(vote, count, scale[m : m + 1], weight[m])
-        _sum(votes, count, total)
+        sum_up(votes, count, total)
         if consensus != SUM:
             _elect(votes, count, weight, consensus == ELECT_MEAN, total, work)
         _add(total, base, count, divisor if consensus == SUM else _ONE, lambda_)
         finite &= store(total_bits, out_shift, out[start:stop])
     return finite
-
-
-@compiled
-def _subtract(values: Any, base: Any, count: int, delta: Any) -> None:
-    """The task vector of a tile."""
-    for j in range(count):
-        delta[j] = values[j] - base[j]
 
 
 @compiled
@@ -156,17 +148,6 @@ def _drop(vote: Any, count: int, dropped: Any) -> None:
     unpack(dropped, count, marks)
     for j in range(count):
         vote[j] *= _ZERO if marks[j] else _ONE
-
-
-@compiled
-def _sum(votes: Any, count: int, total: Any) -> None:
-    first = votes[0]
-    for j in range(count):
-        total[j] = first[j]
-    for m in range(1, votes.shape[0]):
-        vote = votes[m]
-        for j in range(count):
-            total[j] += vote[j]
 
 
 @compiled

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.deltas import load_deltas
 from bot.engine.kernels.tiles import TILE, load, store
-from bot.engine.kernels.variance import load_deltas
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.deltas import load_deltas, sum_up
 from bot.engine.kernels.tiles import TILE, store
-from bot.engine.kernels.variance import load_deltas, select, spread, sum_up
+from bot.engine.kernels.variance import select, spread
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _NOTHING = np.float32(-0.0)
