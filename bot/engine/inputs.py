@@ -131,10 +131,8 @@ class Loaded:
 
     def as_stored(self, grain: Grain) -> StoredGrain:
         """A grain for the kernels: stored bits, or float32 bits where the dtypes differ."""
-        bits, first = self._bits(grain)
         return StoredGrain(
-            bits=bits,
-            first=first,
+            bits=self._bits(grain),
             has_base=self.inputs.job.base is not None,
             width=grain.shape[-1] if grain.shape else 1,
             span=grain.span,
@@ -143,17 +141,16 @@ class Loaded:
             drawn=self.inputs.drawn,
         )
 
-    def _bits(self, grain: Grain) -> tuple[Bits, int]:
-        dtypes = self.inputs.dtypes
-        first, elements = grain.span.start - self.chunk.start, grain.span.stop - grain.span.start
+    def _bits(self, grain: Grain) -> Bits:
+        dtypes, elements = self.inputs.dtypes, grain.span.stop - grain.span.start
         native = NATIVE.get(dtypes[0]) if len(set(dtypes)) == 1 else None
-        if native is not None:
-            return np.frombuffer(self.whole, native).reshape(len(dtypes), -1), first
+        if native is not None and elements == self.chunk.elements:
+            return np.frombuffer(self.whole, native).reshape(len(dtypes), elements)
         wide = self.inputs.scratch.take(WIDENED, len(dtypes) * elements * 4)
         values = np.frombuffer(wide, np.float32).reshape(len(dtypes), elements)
         for row, array in zip(values, self._arrays(grain), strict=True):
             row[:] = array.reshape(-1)
-        return values.view(np.uint32), 0
+        return values.view(np.uint32)
 
     def _arrays(self, grain: Grain) -> tuple[Array, ...]:
         arrays = []

@@ -26,7 +26,7 @@ LEVELS = 9  # so few values that magnitudes and variances tie
 
 @dataclass(frozen=True)
 class Case:
-    """The same numbers, as a block and as they are stored beside other columns."""
+    """The same numbers, as a block and as they are stored."""
 
     block: Block
     grain: StoredGrain
@@ -43,7 +43,6 @@ def case(seed: int, rows: int, width: int, models: int, *, wide: bool) -> Case:
     single = (bits.astype(np.uint32) << (0 if wide else 16)).view(np.float32)
     shape = (rows, width)
     span = Span(0, rows * width, rows * width)
-    beside = np.full((models + 1, 3), 7, bits.dtype)
     return Case(
         block=Block(
             base=single[0].reshape(shape),
@@ -53,8 +52,7 @@ def case(seed: int, rows: int, width: int, models: int, *, wide: bool) -> Case:
             tensor="w",
         ),
         grain=StoredGrain(
-            bits=np.concatenate([beside, bits, beside], axis=1),
-            first=3,
+            bits=bits,
             has_base=True,
             width=width,
             span=span,

@@ -12,10 +12,13 @@ from bot.checkpoint.encode import encode
 from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.engine.execute import execute
-from bot.engine.kernels.ranks import rank_drops
-from bot.engine.kernels.sums import add_magnitudes, gram, total
+from bot.engine.kernels.consensus import magnitude_sums
+from bot.engine.kernels.ranks import WORK_ROWS, rank_drops
+from bot.engine.kernels.room import lanes, marks, tiles
+from bot.engine.kernels.sums import gram
+from bot.engine.kernels.thinning import NO_DROPS
 from bot.methods.reductions.gram import dot
-from bot.methods.reductions.lanes import LANES, lane_sum
+from bot.methods.reductions.lanes import lane_sum
 from tests.engine.plans import plan_for
 
 NEVER = 1 << 60
@@ -134,12 +137,14 @@ def test_long_sums_keep_their_order(count: int) -> None:
     rows = rng.standard_normal((2, count)) * 10.0 ** (np.arange(count) % 7)
     left, right = rows.astype(np.float32)
     stored, products = np.array([left, right]).view(np.uint32), np.zeros((2, 2))
-    gram(stored, 0, count, np.uint32(0), False, products)
+    gram(stored, np.uint32(0), False, products, tiles(2), lanes(2, 2))
     exact = [math.fsum(left * right.astype(np.float64)), math.fsum(abs(left).astype(np.float64))]
     assert products[0, 1] == dot(left, right) == pytest.approx(exact[0], rel=1e-9)
-    lanes = np.zeros(LANES)
-    add_magnitudes(left, lanes)
-    assert total(lanes) == lane_sum(abs(left).astype(np.float64)) == pytest.approx(exact[1])
+    deltas = np.array([0 * left, left]).view(np.uint32)
+    everything, sums = np.array([[0, 0x7FFFFFFF]], np.uint32), np.zeros((2, 1))
+    magnitude_sums(deltas, np.uint32(0), everything, NO_DROPS, sums, tiles(2), marks(), lanes(2))
+    whole = lane_sum(abs(left).astype(np.float64))
+    assert sums[0, 0] == sums[1, 0] == whole == pytest.approx(exact[1])
 
 
 @pytest.mark.parametrize("outlier", [0.0, 1.0, 1e6])
@@ -158,7 +163,9 @@ def test_ranks_are_those_of_a_stable_sort(
     dropped = np.empty(rows * width, np.uint8)
     stored = model.reshape(-1).view(np.uint32)
     base = np.zeros_like(stored)
-    rank_drops(base, stored, np.uint32(0), width, table, words.reshape(-1), dropped)
+    work = np.empty((WORK_ROWS, width + 32), np.uint32)
+    flags = np.empty(width // 8 + 1, np.uint64)
+    rank_drops(base, stored, np.uint32(0), width, table, words.reshape(-1), dropped, work, flags)
     ranks = np.argsort(np.argsort(abs(model), axis=1, kind="stable"), axis=1, kind="stable")
     expected = (words >= table[ranks])[model != 0]  # what is zero is so with any mark
     np.testing.assert_array_equal(dropped.reshape(rows, width)[model != 0], expected)

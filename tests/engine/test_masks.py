@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bot.engine.kernels.philox import philox
+from bot.engine.kernels.philox import SIDE_BY_SIDE, philox
 from bot.engine.masks import PhiloxDraws, numpys_blocks
 from bot.methods.block import Span
 
@@ -104,5 +104,5 @@ def test_seed_tensor_and_model_give_unrelated_masks() -> None:
 def test_the_kernel_makes_numpys_blocks(first: int, blocks: int) -> None:
     key = np.array([0xFEDCBA9876543210, (1 << 64) - 1], np.uint64)
     made = np.empty(4 * blocks, np.uint64)
-    philox(key, np.uint64(first + 1), made)
+    philox(key, np.uint64(first + 1), made, np.empty((6, SIDE_BY_SIDE), np.uint64))
     np.testing.assert_array_equal(made, numpys_blocks(key, first, blocks))

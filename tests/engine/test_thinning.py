@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.engine.kernels.drops import unpack
+from bot.engine.kernels.bits import unpack
 from bot.engine.kernels.stored import StoredGrain
 from bot.engine.kernels.thinning import rank_limits, thinner
 from bot.engine.masks import PhiloxDraws
@@ -50,12 +50,14 @@ def test_kernel_and_definition_drop_the_same(start, rows, width, density, epsilo
     block = Block(base=base, models=models, span=span, shape=shape, tensor="w", draws=draws)
     bits = np.stack([base, *models]).reshape(3, -1).view(np.uint32)
     grain = StoredGrain(
-        bits=bits, first=0, has_base=True, width=width, span=span, tensor="w", draws=draws,
+        bits=bits, has_base=True, width=width, span=span, tensor="w", draws=draws,
         drawn={},
     )  # fmt: skip
     kernel = thinner(drop)
     assert kernel is not None
-    marks = np.empty(-(-rows * width // 8) * 8, np.uint8)
+    marks = np.empty(-(-rows * width // 8), np.uint64)
     for thinned, dropped in zip(drop(block), kernel(grain).dropped, strict=True):
         unpack(dropped, rows * width, marks)
-        np.testing.assert_array_equal(marks[: rows * width] == 0, thinned.reshape(-1) != 0)
+        np.testing.assert_array_equal(
+            marks.view(np.uint8)[: rows * width] == 0, thinned.reshape(-1) != 0
+        )

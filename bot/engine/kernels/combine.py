@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, task_vectors
+from bot.engine.kernels.consensus import ELECT, ELECT_MEAN, SUM, WORK_ROWS, task_vectors
 from bot.engine.kernels.elementwise import consensus_ta, nearswap, ram, ram_plus, tall_masks
 from bot.engine.kernels.important import taking_over
+from bot.engine.kernels.room import marks, tiles
 from bot.engine.kernels.selected import selecting
 from bot.engine.kernels.stored import Bits, Combine, StoredGrain, shift_of
 from bot.engine.kernels.thinning import thinner
@@ -39,9 +40,7 @@ def _combination(coefficients: tuple[float, ...], divisor: float = 1.0) -> Combi
     shares, by = np.array(coefficients, np.float32), np.float32(divisor)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
-        return bool(
-            weighted_sum(grain.bits, grain.first, grain.shift, shares, by, out, shift_of(out))
-        )
+        return bool(weighted_sum(grain.bits, grain.shift, shares, by, out, shift_of(out), tiles(1)))
 
     return combine
 
@@ -97,7 +96,7 @@ def _model_stock(_p: SimpleNamespace, stats: Stats) -> Combine | None:
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
         return bool(
-            toward_mean(grain.bits, grain.first, grain.shift, toward, stay, out, shift_of(out))
+            toward_mean(grain.bits, grain.shift, toward, stay, out, shift_of(out), tiles(1))
         )
 
     return combine
@@ -110,17 +109,19 @@ def _task(
     if thinned is None:
         return None
     weight = np.array(p.weight, np.float32)
-    scales = np.array(() if scale is None else scale, np.float32)
+    scales = np.array([1.0] * len(p.weight) if scale is None else scale, np.float32)
     mode = (ELECT_MEAN if p.normalize else ELECT) if elect else SUM
     divided = p.normalize and not elect and not cancels(p.weight)
     divisor = np.float32(math.fsum(p.weight) if divided else 1.0)
     lambda_ = np.float32(p.lambda_)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
+        thin = thinned(grain)
         return bool(
             task_vectors(
-                grain.bits, grain.first, grain.shift, *thinned(grain), scales, weight, mode,
-                divisor, lambda_, out, shift_of(out),
+                grain.bits, grain.shift, thin.band, thin.dropped, thin.signed, scales, weight,
+                mode, divisor, lambda_, out, shift_of(out), tiles(len(weight) + WORK_ROWS),
+                marks(),
             )
         )  # fmt: skip
 

@@ -1,48 +1,104 @@
-"""How kernels are compiled: without the interpreter's lock, strictly IEEE, kept on disk."""
+"""Kernels as callables: compiled once, kept on disk as machine code, called without an interpreter.
+
+A kernel is a plain function over arrays and numbers. Its first call on a machine compiles it with
+numba; every later process loads the code that was kept, which takes a thirtieth of the time that
+importing numba does. The interpreter's lock is free while a kernel runs.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+import ctypes
+import threading
+from collections.abc import Callable
+from functools import update_wrapper
+from types import FunctionType
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-@contextmanager
-def _absent(module: str) -> Iterator[None]:
-    """Let a module that is not loaded look as if it were not installed."""
-    modules = cast("dict[str, Any]", sys.modules)
-    hidden = module not in modules
-    if hidden:
-        modules[module] = None
-    try:
-        yield
-    finally:
-        if hidden:
-            del modules[module]
+class Kind(NamedTuple):
+    """What the compiler must know of an argument: its dtype, and its axes or None for a number."""
+
+    dtype: str
+    axes: int | None
 
 
-with _absent("scipy.linalg.cython_blas"):
-    # Numba looks for a BLAS, which takes longer to load than all kernels; none of them wants one.
-    import numba.np.arraymath  # noqa: F401
-    from numba import njit
-
-F = TypeVar("F", bound=Callable[..., Any])
+Kinds = tuple[Kind, ...]
+_COMPILING = threading.Lock()
+_NUMBERS: dict[type, str] = {bool: "|b1", int: "<i8", float: "<f8"}
 
 
-def compiled(function: F) -> F:
-    """Compile on first call for the types it is called with.
+class Kernel(Generic[P, R]):
+    """A function that runs as machine code, one version for each kind of arguments."""
 
-    No fast-math, so that a product and a sum are rounded separately as NumPy does; division by zero
-    gives an infinity, as NumPy does.
+    def __init__(self, function: Callable[P, R]) -> None:
+        self.function = cast("FunctionType", function)
+        self._versions: dict[Kinds, Callable[..., int]] = {}
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: P.args, **_named: P.kwargs) -> R:
+        """Run; numbers are passed by value, arrays (in one piece) by their memory.
+
+        Raises:
+            ValueError: an array has gaps.
+        """
+        kinds = tuple(map(_kind, arguments))
+        version = self._versions.get(kinds)
+        if version is None:
+            version = self._load(kinds)
+        return cast("R", version(*_flat(arguments)))
+
+    def _load(self, kinds: Kinds) -> Callable[..., int]:
+        from bot.engine.kernels.machine_code import address_of
+
+        with _COMPILING:
+            if kinds not in self._versions:
+                signature = ctypes.CFUNCTYPE(ctypes.c_int64, *_types(kinds))
+                self._versions[kinds] = signature(address_of(self, kinds))
+        return self._versions[kinds]
+
+
+def compiled(function: Callable[P, R]) -> Kernel[P, R]:
+    """Make a kernel of a function.
+
+    It takes NumPy arrays and numbers, returns an integer, a bool or nothing, and calls other
+    kernels. It must neither allocate nor raise: memory to work in is an argument. A product and a
+    sum are rounded separately, as NumPy does, and division by zero gives an infinity.
     """
-    try:
-        kernel = _compiler(keep=True)(function)
-    except RuntimeError:  # neither this folder nor the user's cache can be written
-        kernel = _compiler(keep=False)(function)
-    return cast("F", kernel)
+    return Kernel(function)
 
 
-def _compiler(*, keep: bool) -> Callable[..., Any]:
-    compiler: Callable[..., Any] = njit(nogil=True, cache=keep, fastmath=False, error_model="numpy")
-    return compiler
+def _kind(argument: Any) -> Kind:
+    if isinstance(argument, np.ndarray):
+        if not argument.flags.c_contiguous:
+            raise ValueError("a kernel's arrays must be in one piece")
+        return Kind(argument.dtype.str, argument.ndim)
+    if isinstance(argument, np.generic):
+        return Kind(argument.dtype.str, None)
+    return Kind(_NUMBERS[type(argument)], None)
+
+
+def _flat(arguments: tuple[Any, ...]) -> list[Any]:
+    """As C sees them: an array is an address followed by its lengths."""
+    flat: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            flat.append(argument.__array_interface__["data"][0])
+            flat += argument.shape
+        else:
+            flat.append(argument.item() if isinstance(argument, np.generic) else argument)
+    return flat
+
+
+def _types(kinds: Kinds) -> list[Any]:
+    types: list[Any] = []
+    for kind in kinds:
+        if kind.axes is None:
+            types.append(np.ctypeslib.as_ctypes_type(np.dtype(kind.dtype)))
+        else:
+            types += [ctypes.c_void_p, *([ctypes.c_int64] * kind.axes)]
+    return types

@@ -6,26 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from bot.engine.kernels.bits import unpack
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.deltas import load_deltas, sum_up
-from bot.engine.kernels.drops import unpack
-from bot.engine.kernels.sums import add_magnitudes, subtract, total
-from bot.engine.kernels.tiles import TILE, load, store
-from bot.methods.reductions.lanes import LANES
+from bot.engine.kernels.sums import add_magnitudes, total
+from bot.engine.kernels.tiles import (
+    INFINITY,
+    MAGNITUDE,
+    TILE,
+    bits_of,
+    larger,
+    magnitude_bits,
+    number,
+    rounded,
+    rounding,
+    within,
+)
 
 SUM, ELECT, ELECT_MEAN = 0, 1, 2
-_ZERO = np.float32(0)
-_ONE = np.float32(1)
+WORK_ROWS = 3
+"""Tiles that ``task_vectors`` works in, beside one for each model."""
+_NONE = np.uint32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_NOTHING = np.float32(-0.0)
+"""What a sum begins with: added to it, every number stays what it is, -0 too."""
 
 
 @compiled
 def task_vectors(
     stored: Any,
-    first: int,
     shift: Any,
-    cuts: Any,
-    room: Any,
+    band: Any,
     dropped: Any,
+    signed: bool,
     scale: Any,
     weight: Any,
     consensus: int,
@@ -33,172 +45,160 @@ def task_vectors(
     lambda_: Any,
     out: Any,
     out_shift: Any,
+    work: Any,
+    marks: Any,
 ) -> bool:
     """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))``; whether it is finite.
 
     Args:
-        stored: uint16 or uint32 (1 + models, columns), the base first.
-        first: the column where ``out`` begins.
+        stored: uint16 or uint32 (1 + models, elements), the base first.
         shift: 16 for uint16, 0 for uint32.
-        cuts: float32 (models, 2): magnitudes below the first are dropped, above the second too;
-            at the first, and not at the second, an element is kept while there is room.
-        room: int64 (models, 2), changed: how many elements at each cut are still on its upper side.
+        band: uint32 (models, 2): kept are magnitudes whose bits are at most the second number
+            above the first.
         dropped: uint8 (models, elements / 8), bits that are 1 where an element is dropped, or
-            (0, 0) without random drops.
-        scale: float32 (models,); empty leaves the deltas as they are.
+            (0, 0) where the band decides alone.
+        signed: whether what ``dropped`` drops becomes a zero of its own sign.
+        scale: float32 (models,).
         weight: float32 (models,).
         consensus: ``SUM``, ``ELECT``, or ``ELECT_MEAN`` over the weights that took part.
         divisor: float32 of a sum; 1 divides by nothing.
         lambda_: float32.
         out: uint16 or uint32 (elements,).
         out_shift: as ``shift``, for ``out``.
+        work: float32 (models + 3, tile).
+        marks: uint64 (tile / 8,).
     """
     models = weight.size
-    bits, base_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    base = base_bits.view(np.float32)
-    votes, work = np.empty((models, TILE), np.float32), np.empty((2, TILE), np.float32)
-    total_bits = np.empty(TILE, np.uint32)
-    total = total_bits.view(np.float32)
-    finite = True
+    largest, finite = _NONE, True
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
-        count = stop - start
-        finite &= load_deltas(stored, first + start, first + stop, shift, base_bits, bits, votes)
+        base, count = stored[0, start:stop], stop - start
+        total, mixed, shares = work[models], work[models + 1], work[models + 2]
+        for j in range(count):
+            total[j] = _NOTHING
         for m in range(models):
-            vote = votes[m]
-            _thin(vote, start, count, m, cuts, room, dropped)
-            _weigh(vote, count, scale[m : m + 1], weight[m])
-        sum_up(votes, count, total)
+            vote, model = work[m, :count], stored[m + 1, start:stop]
+            if dropped.shape[0]:
+                unpack(dropped[m, start // 8 :], count, marks)
+                found = _marked_vote(
+                    model, base, shift, band[m], marks.view(np.uint8), signed, scale[m], weight[m],
+                    vote, total,
+                )  # fmt: skip
+            else:
+                found = _vote(model, base, shift, band[m], scale[m], weight[m], vote, total)
+            largest = larger(largest, found)
         if consensus != SUM:
-            _elect(votes, count, weight, consensus == ELECT_MEAN, total, work)
-        _add(total, base, count, divisor if consensus == SUM else _ONE, lambda_)
-        finite &= store(total_bits, out_shift, out[start:stop])
-    return finite
+            for j in range(count):
+                mixed[j] = _ZERO
+                shares[j] = _ZERO
+            for m in range(models):
+                _elect(work[m, :count], weight[m], total, mixed, shares)
+            if consensus == ELECT_MEAN:
+                for j in range(count):
+                    mixed[j] /= _ONE if shares[j] == _ZERO else shares[j]
+            finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
+        else:
+            if divisor != _ONE:
+                for j in range(count):
+                    total[j] /= divisor
+            finite &= _store(base, shift, total, lambda_, out[start:stop], out_shift)
+    return finite and bool(largest < INFINITY)
 
 
 @compiled
-def _add(total: Any, base: Any, count: int, divisor: Any, lambda_: Any) -> None:
-    """``base + lambda * (total / divisor)``, in place."""
-    if divisor != _ONE:
-        for j in range(count):
-            total[j] /= divisor
-    for j in range(count):
-        total[j] = base[j] + total[j] * lambda_
+def _vote(
+    model: Any, base: Any, shift: Any, band: Any, scale: Any, weight: Any, vote: Any, total: Any
+) -> Any:
+    """A model's weighed delta, zero outside the band, added to the total."""
+    lowest, width, largest = band[0], band[1], _NONE
+    for j in range(vote.size):
+        delta = np.float32(number(model[j], shift) - number(base[j], shift))
+        bits = magnitude_bits(delta)
+        largest = larger(largest, bits)
+        kept = delta if np.uint32(bits - lowest) <= width else _ZERO
+        share = np.float32(np.float32(kept * scale) * weight)
+        vote[j] = share
+        total[j] += share
+    return largest
 
 
 @compiled
-def _thin(vote: Any, start: int, count: int, m: int, cuts: Any, room: Any, dropped: Any) -> None:
-    if cuts.shape[0]:
-        _trim(vote, count, cuts[m], room[m])
-    if dropped.shape[0]:
-        _drop(vote, count, dropped[m, start // 8 :])
+def _marked_vote(
+    model: Any, base: Any, shift: Any, band: Any, marks: Any, signed: bool, scale: Any,
+    weight: Any, vote: Any, total: Any,
+) -> Any:  # fmt: skip
+    """The same without what is marked."""
+    lowest, width, largest = band[0], band[1], _NONE
+    for j in range(vote.size):
+        delta = np.float32(number(model[j], shift) - number(base[j], shift))
+        bits = magnitude_bits(delta)
+        largest = larger(largest, bits)
+        kept = delta if np.uint32(bits - lowest) <= width else _ZERO
+        lost = np.float32(kept * _ZERO) if signed else _ZERO
+        share = np.float32(np.float32((lost if marks[j] else kept) * scale) * weight)
+        vote[j] = share
+        total[j] += share
+    return largest
 
 
 @compiled
-def _weigh(vote: Any, count: int, scale: Any, weight: Any) -> None:
-    for factor in scale:
-        for j in range(count):
-            vote[j] *= factor
-    for j in range(count):
-        vote[j] *= weight
+def _elect(vote: Any, weight: Any, total: Any, mixed: Any, shares: Any) -> None:
+    """Add a model's votes that have the sign of the total, and the weights behind them."""
+    for j in range(vote.size):
+        toward = vote[j] if total[j] >= _ZERO else -vote[j]
+        mixed[j] += vote[j] if toward > _ZERO else _ZERO
+        shares[j] += weight if toward > _ZERO else _ZERO
 
 
 @compiled
-def _trim(vote: Any, count: int, cut: Any, room: Any) -> None:
-    """Zero what lies below the lower cut or above the upper one, elements at a cut by index."""
-    lower, upper = cut[0], cut[1]
-    at_lower, at_upper = 0, 0
-    for j in range(count):
-        magnitude = abs(vote[j])
-        at_lower += magnitude == lower
-        at_upper += magnitude == upper
-    if 0 < room[0] < at_lower or 0 < room[1] < at_upper or lower == upper:
-        _trim_by_index(vote, count, cut, room)
-        return
-    keep_lower, keep_upper = room[0] >= at_lower, room[1] <= 0
-    for j in range(count):
-        magnitude = abs(vote[j])
-        above = magnitude >= lower if keep_lower else magnitude > lower
-        below = magnitude <= upper if keep_upper else magnitude < upper
-        vote[j] = vote[j] if above & below else _ZERO
-    room[0] -= at_lower
-    room[1] -= at_upper
-
-
-@compiled
-def _trim_by_index(vote: Any, count: int, cut: Any, room: Any) -> None:
-    """The tile in which room runs out."""
-    lower, upper = cut[0], cut[1]
-    for j in range(count):
-        magnitude = abs(vote[j])
-        above, below = magnitude > lower, magnitude < upper
-        if magnitude == lower:
-            above = room[0] > 0
-            room[0] -= 1
-        if magnitude == upper:
-            below = room[1] <= 0
-            room[1] -= 1
-        if not (above and below):
-            vote[j] = _ZERO
-
-
-@compiled
-def _drop(vote: Any, count: int, dropped: Any) -> None:
-    marks = np.empty(TILE, np.uint8)
-    unpack(dropped, count, marks)
-    for j in range(count):
-        vote[j] *= _ZERO if marks[j] else _ONE
-
-
-@compiled
-def _elect(votes: Any, count: int, weight: Any, mean: bool, total: Any, work: Any) -> None:
-    """Replace the sum by the sum (or mean) of the votes that have its sign."""
-    mixed, shares = work[0], work[1]
-    for j in range(count):
-        mixed[j] = _ZERO
-        shares[j] = _ZERO
-    for m in range(weight.size):
-        vote, share = votes[m], weight[m]
-        for j in range(count):
-            toward = vote[j] if total[j] >= _ZERO else -vote[j]
-            mixed[j] += vote[j] if toward > _ZERO else _ZERO
-            shares[j] += share if toward > _ZERO else _ZERO
-    if not mean:
-        for j in range(count):
-            total[j] = mixed[j]
-        return
-    for j in range(count):
-        total[j] = mixed[j] / (_ONE if shares[j] == _ZERO else shares[j])
+def _store(base: Any, shift: Any, moves: Any, lambda_: Any, out: Any, out_shift: Any) -> bool:
+    """``base + lambda * moves``, rounded; whether it is finite."""
+    half, one = rounding(out_shift)
+    largest = _NONE
+    for j in range(out.size):
+        move = np.float32(moves[j] * lambda_)
+        word = bits_of(np.float32(number(base[j], shift) + move))
+        largest = larger(largest, np.uint32(word & MAGNITUDE))
+        out[j] = rounded(word, out_shift, half, one)
+    return within(largest, out_shift)
 
 
 @compiled
 def magnitude_sums(
-    stored: Any,
-    first: int,
-    elements: int,
-    shift: Any,
-    cuts: Any,
-    room: Any,
-    dropped: Any,
-    sums: Any,
+    stored: Any, shift: Any, band: Any, dropped: Any, sums: Any, work: Any, marks: Any, lanes: Any
 ) -> None:
     """Add ``sum|d_i|`` and ``sum|thin_i(d_i)|`` of one grain to ``sums``, float64 (2, models).
 
-    The grain has ``elements``; the other arguments are those of ``task_vectors``.
+    ``lanes`` is float64 (2, lanes), zeros before and after; the others are those of
+    ``task_vectors``, ``work`` of two rows.
     """
-    bits, base_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    vote, base = bits.view(np.float32), base_bits.view(np.float32)
-    lanes = np.empty((2, LANES))
     for m in range(sums.shape[1]):
-        lanes[:] = 0
-        for start in range(0, elements, TILE):
-            stop = min(start + TILE, elements)
-            delta = vote[: stop - start]
-            load(stored[0, first + start : first + stop], shift, base_bits)
-            load(stored[m + 1, first + start : first + stop], shift, bits)
-            subtract(delta, base)
-            add_magnitudes(delta, lanes[0])
-            _thin(delta, start, delta.size, m, cuts, room, dropped)
-            add_magnitudes(delta, lanes[1])
+        lowest, width = band[m, 0], band[m, 1]
+        for start in range(0, stored.shape[1], TILE):
+            stop = min(start + TILE, stored.shape[1])
+            count = stop - start
+            if dropped.shape[0]:
+                unpack(dropped[m, start // 8 :], count, marks)
+            else:
+                for j in range(marks.size):
+                    marks[j] = 0
+            whole, thinned = work[0, :count], work[1, :count]
+            model, base = stored[m + 1, start:stop], stored[0, start:stop]
+            single = marks.view(np.uint8)
+            _magnitudes(model, base, shift, lowest, width, single, whole, thinned)
+            add_magnitudes(whole, lanes[0])
+            add_magnitudes(thinned, lanes[1])
         sums[0, m] += total(lanes[0])
         sums[1, m] += total(lanes[1])
+
+
+@compiled
+def _magnitudes(
+    model: Any, base: Any, shift: Any, lowest: Any, width: Any, marks: Any, whole: Any, thinned: Any
+) -> None:
+    """The magnitudes of a tile's deltas, and of what is left of them."""
+    for j in range(whole.size):
+        delta = np.float32(abs(np.float32(number(model[j], shift) - number(base[j], shift))))
+        kept = delta if np.uint32(bits_of(delta) - lowest) <= width else _ZERO
+        whole[j] = delta
+        thinned[j] = _ZERO if marks[j] else kept

@@ -7,26 +7,32 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import load
+from bot.engine.kernels.tiles import larger, magnitude_bits, number
 
 
 @compiled
-def load_deltas(
-    stored: Any, start: int, stop: int, shift: Any, base: Any, bits: Any, deltas: Any
-) -> bool:
-    """A tile's base (its bits, uint32) and deltas (float32 (models, tile)); whether all is finite.
+def load_deltas(stored: Any, start: int, stop: int, shift: Any, deltas: Any) -> Any:
+    """A tile's deltas, float32 (models, tile); the largest magnitude's bits.
 
     ``stored`` is uint16 or uint32 (1 + models, columns), the base first; ``start`` and ``stop`` are
-    columns.
+    columns. What is not finite in an input is not finite in its delta.
     """
-    finite = load(stored[0, start:stop], shift, base)
-    values, origin = bits.view(np.float32), base.view(np.float32)
-    for m in range(deltas.shape[0]):
-        finite &= load(stored[m + 1, start:stop], shift, bits)
-        delta = deltas[m]
-        for j in range(stop - start):
-            delta[j] = values[j] - origin[j]
-    return finite
+    base, largest = stored[0, start:stop], np.uint32(0)
+    for m in range(stored.shape[0] - 1):
+        found = subtract(stored[m + 1, start:stop], base, shift, deltas[m])
+        largest = larger(largest, found)
+    return largest
+
+
+@compiled
+def subtract(model: Any, base: Any, shift: Any, delta: Any) -> Any:
+    """One model's deltas (float32); the largest magnitude's bits."""
+    largest = np.uint32(0)
+    for j in range(base.size):
+        moved = np.float32(number(model[j], shift) - number(base[j], shift))
+        largest = larger(largest, magnitude_bits(moved))
+        delta[j] = moved
+    return largest
 
 
 @compiled

@@ -7,17 +7,31 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.magnitudes import settle_high, settle_low, tally, tally_inside
-from bot.engine.kernels.tiles import TILE, load, store
+from bot.engine.kernels.magnitudes import (
+    count,
+    high_bin,
+    settle_high,
+    settle_low,
+    tally_inside,
+)
+from bot.engine.kernels.tiles import (
+    INFINITY,
+    TILE,
+    larger,
+    load,
+    magnitude_bits,
+    number,
+    store,
+)
 from bot.methods import divergence as plain
 
-_MAGNITUDE = np.uint32(0x7FFFFFFF)
 _LEAST, _PER_DOUBLING, _ROUND, _FLOOR = plain.LEAST, plain.PER_DOUBLING, plain.ROUND, plain.FLOOR
 _DOUBLING, _HIGH, _LOW = plain.DOUBLING, plain.DOUBLING_HIGH, plain.DOUBLING_LOW
 _POWERS, _ODD = plain.POWERS, plain.ODD
 _MANTISSA, _BIAS, _INTEGER, _UNBIAS = plain.MANTISSA, plain.BIAS, plain.INTEGER, plain.UNBIAS
 _LANES = plain.LANES
 _CENTRE = np.uint64(1024)
+_NONE = np.uint32(0)
 
 
 @compiled
@@ -45,35 +59,38 @@ def _odd_powers(square: Any) -> Any:
 
 
 @compiled
-def _powers_of(row: Any, shifted: Any, out: Any) -> Any:
+def _powers_of(row: Any, shifted: Any, lanes: Any, out: Any) -> Any:
     """e to the power of a float32 row less its largest, and what makes probabilities of them."""
-    top = np.float64(_largest(row))
+    top = _largest(row, lanes)
     for start in range(0, row.size, TILE):
         _exponentials(row[start : start + TILE], top, shifted, out[start : start + TILE])
-    return 1.0 / _sum(out)
+    return 1.0 / _sum(out, lanes)
 
 
 @compiled
-def _largest(values: Any) -> Any:
-    """Of a row of finite float32, by lanes."""
-    lanes = np.full(_LANES, values[0])
+def _largest(values: Any, lanes: Any) -> Any:
+    """Of a row of finite float32, by lanes; float64."""
+    for k in range(_LANES):
+        lanes[k] = values[0]
     whole = values.size - values.size % _LANES
     for start in range(0, whole, _LANES):
         step = values[start : start + _LANES]
         for k in range(_LANES):
-            lanes[k] = max(lanes[k], step[k])
+            lanes[k] = max(lanes[k], np.float64(step[k]))
     largest = lanes[0]
-    for lane in lanes:
-        largest = max(largest, lane)
-    for value in values[whole:]:
-        largest = max(largest, value)
+    for k in range(_LANES):
+        largest = max(largest, lanes[k])
+    rest = values[whole:]
+    for k in range(rest.size):
+        largest = max(largest, np.float64(rest[k]))
     return largest
 
 
 @compiled
-def _sum(values: Any) -> Any:
+def _sum(values: Any, lanes: Any) -> Any:
     """Of a row, by lanes."""
-    lanes = np.zeros(_LANES)
+    for k in range(_LANES):
+        lanes[k] = 0.0
     whole = values.size - values.size % _LANES
     for start in range(0, whole, _LANES):
         step = values[start : start + _LANES]
@@ -125,20 +142,21 @@ def _weigh_log_ratio(p: Any, q: Any, shares: Any, near: Any, doublings: Any) -> 
 
 
 @compiled
-def _divergence(model: Any, base: Any, p: Any, q: Any, work: Any) -> Any:
+def _divergence(model: Any, base: Any, p: Any, q: Any, work: Any, lanes: Any) -> Any:
     """Of one row; ``p`` and ``q`` are float64 (width,), ``work`` is float64 (2, tile)."""
-    shares = _powers_of(model, work[0], p), _powers_of(base, work[0], q)
+    shares = _powers_of(model, work[0], lanes, p), _powers_of(base, work[0], lanes, q)
     for start in range(0, p.size, TILE):
         tile = slice(start, start + TILE)
         _weigh_log_ratio(p[tile], q[tile], shares, work[0], work[1])
-    found = _sum(p)
+    found = _sum(p, lanes)
     return np.float32(max(0.0, found))
 
 
 @compiled
 def importance_high(
-    base: Any, model: Any, shift: Any, width: int, rows: Any, counts: Any, singles: Any
-) -> int:
+    base: Any, model: Any, shift: Any, width: int, rows: Any, counts: Any, singles: Any,
+    bits: Any, powers: Any, work: Any, lanes: Any, tables: Any,
+) -> int:  # fmt: skip
     """``count_high`` of the importances, whose row divergences are found first.
 
     Args:
@@ -149,80 +167,78 @@ def importance_high(
         rows: float32 (rows,), set to the divergences.
         counts: as in ``count_high``.
         singles: likewise.
+        bits: uint32 (3, width), to work in, as are the following.
+        powers: float64 (2, width).
+        work: float64 (2, tile).
+        lanes: float64 (lanes,).
+        tables: as in ``count_high``.
     """
-    bits, bins = np.empty((2, width), np.uint32), np.empty(TILE, np.uint32)
     values, origin = bits[0].view(np.float32), bits[1].view(np.float32)
-    p, q, work = np.empty(width), np.empty(width), np.empty((2, TILE))
-    tables = np.zeros((2, counts.size), np.uint32)
-    largest = np.uint32(0)
+    largest = _NONE
     for row in range(rows.size):
         columns = slice(row * width, (row + 1) * width)
         load(model[columns], shift, bits[0])
         load(base[columns], shift, bits[1])
-        rows[row] = _divergence(values, origin, p, q, work)
+        rows[row] = _divergence(values, origin, powers[0], powers[1], work, lanes)
         for start in range(0, width, TILE):
-            tile = bits[0, start : start + TILE]
-            _importance(tile, bits[1, start : start + TILE], rows[row])
-            largest = max(largest, tally(tile, tile.size, bins, tables))
+            bins, factor = bits[2, start : start + TILE], rows[row]
+            above, below = values[start : start + TILE], origin[start : start + TILE]
+            for j in range(bins.size):
+                weight = np.float32(abs(np.float32(above[j] - below[j])) * factor)
+                bins[j] = high_bin(magnitude_bits(weight))
+                largest = larger(largest, bins[j])
+            count(bins, tables)
     return settle_high(tables, largest, counts, singles)
 
 
 @compiled
-def _importance(model: Any, base: Any, factor: Any) -> None:
-    """Replace the bits of a tile of the model by those of its importances."""
-    values, origin = model.view(np.float32), base.view(np.float32)
-    for j in range(values.size):
-        values[j] = abs(values[j] - origin[j]) * factor
-    for j in range(model.size):
-        model[j] &= _MAGNITUDE
+def _importance(model: Any, base: Any, shift: Any, factor: Any) -> Any:
+    """Of one element, float32."""
+    apart = np.float32(number(model, shift) - number(base, shift))
+    return np.float32(abs(apart) * factor)
 
 
 @compiled
 def importance_low(
-    base: Any, model: Any, shift: Any, width: int, rows: Any, places: Any, counts: Any
-) -> None:
+    base: Any, model: Any, shift: Any, width: int, rows: Any, places: Any, counts: Any,
+    singles: Any, bits: Any, tables: Any,
+) -> None:  # fmt: skip
     """``count_low`` of the importances, for several bins: uint32 (targets,), int64 (targets, ...).
 
-    ``rows`` are the divergences of the rows at hand; the others are those of ``importance_high``.
+    ``rows`` are the divergences of the rows at hand, ``bits`` is uint32 (1, tile) to work in and
+    ``tables`` uint32 (targets, 65536), zeros before and after; the others are those of
+    ``importance_high``.
     """
-    bits, bins = np.empty((2, TILE), np.uint32), np.empty(TILE, np.uint32)
-    tables, singles = np.zeros(counts.shape, np.uint32), np.empty((2, counts.shape[1]), np.uint32)
     for row in range(rows.size):
         for start in range(row * width, (row + 1) * width, TILE):
             stop = min(start + TILE, (row + 1) * width)
-            load(model[start:stop], shift, bits[0])
-            load(base[start:stop], shift, bits[1])
-            tile = bits[0, : stop - start]
-            _importance(tile, bits[1, : stop - start], rows[row])
-            tally_inside(tile, stop - start, bins, places, tables)
+            tile, above, below = bits[0, : stop - start], model[start:stop], base[start:stop]
+            for j in range(tile.size):
+                tile[j] = magnitude_bits(_importance(above[j], below[j], shift, rows[row]))
+            tally_inside(tile, places, tables)
     for target in range(places.size):
         settle_low(tables[target], counts[target], singles)
 
 
 @compiled
 def take_over(
-    base: Any, model: Any, shift: Any, width: int, rows: Any, edge: Any, out: Any, out_shift: Any
-) -> bool:
+    base: Any, model: Any, shift: Any, width: int, rows: Any, edge: Any, out: Any, out_shift: Any,
+    work: Any,
+) -> bool:  # fmt: skip
     """The model where its importance reaches ``edge``, else the base; whether all is finite.
 
-    ``edge`` is float32, ``out`` uint16 or uint32 (elements,) and ``out_shift`` as ``shift``.
+    ``edge`` is float32, ``out`` uint16 or uint32 (elements,), ``out_shift`` as ``shift`` and
+    ``work`` float32 (1, tile).
     """
-    bits, merged = np.empty((2, TILE), np.uint32), np.empty(TILE, np.uint32)
-    above, below, weight = bits[0], bits[1], np.empty(TILE, np.uint32)
-    finite = True
+    largest, finite = _NONE, True
     for row in range(rows.size):
         for start in range(row * width, (row + 1) * width, TILE):
             stop = min(start + TILE, (row + 1) * width)
-            finite &= load(model[start:stop], shift, above)
-            finite &= load(base[start:stop], shift, below)
-            load(model[start:stop], shift, weight)
-            _importance(weight[: stop - start], below[: stop - start], rows[row])
-            _choose(weight.view(np.float32)[: stop - start], edge, above, below, merged)
+            above, below, merged = model[start:stop], base[start:stop], work[0, : stop - start]
+            for j in range(merged.size):
+                new, old = number(above[j], shift), number(below[j], shift)
+                largest = larger(largest, larger(magnitude_bits(new), magnitude_bits(old)))
+                weight = _importance(above[j], below[j], shift, rows[row])
+                merged[j] = new if weight >= edge else old
             finite &= store(merged, out_shift, out[start:stop])
-    return finite
-
-
-@compiled
-def _choose(weight: Any, edge: Any, above: Any, below: Any, out: Any) -> None:
-    for j in range(weight.size):
-        out[j] = above[j] if weight[j] >= edge else below[j]
+    return finite and bool(largest < INFINITY)

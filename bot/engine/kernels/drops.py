@@ -1,6 +1,6 @@
 """Random drops, drawn a cache's worth at a time and kept as bits: 1 where an element is dropped.
 
-Bit k of byte i is element 8 i + k. The words are those of ``bot.engine.masks``.
+The words are those of ``bot.engine.masks``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from bot.engine.kernels.bits import pack
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.philox import philox
 from bot.engine.kernels.ranks import rank_drops
 
-_BATCH = 1 << 15
-_BLOCK_BITS = 256
-_BYTE_TO_BYTES, _BIT_TO_BYTE = np.uint64(0x0101010101010101), np.uint64(0x8040201008040201)
-_BITS_TO_TOP, _ANY_BIT = np.uint64(0x0102040810204080), np.uint64(0x7F7F7F7F7F7F7F7F)
-_TOP, _SEVEN = np.uint64(56), np.uint64(7)
+BATCH = 1 << 15
+"""Elements whose words are drawn at once."""
+BLOCK_BITS = 256
 
 
 @compiled
-def even_drops(key: Any, bits: int, start: int, count: int, limit: Any, dropped: Any) -> None:
+def even_drops(
+    key: Any, bits: int, start: int, count: int, limit: Any, dropped: Any, raw: Any, words: Any,
+    marks: Any,
+) -> None:  # fmt: skip
     """Drop elements whose word is not below a limit.
 
     Args:
@@ -31,22 +33,24 @@ def even_drops(key: Any, bits: int, start: int, count: int, limit: Any, dropped:
         count: how many elements.
         limit: uint32.
         dropped: uint8 (count / 8,), set.
+        raw: uint64, room for the words of a batch; see ``draw``.
+        words: as in ``philox``.
+        marks: uint64 (batch / 8,).
     """
-    raw, marks = _words(min(_BATCH, count), bits), np.empty(_BATCH, np.uint8)
-    for first in range(0, count, _BATCH):
-        found = min(_BATCH, count - first)
-        skip = _draw(key, bits, start + first, found, raw)
+    for first in range(0, count, BATCH):
+        found = min(BATCH, count - first)
+        skip = draw(key, bits, start + first, found, raw, words)
         if bits == 16:
-            _mark(raw.view(np.uint16)[skip : skip + found], limit, marks)
+            _mark(raw.view(np.uint16)[skip : skip + found], limit, marks.view(np.uint8))
         else:
-            _mark(raw.view(np.uint32)[skip : skip + found], limit, marks)
-        _pack(marks, found, dropped[first // 8 :])
+            _mark(raw.view(np.uint32)[skip : skip + found], limit, marks.view(np.uint8))
+        pack(marks, found, dropped[first // 8 :])
 
 
 @compiled
 def ranked_drops(
     base: Any, model: Any, shift: Any, width: int, table: Any, key: Any, bits: int, start: int,
-    dropped: Any,
+    dropped: Any, raw: Any, words: Any, marks: Any, work: Any, flags: Any,
 ) -> None:  # fmt: skip
     """Drop by rank of ``|model - base|`` within a row, as ``rank_drops``.
 
@@ -60,56 +64,42 @@ def ranked_drops(
         bits: likewise.
         start: likewise.
         dropped: uint8 (elements / 8,), set.
+        raw: uint64, room for the words of as many elements as there are marks; see ``draw``.
+        words: as in ``philox``.
+        marks: uint64 (elements / 8,), for a multiple of eight rows.
+        work: as in ``rank_drops``.
+        flags: likewise.
     """
-    batch = min(max(_BATCH // width // 8, 1) * 8 * width, base.size)
-    raw, marks = _words(batch, bits), np.empty(batch + 8, np.uint8)
-    for first in range(0, base.size, max(batch, 1)):
+    batch, first = 8 * marks.size, 0
+    while first < base.size:
         stop = min(first + batch, base.size)
         found = stop - first
-        skip = _draw(key, bits, start + first, found, raw)
+        skip = draw(key, bits, start + first, found, raw, words)
         rows = base[first:stop], model[first:stop], shift, width, table
         if bits == 16:
-            rank_drops(*rows, raw.view(np.uint16)[skip : skip + found], marks[:found])
+            narrow = raw.view(np.uint16)[skip : skip + found]
+            rank_drops(*rows, narrow, marks.view(np.uint8)[:found], work, flags)
         else:
-            rank_drops(*rows, raw.view(np.uint32)[skip : skip + found], marks[:found])
-        _pack(marks, found, dropped[first // 8 :])
+            wide = raw.view(np.uint32)[skip : skip + found]
+            rank_drops(*rows, wide, marks.view(np.uint8)[:found], work, flags)
+        pack(marks, found, dropped[first // 8 :])
+        first = stop
 
 
 @compiled
-def unpack(dropped: Any, count: int, marks: Any) -> None:
-    """Bits as bytes of 0 or 1; ``marks`` has room for a multiple of 8."""
-    eights = marks.view(np.uint64)
-    for i in range((count + 7) // 8):
-        spread = (np.uint64(dropped[i]) * _BYTE_TO_BYTES) & _BIT_TO_BYTE
-        eights[i] = ((spread + _ANY_BIT) >> _SEVEN) & _BYTE_TO_BYTES
+def draw(key: Any, bits: int, start: int, count: int, raw: Any, words: Any) -> int:
+    """Fill ``raw`` with the words of some elements; which word is the first one's.
 
-
-@compiled
-def _pack(marks: Any, count: int, dropped: Any) -> None:
-    for j in range(count, (count + 7) // 8 * 8):
-        marks[j] = 0
-    eights = marks[: marks.size // 8 * 8].view(np.uint64)
-    for i in range((count + 7) // 8):
-        dropped[i] = (eights[i] * _BITS_TO_TOP) >> _TOP
-
-
-@compiled
-def _words(count: int, bits: int) -> Any:
-    """Room for the words of so many elements, from any of them on."""
-    return np.empty(4 * (count * bits // _BLOCK_BITS + 2), np.uint64)
-
-
-@compiled
-def _draw(key: Any, bits: int, start: int, count: int, raw: Any) -> int:
-    """Fill the room with the words of some elements; which word is the first one's."""
-    per_block = _BLOCK_BITS // bits
+    From any element on there is room in ``4 * (count * bits // 256 + 2)`` words of 64 bits.
+    """
+    per_block = BLOCK_BITS // bits
     first = start // per_block
     blocks = (start + count + per_block - 1) // per_block - first
-    philox(key, np.uint64(first + 1), raw[: 4 * blocks])
+    philox(key, np.uint64(first + 1), raw[: 4 * blocks], words)
     return start - first * per_block
 
 
 @compiled
 def _mark(words: Any, limit: Any, marks: Any) -> None:
     for j in range(words.size):
-        marks[j] = np.uint8(words[j] >= limit)
+        marks[j] = np.uint8(np.uint32(words[j]) >= limit)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from bot.engine.kernels.pooling import claimed, count_shared, pooled, step_towards
+from bot.engine.kernels.pooling import WORK_ROWS, claimed, count_shared, pooled, step_towards
+from bot.engine.kernels.room import tiles
 from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
 from bot.methods.masks import chosen
 from bot.methods.reduction import Stat
@@ -20,7 +21,7 @@ def shared_folder(reduction: SharedAndUnique) -> Folder:
     epsilon = np.float32(reduction.epsilon)
 
     def fold(state: Counts, grain: StoredGrain) -> Counts:
-        count_shared(grain.bits, grain.first, grain.elements, grain.shift, epsilon, state)
+        count_shared(grain.bits, grain.shift, epsilon, state, tiles(grain.models + WORK_ROWS))
         return state
 
     return Folder(fold, any_order=True)
@@ -41,8 +42,8 @@ def _pooling(epsilon: float, factors: Sequence[float] | None) -> Combine:
         raised = np.array([1.0] * grain.models if factors is None else factors, np.float32)
         return bool(
             pooled(
-                grain.bits, grain.first, grain.shift, np.float32(epsilon), raised, out,
-                shift_of(out),
+                grain.bits, grain.shift, np.float32(epsilon), raised, out, shift_of(out),
+                tiles(grain.models + WORK_ROWS),
             )
         )  # fmt: skip
 
@@ -67,8 +68,8 @@ def _claiming(p: SimpleNamespace, votes: Sequence[float], agreement: int) -> Com
     def combine(grain: StoredGrain, out: Bits) -> bool:
         return bool(
             claimed(
-                grain.bits, grain.first, grain.shift, weight, strictness, ballots,
-                np.float32(agreement), np.float32(p.lambda_), out, shift_of(out),
+                grain.bits, grain.shift, weight, strictness, ballots, np.float32(agreement),
+                np.float32(p.lambda_), out, shift_of(out), tiles(grain.models + WORK_ROWS),
             )
         )  # fmt: skip
 
@@ -80,6 +81,6 @@ def nearswap(p: SimpleNamespace, _stats: Mapping[str, Stat]) -> Combine:
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
         limit = np.float32(p.t)
-        return bool(step_towards(grain.bits, grain.first, grain.shift, limit, out, shift_of(out)))
+        return bool(step_towards(grain.bits, grain.shift, limit, out, shift_of(out), tiles(1)))
 
     return combine

@@ -10,10 +10,20 @@ from bot.engine.kernels.consensus import magnitude_sums
 from bot.engine.kernels.elementwise import shared_folder
 from bot.engine.kernels.important import importance_folder
 from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
+from bot.engine.kernels.room import (
+    high_tables,
+    lanes,
+    low_tables,
+    marks,
+    room,
+    singles,
+    tiles,
+)
 from bot.engine.kernels.selected import energy_folder, variance_folder
 from bot.engine.kernels.stored import Fold, Folder, StoredGrain
 from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import thinner
+from bot.engine.kernels.tiles import TILE
 from bot.methods.reduction import Reduction
 from bot.methods.reductions.chain import Beside, Then
 from bot.methods.reductions.counts import Energy, SharedAndUnique
@@ -21,7 +31,7 @@ from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
 from bot.methods.reductions.l1_ratio import L1Ratio
-from bot.methods.reductions.tally import BINS, Singles, Tally
+from bot.methods.reductions.tally import Singles, Tally
 from bot.methods.select import variance
 
 
@@ -55,23 +65,24 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
 
 
 def _high(state: Tally, grain: StoredGrain) -> Tally:
-    rows, singles = [], np.empty((2, BINS), np.uint32)
-    for model in range(len(state.counts)):
-        counts = state.counts[model]
-        held = count_high(grain.row(0), grain.row(model + 1), grain.shift, counts, singles)
-        rows.append(Singles.of(singles, held))
+    rows, found, work = [], singles(), room("tiles", (1, TILE), np.uint32)
+    for model, counts in enumerate(state.counts, 1):
+        inputs = grain.row(0), grain.row(model), grain.shift
+        held = count_high(*inputs, counts, found, work, high_tables())
+        rows.append(Singles.of(found, held))
     return state.note((grain.tensor, grain.span.start), rows)
 
 
 def _low(reduction: LowBits) -> Fold:
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        rows, singles = [], np.empty((2, BINS), np.uint32)
+        rows, found = [], singles()
         for row, (model, place) in enumerate(zip(reduction.models, reduction.places, strict=True)):
             held = 0
             if isinstance(place, Place):
                 bits = grain.row(0), grain.row(model + 1), grain.shift
-                held = count_low(*bits, np.uint32(place.bin), state.counts[row], singles)
-            rows.append(Singles.of(singles, held))
+                table = low_tables(1)[0]
+                held = count_low(*bits, np.uint32(place.bin), state.counts[row], found, table)
+            rows.append(Singles.of(found, held))
         return state.note((grain.tensor, grain.span.start), rows)
 
     return fold
@@ -96,7 +107,10 @@ def _magnitudes(reduction: L1Ratio) -> Folder | None:
         return None
 
     def fold(state: Any, grain: StoredGrain) -> Any:
-        magnitude_sums(grain.bits, grain.first, grain.elements, grain.shift, *thinned(grain), state)
+        thin = thinned(grain)
+        magnitude_sums(
+            grain.bits, grain.shift, thin.band, thin.dropped, state, tiles(2), marks(), lanes(2)
+        )
         return state
 
     return Folder(fold, any_order=False)
@@ -106,7 +120,8 @@ def _gram(reduction: Gram) -> Fold:
     def fold(state: Any, grain: StoredGrain) -> Any:
         minus = reduction.of == "deltas" or (reduction.of == "moved" and grain.has_base)
         skip = int(grain.has_base and reduction.of in {"models", "moved"} and not minus)
-        gram(grain.bits[skip:], grain.first, grain.elements, grain.shift, minus, state)
+        rows = len(state)
+        gram(grain.bits[skip:], grain.shift, minus, state, tiles(rows), lanes(rows, rows))
         return state
 
     return fold

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bot.engine.kernels.divergence import importance_high, importance_low, take_over
+from bot.engine.kernels.room import high_tables, low_tables, room, singles, tiles
 from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
+from bot.engine.kernels.tiles import TILE
+from bot.methods.divergence import LANES
 from bot.methods.near import edge
 from bot.methods.reductions.importance import (
     Importance,
@@ -15,7 +18,7 @@ from bot.methods.reductions.importance import (
     Seen,
 )
 from bot.methods.reductions.kth_magnitude import LowBits, Place
-from bot.methods.reductions.tally import BINS, Tally
+from bot.methods.reductions.tally import Tally
 
 _NO_BIN = 0xFFFFFFFF
 
@@ -37,7 +40,13 @@ def _inputs(grain: StoredGrain) -> tuple[Bits, Bits, np.uint32, int]:
 
 def _high(state: Seen, grain: StoredGrain) -> Seen:
     rows = np.empty(grain.elements // grain.width, np.float32)
-    importance_high(*_inputs(grain), rows, state.tally.counts[0], np.empty((2, BINS), np.uint32))
+    width = grain.width
+    importance_high(
+        *_inputs(grain), rows, state.tally.counts[0], singles(),
+        room("rows", (3, width), np.uint32), room("powers", (2, width), np.float64),
+        room("tiles", (2, TILE), np.float64), room("few lanes", (LANES,), np.float64),
+        high_tables(),
+    )  # fmt: skip
     state.rows.append(rows)
     return state
 
@@ -47,7 +56,10 @@ def _low(reduction: LowBits, importance: Importance) -> Fold:
     places = np.array(bins, np.uint32)
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        importance_low(*_inputs(grain), _rows(importance, grain), places, state.counts)
+        importance_low(
+            *_inputs(grain), _rows(importance, grain), places, state.counts, singles(),
+            room("tiles", (1, TILE), np.uint32), low_tables(len(places)),
+        )  # fmt: skip
         return state
 
     return fold
@@ -64,6 +76,6 @@ def taking_over(quartiles: Quartiles) -> Combine:
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
         rows = _rows(importance, grain)
-        return bool(take_over(*_inputs(grain), rows, least, out, shift_of(out)))
+        return bool(take_over(*_inputs(grain), rows, least, out, shift_of(out), tiles(1)))
 
     return combine

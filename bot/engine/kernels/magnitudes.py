@@ -7,27 +7,16 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.tiles import TILE, larger, magnitude_bits, number
 
 _LOW = np.uint32(0xFFFF)
-_HALF, _ONE = np.uint32(16), np.uint32(1)
-_TILE = 4096
+_HALF, _ONE, _NONE = np.uint32(16), np.uint32(1), np.uint32(0)
 
 
 @compiled
-def _delta_bits(base: Any, model: Any, shift: Any, work: Any) -> None:
-    """Bits of ``|model - base|`` of a tile into the second row of ``work`` (uint32, (2, tile))."""
-    left, delta = work[0], work[1]
-    a, d = left.view(np.float32), delta.view(np.float32)
-    for j in range(base.size):
-        left[j] = np.uint32(base[j]) << shift
-    for j in range(model.size):
-        delta[j] = np.uint32(model[j]) << shift
-    for j in range(base.size):
-        d[j] = abs(d[j] - a[j])
-
-
-@compiled
-def count_high(base: Any, model: Any, shift: Any, counts: Any, singles: Any) -> int:
+def count_high(
+    base: Any, model: Any, shift: Any, counts: Any, singles: Any, work: Any, tables: Any
+) -> int:
     """Histogram of the high 16 bits of ``|model - base|``, in two bins each.
 
     Args:
@@ -37,66 +26,73 @@ def count_high(base: Any, model: Any, shift: Any, counts: Any, singles: Any) -> 
         counts: int64 (131072,), added to: even bins where the low 16 bits are zero.
         singles: uint32 (2, 65536): set to the high halves of the even bins in use, and their
             counts.
+        work: uint32 (1, tile).
+        tables: uint32 (2, 131072), zeros before and after.
 
     Returns:
         How many even bins are in use.
     """
-    work = np.empty((2, _TILE), np.uint32)
-    tables = np.zeros((2, counts.size), np.uint32)
-    bins = work[0]
-    largest = np.uint32(0)
-    for start in range(0, base.size, _TILE):
-        stop = min(start + _TILE, base.size)
-        _delta_bits(base[start:stop], model[start:stop], shift, work)
-        largest = max(largest, tally(work[1], stop - start, bins, tables))
+    largest = _NONE
+    for start in range(0, base.size, TILE):
+        stop = min(start + TILE, base.size)
+        bins = work[0, : stop - start]
+        largest = larger(largest, _bins(base[start:stop], model[start:stop], shift, bins))
+        count(bins, tables)
     return settle_high(tables, largest, counts, singles)
 
 
 @compiled
-def tally(bits: Any, count: int, bins: Any, tables: Any) -> Any:
-    """Count a tile in two tables (uint32, (2, 131072)); the largest bin of the tile."""
-    largest = _bins(bits, count, bins)
-    _count(bins, count, tables[0], tables[1])
+def _bins(base: Any, model: Any, shift: Any, bins: Any) -> Any:
+    """The bin of every ``|model - base|`` of a tile; the largest one."""
+    largest = _NONE
+    for j in range(bins.size):
+        moved = np.float32(number(model[j], shift) - number(base[j], shift))
+        bins[j] = high_bin(magnitude_bits(moved))
+        largest = larger(largest, bins[j])
     return largest
+
+
+@compiled
+def high_bin(bits: Any) -> Any:
+    """Twice the high half of a magnitude, and one more where the low half is not zero."""
+    above = np.uint32((np.uint32(bits & _LOW)) != _NONE)
+    return np.uint32(np.uint32(np.uint32(bits >> _HALF) << _ONE) | above)
+
+
+@compiled
+def count(bins: Any, tables: Any) -> None:
+    """Count bins in two tables in turn: neighbours are often equal, and would wait."""
+    even, odd = tables[0], tables[1]
+    pairs = bins.size // 2
+    for pair in range(pairs):
+        even[bins[2 * pair]] += _ONE
+        odd[bins[2 * pair + 1]] += _ONE
+    if bins.size % 2:
+        even[bins[bins.size - 1]] += _ONE
 
 
 @compiled
 def settle_high(tables: Any, largest: Any, counts: Any, singles: Any) -> int:
-    """Add the tables to ``counts``; ``singles`` and the result are those of ``count_high``."""
+    """Move the tables to ``counts``; ``singles`` and the result are those of ``count_high``."""
     even, odd = tables[0], tables[1]
     held = 0
-    for bin_ in range(largest + 1):
-        found = even[bin_] + odd[bin_]
-        counts[bin_] += found
-        if bin_ % 2 == 0 and found:
-            singles[0, held], singles[1, held] = bin_ // 2, found
-            held += 1
+    for bin_ in range(np.int64(largest) + 1):
+        found = np.uint32(even[bin_] + odd[bin_])
+        if found:
+            even[bin_] = _NONE
+            odd[bin_] = _NONE
+            counts[bin_] += found
+            if bin_ % 2 == 0:
+                singles[0, held] = bin_ // 2
+                singles[1, held] = found
+                held += 1
     return held
 
 
 @compiled
-def _bins(bits: Any, count: int, bins: Any) -> Any:
-    """The bin of every magnitude; the largest one."""
-    largest = np.uint32(0)
-    for j in range(count):
-        low = np.uint32((bits[j] & _LOW) != 0)
-        bins[j] = ((bits[j] >> _HALF) << _ONE) | low
-        largest = max(largest, bins[j])
-    return largest
-
-
-@compiled
-def _count(bins: Any, n: int, even: Any, odd: Any) -> None:
-    """Count bins in two tables in turn: neighbours are often equal, and would wait."""
-    for j in range(0, n - 1, 2):
-        even[bins[j]] += _ONE
-        odd[bins[j + 1]] += _ONE
-    if n % 2:
-        even[bins[n - 1]] += _ONE
-
-
-@compiled
-def count_low(base: Any, model: Any, shift: Any, place: Any, counts: Any, singles: Any) -> int:
+def count_low(
+    base: Any, model: Any, shift: Any, place: Any, counts: Any, singles: Any, table: Any
+) -> int:
     """Histogram of the low 16 bits of those ``|model - base|`` that are in bin ``place``.
 
     Args:
@@ -106,38 +102,38 @@ def count_low(base: Any, model: Any, shift: Any, place: Any, counts: Any, single
         place: uint32.
         counts: int64 (65536,), added to.
         singles: uint32 (2, 65536): set to the low halves that were found, and their counts.
+        table: uint32 (65536,), zeros before and after.
 
     Returns:
         How many were found.
     """
-    work = np.empty((2, _TILE), np.uint32)
-    places, table = np.array([place], np.uint32), np.zeros((1, counts.size), np.uint32)
-    for start in range(0, base.size, _TILE):
-        stop = min(start + _TILE, base.size)
-        _delta_bits(base[start:stop], model[start:stop], shift, work)
-        tally_inside(work[1], stop - start, work[0], places, table)
-    return settle_low(table[0], counts, singles)
+    for j in range(base.size):
+        bits = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        if high_bin(bits) == place:
+            table[np.uint32(bits & _LOW)] += _ONE
+    return settle_low(table, counts, singles)
 
 
 @compiled
-def tally_inside(bits: Any, count: int, bins: Any, places: Any, tables: Any) -> None:
+def tally_inside(bits: Any, places: Any, tables: Any) -> None:
     """Count the low halves of a tile's magnitudes in each of some bins, a table for each."""
-    _bins(bits, count, bins)
     for row in range(places.size):
         place, table = places[row], tables[row]
-        for j in range(count):
-            if bins[j] == place:
-                table[bits[j] & _LOW] += _ONE
+        for j in range(bits.size):
+            if high_bin(bits[j]) == place:
+                table[np.uint32(bits[j] & _LOW)] += _ONE
 
 
 @compiled
 def settle_low(table: Any, counts: Any, singles: Any) -> int:
-    """Add the table to ``counts``; ``singles`` and the result are those of ``count_low``."""
+    """Move the table to ``counts``; ``singles`` and the result are those of ``count_low``."""
     held = 0
     for low in range(counts.size):
         if table[low]:
             counts[low] += table[low]
-            singles[0, held], singles[1, held] = low, table[low]
+            singles[0, held] = low
+            singles[1, held] = table[low]
+            table[low] = _NONE
             held += 1
     return held
 
@@ -145,12 +141,29 @@ def settle_low(table: Any, counts: Any, singles: Any) -> int:
 @compiled
 def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> int:
     """How many ``|model - base|`` have exactly these bits."""
-    work = np.empty((2, _TILE), np.uint32)
-    delta = work[1]
     found = 0
-    for start in range(0, base.size, _TILE):
-        stop = min(start + _TILE, base.size)
-        _delta_bits(base[start:stop], model[start:stop], shift, work)
-        for j in range(stop - start):
-            found += delta[j] == magnitude
+    for start in range(0, base.size, TILE):
+        left, right = base[start : start + TILE], model[start : start + TILE]
+        equal = _NONE
+        for j in range(left.size):
+            bits = magnitude_bits(np.float32(number(right[j], shift) - number(left[j], shift)))
+            equal = np.uint32(equal + np.uint32(bits == magnitude))
+        found += equal
     return found
+
+
+@compiled
+def drop_ties(
+    base: Any, model: Any, shift: Any, magnitude: Any, first: int, stop: int, dropped: Any
+) -> None:
+    """Of the ``|model - base|`` with exactly these bits, keep those from ``first`` to ``stop``.
+
+    They are numbered from 0; of the others the bits in ``dropped`` (uint8 (elements / 8,)) are set.
+    """
+    place = 0
+    for j in range(base.size):
+        bits = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        if bits == magnitude:
+            if place < first or place >= stop:
+                dropped[j // 8] |= np.uint8(1 << (j % 8))
+            place += 1

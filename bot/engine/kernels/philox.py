@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 
-_TILE = 256
+SIDE_BY_SIDE = 256
 _ROUNDS = 10
 _MULTIPLY = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
 _RAISE = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B))
@@ -21,19 +21,19 @@ _FOUR = np.uint64(4)
 
 
 @compiled
-def philox(key: Any, first: Any, out: Any) -> None:
+def philox(key: Any, first: Any, out: Any, words: Any) -> None:
     """Fill ``out`` (uint64, a multiple of 4) with the blocks made from ``first`` onwards.
 
     Args:
         key: uint64 (2,).
         first: uint64, the lowest word of the first counter; the others are zero.
         out: uint64 (4 * blocks,).
+        words: uint64 (6, 256), to work in.
     """
-    words = np.empty((4, _TILE), np.uint64)
-    carry = np.empty((2, _TILE), np.uint64)
+    carry = words[4:]
     blocks = out.size // 4
-    for start in range(0, blocks, _TILE):
-        count = min(_TILE, blocks - start)
+    for start in range(0, blocks, SIDE_BY_SIDE):
+        count = min(SIDE_BY_SIDE, blocks - start)
         a, b, c, d = words[0], words[1], words[2], words[3]
         for j in range(count):
             a[j] = first + np.uint64(start + j)

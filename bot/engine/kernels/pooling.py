@@ -1,7 +1,7 @@
 """Elementwise methods that ask at every element which models changed it: RAM, TALL masks, NearSwap.
 
-Every kernel takes stored rows as ``load_deltas`` does, ``first`` being the column where ``out``
-begins and ``out_shift`` what ``shift`` is for ``out``, and returns whether everything is finite.
+Every kernel takes stored rows as ``load_deltas`` does and a room of tiles to work in;
+``out_shift`` is what ``shift`` is, for ``out``. It returns whether everything is finite.
 """
 
 from __future__ import annotations
@@ -12,36 +12,38 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas
-from bot.engine.kernels.tiles import TILE, load, store
+from bot.engine.kernels.tiles import INFINITY, TILE, larger, magnitude_bits, number, store
 
+WORK_ROWS = 2
+"""Tiles beside one for each model."""
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_NONE = np.uint32(0)
 
 
 @compiled
 def pooled(
-    stored: Any, first: int, shift: Any, epsilon: Any, gains: Any, out: Any, out_shift: Any
+    stored: Any, shift: Any, epsilon: Any, gains: Any, out: Any, out_shift: Any, work: Any
 ) -> bool:
     """The base and its active changes, times ``gains`` (float32) where alone, else their mean."""
-    base_bits, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    base, mixed = base_bits.view(np.float32), bits.view(np.float32)
-    deltas, found = np.empty((gains.size, TILE), np.float32), np.empty(TILE, np.float32)
-    finite = True
+    models, largest, finite = gains.size, _NONE, True
+    deltas, mixed, found = work[:models], work[models], work[models + 1]
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
         count = stop - start
-        finite &= load_deltas(stored, first + start, first + stop, shift, base_bits, bits, deltas)
+        largest = larger(largest, load_deltas(stored, start, stop, shift, deltas))
         _count_active(deltas, count, epsilon, found)
-        for m in range(gains.size):
+        for m in range(models):
             delta, gain = deltas[m], gains[m]
             for j in range(count):
-                raised = delta[j] * gain if found[j] == _ONE else delta[j]
+                raised = np.float32(delta[j] * gain) if found[j] == _ONE else delta[j]
                 part = raised if abs(delta[j]) > epsilon else _ZERO
                 mixed[j] = part if m == 0 else mixed[j] + part
+        base = stored[0, start:stop]
         for j in range(count):
             divisor = max(_ONE, found[j])
-            mixed[j] = base[j] + mixed[j] / divisor
-        finite &= store(bits, out_shift, out[start:stop])
-    return finite
+            mixed[j] = number(base[j], shift) + np.float32(mixed[j] / divisor)
+        finite &= store(mixed[:count], out_shift, out[start:stop])
+    return finite and bool(largest < INFINITY)
 
 
 @compiled
@@ -56,78 +58,72 @@ def _count_active(deltas: Any, count: int, epsilon: Any, found: Any) -> None:
 
 
 @compiled
-def count_shared(
-    stored: Any, first: int, elements: int, shift: Any, epsilon: Any, counts: Any
-) -> None:
+def count_shared(stored: Any, shift: Any, epsilon: Any, counts: Any, work: Any) -> None:
     """Add every model's shared and unique changes to ``counts``, int64 (2, models)."""
     models = counts.shape[1]
-    base, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    deltas, found = np.empty((models, TILE), np.float32), np.empty(TILE, np.float32)
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        load_deltas(stored, start, stop, shift, base, bits, deltas)
+    deltas, found = work[:models], work[models]
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
+        load_deltas(stored, start, stop, shift, deltas)
         _count_active(deltas, stop - start, epsilon, found)
         for m in range(models):
             delta = deltas[m]
-            active, alone = np.uint32(0), np.uint32(0)
+            active, alone = _NONE, _NONE
             for j in range(stop - start):
                 moved = abs(delta[j]) > epsilon
-                active += np.uint32(moved)
-                alone += np.uint32(moved & (found[j] == _ONE))
-            counts[0, m] += active - alone
+                active = np.uint32(active + np.uint32(moved))
+                alone = np.uint32(alone + np.uint32(moved & (found[j] == _ONE)))
+            counts[0, m] += np.uint32(active - alone)
             counts[1, m] += alone
 
 
 @compiled
 def claimed(
-    stored: Any, first: int, shift: Any, weight: Any, strictness: Any, votes: Any, agreement: Any,
-    lambda_: Any, out: Any, out_shift: Any,
+    stored: Any, shift: Any, weight: Any, strictness: Any, votes: Any, agreement: Any,
+    lambda_: Any, out: Any, out_shift: Any, work: Any,
 ) -> bool:  # fmt: skip
     """``base + lambda * sum_i(w_i * d_i)`` where enough votes claim the element, else the base.
 
     ``weight``, ``strictness`` and ``votes`` are float32 (models,): who claims casts so many votes.
     """
-    base_bits, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    base, merged = base_bits.view(np.float32), bits.view(np.float32)
-    deltas, work = np.empty((weight.size, TILE), np.float32), np.empty((2, TILE), np.float32)
-    together, claims = work[0], work[1]
-    finite = True
+    models, largest, finite = weight.size, _NONE, True
+    deltas, together, claims = work[:models], work[models], work[models + 1]
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
         count = stop - start
-        finite &= load_deltas(stored, first + start, first + stop, shift, base_bits, bits, deltas)
-        for m in range(weight.size):
+        largest = larger(largest, load_deltas(stored, start, stop, shift, deltas))
+        for m in range(models):
             delta, share = deltas[m], weight[m]
             for j in range(count):
-                part = delta[j] * share
+                part = np.float32(delta[j] * share)
                 together[j] = part if m == 0 else together[j] + part
         for j in range(count):
             claims[j] = _ZERO
-        for m in range(weight.size):
+        for m in range(models):
             delta, strict, vote = deltas[m], strictness[m], votes[m]
             for j in range(count):
-                others = abs(together[j] - delta[j]) * strict
+                others = np.float32(abs(together[j] - delta[j]) * strict)
                 claims[j] += vote if abs(delta[j]) > others else _ZERO
+        base = stored[0, start:stop]
         for j in range(count):
             kept = together[j] if claims[j] >= agreement else _ZERO
-            merged[j] = base[j] + kept * lambda_
-        finite &= store(bits, out_shift, out[start:stop])
-    return finite
+            together[j] = number(base[j], shift) + np.float32(kept * lambda_)
+        finite &= store(together[:count], out_shift, out[start:stop])
+    return finite and bool(largest < INFINITY)
 
 
 @compiled
-def step_towards(stored: Any, first: int, shift: Any, t: Any, out: Any, out_shift: Any) -> bool:
+def step_towards(stored: Any, shift: Any, t: Any, out: Any, out_shift: Any, work: Any) -> bool:
     """The base moved towards the model by at most ``t`` (float32)."""
-    bits, merged = np.empty((2, TILE), np.uint32), np.empty(TILE, np.uint32)
-    base, model, moved = bits[0].view(np.float32), bits[1].view(np.float32), merged.view(np.float32)
-    finite = True
+    largest, finite = _NONE, True
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
-        finite &= load(stored[0, first + start : first + stop], shift, bits[0])
-        finite &= load(stored[1, first + start : first + stop], shift, bits[1])
-        for j in range(stop - start):
-            delta = model[j] - base[j]
-            step = base[j] + (t if delta > _ZERO else -t)
-            moved[j] = model[j] if abs(delta) <= t else step
-        finite &= store(merged, out_shift, out[start:stop])
-    return finite
+        base, model, moved = stored[0, start:stop], stored[1, start:stop], work[0, : stop - start]
+        for j in range(moved.size):
+            origin, aim = number(base[j], shift), number(model[j], shift)
+            delta = np.float32(aim - origin)
+            largest = larger(largest, magnitude_bits(delta))
+            step = np.float32(origin + (t if delta > _ZERO else -t))
+            moved[j] = aim if abs(delta) <= t else step
+        finite &= store(moved, out_shift, out[start:stop])
+    return finite and bool(largest < INFINITY)

@@ -11,22 +11,28 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.tiles import larger, magnitude_bits, number
 
 _OCTAVES = 8
 """Magnitudes so many powers of two below a row's largest share the lowest bucket but one."""
-_COUNTED_ONE_BY_ONE = 12
+_CROWD = 8
+"""Elements for each bucket, about."""
+_COUNTED_ONE_BY_ONE = 32
 """For up to so many unsure elements counting what is smaller costs less than ordering the row."""
 _MANTISSA = 23
 _HALF, _LOW = np.uint32(16), np.uint32(0xFFFF)
 _EITHER_WAY = np.uint32(0x80007FFF)
 """Limits that leave nothing open."""
 _NONE, _ONE = np.uint32(0), np.uint32(1)
+WORK_ROWS = 9
+"""Rows of ``work``, each as long as a row of the tensor and 32 numbers more."""
 
 
 @compiled
 def rank_drops(
-    base: Any, model: Any, shift: Any, width: int, table: Any, words: Any, dropped: Any
-) -> None:
+    base: Any, model: Any, shift: Any, width: int, table: Any, words: Any, dropped: Any, work: Any,
+    flags: Any,
+) -> None:  # fmt: skip
     """Mark the elements of ``|model - base|`` that are dropped.
 
     Where model and base are equal there is nothing to drop, and the mark means nothing.
@@ -40,85 +46,88 @@ def rank_drops(
             below.
         words: uint16 or uint32 (elements,).
         dropped: uint8 (elements,), set to 1 or 0.
+        work: uint32 (9, width + 32).
+        flags: uint64 (width / 8 + 1,).
     """
-    bits, spare = np.empty(width, np.uint32), np.empty((3, width), np.uint32)
-    fine = _fineness(width)
-    counts = np.empty((2, (_OCTAVES << fine) + 2), np.uint32)
-    limits, starts = np.empty(counts.shape[1], np.uint32), np.empty(counts.shape[1], np.uint32)
-    flags = np.zeros(width + 8, np.uint8)
+    bits, buckets, ordered, found = work[0, :width], work[1, :width], work[2], work[3]
+    places, fine = work[4], _fineness(width)
+    held = (_OCTAVES << fine) + 2
+    even, odd, limits, starts = work[5, :held], work[6, :held], work[7], work[8]
     down = np.uint32(8 * words.itemsize - 16)
-    for first in range(0, base.size, width):
-        row = slice(first, first + width)
-        drawn, marks, buckets = words[row], dropped[row], spare[0]
-        _magnitudes(base[row], model[row], shift, spare[1], bits)
-        _by_bucket(bits, fine, buckets, counts)
-        _limits(counts, table, down, limits, starts)
-        _by_limits(buckets, limits, drawn, down, spare[1], marks, flags)
-        unsure = spare[2, : _flagged(flags, spare[2])]
-        if unsure.size <= _COUNTED_ONE_BY_ONE:
-            for j in unsure:
-                marks[j] = drawn[j] >= table[_before(bits, j, 0, width)]
+    flags[flags.size - 1] = 0
+    for which in range(base.size // width):
+        row = slice(which * width, (which + 1) * width)
+        drawn, marks = words[row], dropped[row]
+        largest = _magnitudes(base[row], model[row], shift, bits)
+        _by_bucket(bits, largest, fine, held, buckets)
+        _count(buckets, even, odd)
+        _limits(even, odd, table, down, limits, starts)
+        _by_limits(buckets, limits, drawn, down, ordered, marks, flags.view(np.uint8))
+        unsure = _flagged(flags, found)
+        if unsure <= _COUNTED_ONE_BY_ONE:
+            for k in range(unsure):
+                j = found[k]
+                marks[j] = np.uint32(drawn[j]) >= table[_before(bits, j, 0, width)]
         else:
-            _by_rank(bits, buckets, starts, unsure, spare[1], table, drawn, marks)
+            _by_rank(bits, buckets, starts, found[:unsure], ordered, places, table, drawn, marks)
 
 
 @compiled
-def _magnitudes(base: Any, model: Any, shift: Any, base_bits: Any, bits: Any) -> None:
-    """The bits of ``|model - base|``, which are ordered as the magnitudes are."""
+def _magnitudes(base: Any, model: Any, shift: Any, bits: Any) -> Any:
+    """The bits of ``|model - base|``; the largest."""
+    largest = _NONE
     for j in range(bits.size):
-        base_bits[j] = np.uint32(np.uint32(base[j]) << shift)
-    for j in range(bits.size):
-        bits[j] = np.uint32(np.uint32(model[j]) << shift)
-    magnitude, left = bits.view(np.float32), base_bits.view(np.float32)
-    for j in range(bits.size):
-        magnitude[j] = abs(magnitude[j] - left[j])
+        word = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        largest = larger(largest, word)
+        bits[j] = word
+    return largest
 
 
 @compiled
 def _fineness(width: int) -> int:
-    """Leading bits of the mantissa that tell buckets apart: about four elements for each."""
-    fine = 3
-    while fine < _MANTISSA and _OCTAVES << fine < width // 4:
+    """Leading bits of the mantissa that tell buckets apart."""
+    fine = 2
+    while fine < _MANTISSA and _OCTAVES << fine < width // _CROWD:
         fine += 1
     return fine
 
 
 @compiled
-def _by_bucket(bits: Any, fine: int, buckets: Any, counts: Any) -> None:
-    """The bucket of each magnitude, zeros in the first, and how many each holds, in two parts."""
-    largest = _NONE
-    for j in range(bits.size):
-        largest = max(largest, bits[j])
+def _by_bucket(bits: Any, largest: Any, fine: int, held: int, buckets: Any) -> None:
+    """The bucket of each magnitude, zeros in the first."""
     down = np.uint32(_MANTISSA - fine)
-    offset = np.int32(counts.shape[1] - 1 - np.int32(largest >> down))
+    offset = np.int32(np.int32(held - 1) - np.int32(np.uint32(largest >> down)))
     for j in range(bits.size):
-        place = max(np.int32(np.int32(bits[j] >> down) + offset), np.int32(1))
+        place = np.int32(np.int32(np.uint32(bits[j] >> down)) + offset)
+        place = np.int32(max(place, np.int32(1)))
         buckets[j] = np.uint32(place) if bits[j] else _NONE
-    even, odd = counts[0], counts[1]
+
+
+@compiled
+def _count(buckets: Any, even: Any, odd: Any) -> None:
+    """How many each bucket holds, in two parts: neighbours are often equal, and would wait."""
     for bucket in range(even.size):
         even[bucket] = _NONE
         odd[bucket] = _NONE
-    # two tables in turn: neighbours are often equal, and would wait for each other
-    for j in range(0, buckets.size - 1, 2):
-        even[buckets[j]] += _ONE
-        odd[buckets[j + 1]] += _ONE
+    for pair in range(buckets.size // 2):
+        even[buckets[2 * pair]] += _ONE
+        odd[buckets[2 * pair + 1]] += _ONE
     if buckets.size % 2:
         even[buckets[buckets.size - 1]] += _ONE
 
 
 @compiled
-def _limits(counts: Any, table: Any, down: Any, limits: Any, starts: Any) -> None:
+def _limits(even: Any, odd: Any, table: Any, down: Any, limits: Any, starts: Any) -> None:
     """Per bucket its first rank, and the upper 16 bits of its lowest and highest threshold."""
-    even, odd = counts[0], counts[1]
     rank = _NONE
     for bucket in range(even.size):
         held = np.uint32(even[bucket] + odd[bucket])
         starts[bucket] = rank
         if held:
-            low = table[rank]
+            low = np.uint32(table[rank] >> down)
             rank = np.uint32(rank + held)
-            high = table[np.uint32(rank - _ONE)]
-            limits[bucket] = np.uint32((low >> down) << _HALF) | np.uint32(high >> down)
+            high = np.uint32(table[np.uint32(rank - _ONE)] >> down)
+            limits[bucket] = np.uint32(np.uint32(low << _HALF) | high)
     limits[0] = _EITHER_WAY
 
 
@@ -134,18 +143,17 @@ def _by_limits(
         low, high = np.uint32(spread[j] >> _HALF), np.uint32(spread[j] & _LOW)
         above = np.uint8(word > high)
         dropped[j] = above
-        unsure[j] = np.uint8(word >= low) ^ above
+        unsure[j] = np.uint8(np.uint8(word >= low) ^ above)
 
 
 @compiled
 def _flagged(flags: Any, found: Any) -> int:
     """List which flags are set; how many. Looks at eight at a time."""
-    count = 0
-    eights = flags[: flags.size // 8 * 8].view(np.uint64)
-    for eight in range(eights.size):
-        if eights[eight]:
+    count, single = 0, flags.view(np.uint8)
+    for eight in range(flags.size):
+        if flags[eight]:
             for j in range(8 * eight, 8 * eight + 8):
-                if flags[j]:
+                if single[j]:
                     found[count] = j
                     count += 1
     return count
@@ -165,18 +173,18 @@ def _before(bits: Any, j: int, start: int, stop: int) -> Any:
 
 @compiled
 def _by_rank(
-    bits: Any, buckets: Any, starts: Any, unsure: Any, ordered: Any, table: Any, words: Any,
-    dropped: Any,
+    bits: Any, buckets: Any, starts: Any, unsure: Any, ordered: Any, places: Any, table: Any,
+    words: Any, dropped: Any,
 ) -> None:  # fmt: skip
     """Bring the row in the order of its buckets, then rank each unsure element within its own."""
-    places = np.empty(bits.size, np.uint32)
     for j in range(bits.size):
         place = starts[buckets[j]]
         starts[buckets[j]] = np.uint32(place + _ONE)
         places[j] = place
         ordered[place] = bits[j]
-    for j in unsure:
+    for k in range(unsure.size):
+        j = unsure[k]
         bucket = buckets[j]
         start, stop = starts[np.uint32(bucket - _ONE)], starts[bucket]  # moved on to their ends
-        rank = start + _before(ordered, places[j], start, stop)
-        dropped[j] = words[j] >= table[rank]
+        rank = np.uint32(start + _before(ordered, places[j], start, stop))
+        dropped[j] = np.uint32(words[j]) >= table[rank]

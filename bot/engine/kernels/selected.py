@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bot.engine.kernels.room import high_tables, lanes, low_tables, singles, tiles
+from bot.engine.kernels.selecting import WORK_ROWS as _SELECTING_ROWS
 from bot.engine.kernels.selecting import selected_mean
 from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
-from bot.engine.kernels.variance import energies, variance_equal, variance_high, variance_low
+from bot.engine.kernels.variance import (
+    WORK_ROWS,
+    energies,
+    variance_equal,
+    variance_high,
+    variance_low,
+)
 from bot.methods.reductions.counts import Energies, Energy
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, LowBits, Place, TiesBefore
-from bot.methods.reductions.tally import BINS, Singles, Tally
+from bot.methods.reductions.tally import Singles, Tally
 from bot.methods.select import Selected, Selection, shares
 
 _UNLIMITED = np.iinfo(np.int64).max
@@ -29,25 +37,23 @@ def variance_folder(reduction: KthMagnitude | LowBits | TiesBefore) -> Folder:
             return Folder(_equal(reduction), any_order=True)
 
 
-def _columns(grain: StoredGrain) -> tuple[Bits, int, int, np.uint32]:
-    return grain.bits, grain.first, grain.elements, grain.shift
-
-
 def _high(state: Tally, grain: StoredGrain) -> Tally:
-    singles = np.empty((2, BINS), np.uint32)
-    held = variance_high(*_columns(grain), state.counts[0], singles)
-    return state.note((grain.tensor, grain.span.start), [Singles.of(singles, held)])
+    work, found = tiles(grain.models + WORK_ROWS), singles()
+    held = variance_high(grain.bits, grain.shift, state.counts[0], found, work, high_tables())
+    return state.note((grain.tensor, grain.span.start), [Singles.of(found, held)])
 
 
 def _low(reduction: LowBits) -> Fold:
     (place,) = reduction.places
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        singles, held = np.empty((2, BINS), np.uint32), 0
+        found, held = singles(), 0
         if isinstance(place, Place):
-            bin_ = np.uint32(place.bin)
-            held = variance_low(*_columns(grain), bin_, state.counts[0], singles)
-        return state.note((grain.tensor, grain.span.start), [Singles.of(singles, held)])
+            held = variance_low(
+                grain.bits, grain.shift, np.uint32(place.bin), state.counts[0], found,
+                tiles(grain.models + WORK_ROWS), low_tables(1)[0],
+            )  # fmt: skip
+        return state.note((grain.tensor, grain.span.start), [Singles.of(found, held)])
 
     return fold
 
@@ -56,7 +62,8 @@ def _equal(reduction: TiesBefore) -> Fold:
     threshold = np.float32(reduction.cuts[0].threshold)
 
     def fold(state: Any, grain: StoredGrain) -> Any:
-        found = int(variance_equal(*_columns(grain), threshold))
+        work = tiles(grain.models + WORK_ROWS)
+        found = int(variance_equal(grain.bits, grain.shift, threshold, work))
         return (*state, ((grain.tensor, grain.span.start), (found,)))
 
     return fold
@@ -69,7 +76,9 @@ def energy_folder(reduction: Energy) -> Folder | None:
         return None
 
     def fold(state: Energies, grain: StoredGrain) -> Energies:
-        energies(*_columns(grain), *_threshold_and_room(selected.cut, grain), state)
+        limits = _threshold_and_room(selected.cut, grain)
+        work, sums = tiles(grain.models + WORK_ROWS), lanes(grain.models)
+        energies(grain.bits, grain.shift, *limits, state, work, sums)
         return state
 
     return Folder(fold, any_order=False)
@@ -83,8 +92,11 @@ def selecting(selection: Selection) -> Combine:
     def combine(grain: StoredGrain, out: Bits) -> bool:
         limits = _threshold_and_room(cut, grain)
         return bool(
-            selected_mean(grain.bits, grain.first, grain.shift, *limits, share, out, shift_of(out))
-        )
+            selected_mean(
+                grain.bits, grain.shift, *limits, share, out, shift_of(out),
+                tiles(grain.models + _SELECTING_ROWS),
+            )
+        )  # fmt: skip
 
     return combine
 
@@ -96,5 +108,5 @@ def _threshold_and_room(
     thresholds = [] if cut is None else [cut.threshold]
     room = _UNLIMITED
     if cut is not None and cut.spare is not None:
-        room = cut.spare - cut.earlier[grain.tensor, grain.span.start]
+        room = cut.spare - cut.ties[grain.tensor, grain.span.start].before
     return np.array(thresholds, np.float32), np.array([room], np.int64)

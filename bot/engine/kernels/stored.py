@@ -35,15 +35,13 @@ class StoredGrain:
     """All inputs of a grain, a base first.
 
     Attributes:
-        bits: uint16 or uint32 (inputs, elements of the chunk), in one piece: a kernel that knows
-            its rows to be without gaps is compiled to vector instructions.
-        first: the column in which the grain begins.
+        bits: uint16 or uint32 (inputs, elements), in one piece: a kernel that knows its rows to be
+            without gaps is compiled to vector instructions.
         width: the length of the block's last axis, a row's for methods that work by rows.
         drawn: which elements random thinnings of this tensor dropped, from an earlier pass.
     """
 
     bits: Bits
-    first: int
     has_base: bool
     width: int
     span: Span
@@ -63,7 +61,7 @@ class StoredGrain:
 
     def row(self, number: int) -> Bits:
         """One input of the grain."""
-        return self.bits[number, self.first : self.first + self.elements]
+        return self.bits[number]
 
     @property
     def models(self) -> int:

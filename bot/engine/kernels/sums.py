@@ -7,13 +7,24 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import TILE, load
+from bot.engine.kernels.deltas import subtract
+from bot.engine.kernels.tiles import TILE, number
 from bot.methods.reductions.lanes import LANES
+
+_STEPS = TILE // LANES
+"""Values of a tile that are added to a lane before the lane is written."""
 
 
 @compiled
 def add_magnitudes(values: Any, lanes: Any) -> None:
     """Add ``|v|`` (float32) to the lanes; tile after tile, all but the last of whole lanes."""
+    if values.size == TILE:
+        for k in range(LANES):
+            lane = lanes[k]
+            for step in range(_STEPS):
+                lane += np.float64(abs(values[step * LANES + k]))
+            lanes[k] = lane
+        return
     for start in range(0, values.size, LANES):
         step = values[start : start + LANES]
         for k in range(step.size):
@@ -23,6 +34,14 @@ def add_magnitudes(values: Any, lanes: Any) -> None:
 @compiled
 def add_products(left: Any, right: Any, lanes: Any) -> None:
     """Add ``left * right`` (float32, multiplied in float64), likewise."""
+    if left.size == TILE:
+        for k in range(LANES):
+            lane = lanes[k]
+            for step in range(_STEPS):
+                place = step * LANES + k
+                lane += np.float64(left[place]) * np.float64(right[place])
+            lanes[k] = lane
+        return
     for start in range(0, left.size, LANES):
         a, b = left[start : start + LANES], right[start : start + LANES]
         for k in range(a.size):
@@ -31,42 +50,41 @@ def add_products(left: Any, right: Any, lanes: Any) -> None:
 
 @compiled
 def total(lanes: Any) -> Any:
-    """The sum of the lanes, which are used up."""
+    """The sum of the lanes, which are zero again afterwards."""
     half = lanes.size // 2
     while half:
         for k in range(half):
             lanes[k] += lanes[k + half]
         half //= 2
-    return lanes[0]
+    found = lanes[0]
+    for k in range(lanes.size):
+        lanes[k] = 0
+    return found
 
 
 @compiled
-def gram(stored: Any, first: int, elements: int, shift: Any, deltas: bool, out: Any) -> None:
+def gram(stored: Any, shift: Any, deltas: bool, out: Any, work: Any, lanes: Any) -> None:
     """Dot products of rows, in float64, added to ``out``.
 
     Args:
-        stored: uint16 or uint32 (inputs, columns).
-        first: the first of the columns that count.
-        elements: how many columns count.
+        stored: uint16 or uint32 (inputs, elements).
         shift: 16 for uint16, 0 for uint32.
         deltas: whether the first row is a base to be subtracted from the others.
         out: float64 (rows, rows), rows without the base.
+        work: float32 (rows, tile).
+        lanes: float64 (rows, rows, lanes), zeros before and after.
     """
     rows = out.shape[0]
-    bits, base_bits = np.empty((rows, TILE), np.uint32), np.empty(TILE, np.uint32)
-    values, base = bits.view(np.float32), base_bits.view(np.float32)
-    lanes = np.zeros((rows, rows, LANES))
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        count = stop - start
-        if deltas:
-            load(stored[0, start:stop], shift, base_bits)
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
         for i in range(rows):
-            load(stored[i + deltas, start:stop], shift, bits[i])
+            values = work[i, : stop - start]
             if deltas:
-                subtract(values[i, :count], base)
+                subtract(stored[i + 1, start:stop], stored[0, start:stop], shift, values)
+            else:
+                _widen(stored[i, start:stop], shift, values)
             for j in range(i + 1):
-                add_products(values[i, :count], values[j, :count], lanes[i, j])
+                add_products(values, work[j, : stop - start], lanes[i, j])
     for i in range(rows):
         for j in range(i + 1):
             product = total(lanes[i, j])
@@ -76,7 +94,6 @@ def gram(stored: Any, first: int, elements: int, shift: Any, deltas: bool, out: 
 
 
 @compiled
-def subtract(values: Any, base: Any) -> None:
-    """Task vectors in place of models."""
+def _widen(row: Any, shift: Any, values: Any) -> None:
     for j in range(values.size):
-        values[j] -= base[j]
+        values[j] = number(row[j], shift)

@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bot.engine.kernels.drops import even_drops, ranked_drops
+from bot.engine.kernels.drops import BATCH, BLOCK_BITS, even_drops, ranked_drops
+from bot.engine.kernels.magnitudes import drop_ties
+from bot.engine.kernels.philox import SIDE_BY_SIDE
+from bot.engine.kernels.ranks import WORK_ROWS
+from bot.engine.kernels.room import marks, room
 from bot.engine.kernels.stored import StoredGrain
 from bot.engine.masks import even_threshold, word_bits
 from bot.methods.block import Block
@@ -16,19 +20,31 @@ from bot.methods.drop import Drop, MagPrune
 from bot.methods.reductions.kth_magnitude import Cut
 from bot.methods.sparsify import Band, Trim
 
+_LARGEST, _NEVER = 0x7FFFFFFF, 0xFFFFFFFF
+_ALL = (0, _LARGEST)
+"""A band of every magnitude."""
+_NONE = (_NEVER, 0)
+"""A band of no magnitude."""
 _UNLIMITED = np.iinfo(np.int64).max
 
 
+Dropped = npt.NDArray[np.uint8]
+
+
 class Thin(NamedTuple):
-    """Arguments of the kernels; empty arrays where there is nothing to do."""
+    """Arguments of the kernels.
 
-    cuts: npt.NDArray[np.float32]
-    room: npt.NDArray[np.int64]
-    dropped: npt.NDArray[np.uint8]
+    Attributes:
+        band: uint32 (models, 2), the least magnitude's bits, and how far up from there.
+        dropped: uint8 (models, elements / 8), bits of what is dropped besides, or (0, 0).
+        signed: whether what is dropped becomes a zero of its own sign, as by a product.
+    """
+
+    band: npt.NDArray[np.uint32]
+    dropped: Dropped
+    signed: bool
 
 
-NO_CUTS = np.empty((0, 2), np.float32)
-NO_ROOM = np.empty((0, 2), np.int64)
 NO_DROPS = np.empty((0, 0), np.uint8)
 Thinner = Callable[[StoredGrain], Thin]
 
@@ -42,7 +58,7 @@ def thinner(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thin
             at random is worth remembering.
     """
     if thin is None:
-        return lambda _: Thin(NO_CUTS, NO_ROOM, NO_DROPS)
+        return lambda grain: Thin(_bands([_ALL] * grain.models), NO_DROPS, signed=False)
     if isinstance(thin, Trim):
         return _by_cuts(thin.cuts, [None] * len(thin.cuts))
     if isinstance(thin, Band):
@@ -54,28 +70,78 @@ def thinner(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thin
     return None
 
 
+def _bands(pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:
+    return np.array(pairs, np.uint32)
+
+
+class _Edge(NamedTuple):
+    """A cut as a grain meets it: how many of its elements at the threshold are on the upper side.
+
+    ``shared`` says that some are and some are not.
+    """
+
+    bits: int
+    above: int
+    shared: bool
+
+    @classmethod
+    def of(cls, cut: Cut, grain: StoredGrain) -> _Edge:
+        bits = int(np.float32(cut.threshold).view(np.uint32))
+        if cut.spare is None:
+            return cls(bits, _UNLIMITED, shared=False)
+        ties = cut.ties[grain.tensor, grain.span.start]
+        above = max(cut.spare - ties.before, 0)
+        return cls(bits, above, shared=0 < above < ties.here)
+
+    @property
+    def lowest(self) -> int:
+        """The bits of the least magnitude on the upper side."""
+        return self.bits if self.above else self.bits + 1
+
+
 def _by_cuts(outer: Sequence[Cut], inner: Sequence[Cut | None]) -> Thinner:
+    """Elements between two cuts; where a grain's ties are on both sides they are told apart."""
     pairs = list(zip(outer, inner, strict=True))
-    cuts = np.array([[low.threshold, _threshold(high)] for low, high in pairs], np.float32)
 
     def thin(grain: StoredGrain) -> Thin:
-        room = [[_room(low, grain), _room(high, grain)] for low, high in pairs]
-        return Thin(cuts, np.array(room, np.int64), NO_DROPS)
+        bands, dropped = [], NO_DROPS
+        for model, (outer_cut, inner_cut) in enumerate(pairs):
+            low = _Edge.of(outer_cut, grain)
+            high = None if inner_cut is None else _Edge.of(inner_cut, grain)
+            bands.append(_band(low, high))
+            if low.shared:
+                dropped = _without_ties(grain, model, low.bits, 0, low.above, dropped)
+            if high is not None and high.shared:
+                dropped = _without_ties(grain, model, high.bits, high.above, _UNLIMITED, dropped)
+        return Thin(_bands(bands), dropped, signed=False)
 
     return thin
 
 
-def _threshold(cut: Cut | None) -> float:
-    return float("inf") if cut is None else cut.threshold
+def _without_ties(
+    grain: StoredGrain, model: int, bits: int, first: int, stop: int, dropped: Dropped
+) -> Dropped:
+    """Drop the ties outside of those from ``first`` to ``stop`` too."""
+    dropped = dropped if dropped.size else _no_drops(grain)
+    inputs = grain.row(0), grain.row(model + 1), grain.shift
+    drop_ties(*inputs, np.uint32(bits), first, stop, dropped[model])
+    return dropped
 
 
-def _room(cut: Cut | None, grain: StoredGrain) -> int:
-    if cut is None or cut.spare is None:
-        return _UNLIMITED
-    return cut.spare - cut.earlier[grain.tensor, grain.span.start]
+def _band(low: _Edge, high: _Edge | None) -> tuple[int, int]:
+    lowest = low.lowest
+    if high is None:
+        highest = _LARGEST
+    else:
+        highest = high.bits if high.shared else high.lowest - 1
+    return (lowest, highest - lowest) if lowest <= highest else _NONE
 
 
-Drawing = Callable[[StoredGrain, int, npt.NDArray[np.uint8]], None]
+def _no_drops(grain: StoredGrain) -> Dropped:
+    return np.zeros((grain.models, -(-grain.elements // 8)), np.uint8)
+
+
+Drawing = Callable[[StoredGrain, int, Dropped], None]
 """Sets the bits of a grain's elements that a model drops."""
 _NEARLY_ONE = 1 - 1e-6
 """Above it a probability may be 1 in float32, and its threshold too large for 32 bits."""
@@ -95,13 +161,13 @@ def _remembered(thin: Drop, drawing: Drawing | None, *, again: bool) -> Thinner 
             dropped = _drawn(thin, drawing, grain)
             if again and grain.span.elements <= REMEMBERED_ELEMENTS:
                 grain.drawn[key] = dropped
-        return Thin(NO_CUTS, NO_ROOM, dropped)
+        return Thin(_bands([_ALL] * grain.models), dropped, signed=True)
 
     return take
 
 
-def _drawn(thin: Drop, drawing: Drawing, grain: StoredGrain) -> npt.NDArray[np.uint8]:
-    dropped = np.zeros((len(thin.density), -(-grain.elements // 8)), np.uint8)
+def _drawn(thin: Drop, drawing: Drawing, grain: StoredGrain) -> Dropped:
+    dropped = _no_drops(grain)
     for model, share in enumerate(thin.density):
         if share < 1:
             drawing(grain, model, dropped[model])
@@ -113,11 +179,13 @@ def _even(drop: Drop) -> Drawing | None:
     if min(drop.density) <= 0:
         return None
 
-    def draw(grain: StoredGrain, model: int, dropped: npt.NDArray[np.uint8]) -> None:
+    def draw(grain: StoredGrain, model: int, dropped: Dropped) -> None:
         bits, limit = even_threshold(drop.density[model])
         if limit < 1 << bits:
-            key = grain.draws.key(model, bits)
-            even_drops(key, bits, grain.span.start, grain.elements, np.uint32(limit), dropped)
+            even_drops(
+                grain.draws.key(model, bits), bits, grain.span.start, grain.elements,
+                np.uint32(limit), dropped, _words(BATCH, bits), _blocks(), marks(BATCH),
+            )  # fmt: skip
 
     return draw
 
@@ -130,15 +198,30 @@ def _ranked(prune: MagPrune) -> Drawing | None:
     if even is None or highest > _NEARLY_ONE:
         return None
 
-    def draw(grain: StoredGrain, model: int, dropped: npt.NDArray[np.uint8]) -> None:
-        if grain.width < 2 or prune.epsilon[model] == 0:
+    def draw(grain: StoredGrain, model: int, dropped: Dropped) -> None:
+        width = grain.width
+        if width < 2 or prune.epsilon[model] == 0:
             even(grain, model, dropped)
             return
-        bits, table = rank_limits(prune, model, grain.width)
-        key, rows = grain.draws.key(model, bits), (grain.row(0), grain.row(model + 1))
-        ranked_drops(*rows, grain.shift, grain.width, table, key, bits, grain.span.start, dropped)
+        bits, table = rank_limits(prune, model, width)
+        batch = max(BATCH // width // 8, 1) * 8 * width
+        ranked_drops(
+            grain.row(0), grain.row(model + 1), grain.shift, width, table,
+            grain.draws.key(model, bits), bits, grain.span.start, dropped, _words(batch, bits), _blocks(),
+            marks(batch), room("ranks", (WORK_ROWS, width + 32), np.uint32),
+            room("flags", (width // 8 + 1,), np.uint64),
+        )  # fmt: skip
 
     return draw
+
+
+def _words(elements: int, bits: int) -> npt.NDArray[np.uint64]:
+    """Room for the words of so many elements, from any of them on."""
+    return room("words", (4 * (elements * bits // BLOCK_BITS + 2),), np.uint64)
+
+
+def _blocks() -> npt.NDArray[np.uint64]:
+    return room("blocks", (6, SIDE_BY_SIDE), np.uint64)
 
 
 def rank_limits(prune: MagPrune, model: int, width: int) -> tuple[int, npt.NDArray[np.uint32]]:

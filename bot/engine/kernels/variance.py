@@ -1,4 +1,7 @@
-"""Selecting elements by the variance between models, as SCE does: what it must know first."""
+"""Selecting elements by the variance between models, as SCE does: what it must know first.
+
+``work`` is float32 (models + 2, tile) everywhere: the deltas, then the mean and the variance.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas, sum_up
-from bot.engine.kernels.magnitudes import settle_high, settle_low, tally, tally_inside
+from bot.engine.kernels.magnitudes import count, high_bin, settle_high, settle_low
 from bot.engine.kernels.sums import add_products, total
-from bot.engine.kernels.tiles import TILE
-from bot.methods.reductions.lanes import LANES
+from bot.engine.kernels.tiles import TILE, larger, magnitude_bits
 
-MAGNITUDE = np.uint32(0x7FFFFFFF)
+WORK_ROWS = 2
+"""Tiles beside one for each model."""
 _ZERO = np.float32(0)
+_LOW, _ONE = np.uint32(0xFFFF), np.uint32(1)
 
 
 @compiled
@@ -28,8 +32,8 @@ def spread(deltas: Any, count: int, mean: Any, variance: Any) -> None:
     for m in range(models):
         delta = deltas[m]
         for j in range(count):
-            apart = delta[j] - mean[j]
-            variance[j] += apart * apart
+            apart = np.float32(delta[j] - mean[j])
+            variance[j] += np.float32(apart * apart)
     _divide(variance, count, models)
 
 
@@ -81,81 +85,77 @@ def _select_by_index(variance: Any, count: int, threshold: Any, room: Any, delta
 
 
 @compiled
+def _variances(stored: Any, start: int, stop: int, shift: Any, work: Any) -> None:
+    """The variances of a tile, into the last row; they have no sign but a NaN's."""
+    models = work.shape[0] - 2
+    load_deltas(stored, start, stop, shift, work[:models])
+    spread(work[:models], stop - start, work[models], work[models + 1])
+
+
+@compiled
 def variance_high(
-    stored: Any, first: int, elements: int, shift: Any, counts: Any, singles: Any
+    stored: Any, shift: Any, counts: Any, singles: Any, work: Any, tables: Any
 ) -> int:
     """``count_high`` of the variances between the models; ``stored`` as in ``load_deltas``."""
-    base, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    deltas, mean = np.empty((stored.shape[0] - 1, TILE), np.float32), np.empty(TILE, np.float32)
-    tables = np.zeros((2, counts.size), np.uint32)
     largest = np.uint32(0)
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        load_deltas(stored, start, stop, shift, base, bits, deltas)
-        _variance_bits(deltas, stop - start, mean, bits)
-        largest = max(largest, tally(bits, stop - start, base, tables))
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
+        variance = work[work.shape[0] - 1, : stop - start]
+        _variances(stored, start, stop, shift, work)
+        bins = work[0, : stop - start].view(np.uint32)
+        for j in range(bins.size):
+            bins[j] = high_bin(magnitude_bits(variance[j]))
+            largest = larger(largest, bins[j])
+        count(bins, tables)
     return settle_high(tables, largest, counts, singles)
 
 
 @compiled
-def _variance_bits(deltas: Any, count: int, mean: Any, bits: Any) -> None:
-    """Without a sign, which a NaN may have."""
-    spread(deltas, count, mean, bits.view(np.float32))
-    for j in range(count):
-        bits[j] &= MAGNITUDE
-
-
-@compiled
 def variance_low(
-    stored: Any, first: int, elements: int, shift: Any, place: Any, counts: Any, singles: Any
+    stored: Any, shift: Any, place: Any, counts: Any, singles: Any, work: Any, table: Any
 ) -> int:
     """``count_low`` of the variances between the models."""
-    base, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    deltas, mean = np.empty((stored.shape[0] - 1, TILE), np.float32), np.empty(TILE, np.float32)
-    places, table = np.array([place], np.uint32), np.zeros((1, counts.size), np.uint32)
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        load_deltas(stored, start, stop, shift, base, bits, deltas)
-        _variance_bits(deltas, stop - start, mean, bits)
-        tally_inside(bits, stop - start, base, places, table)
-    return settle_low(table[0], counts, singles)
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
+        variance = work[work.shape[0] - 1, : stop - start]
+        _variances(stored, start, stop, shift, work)
+        for j in range(variance.size):
+            bits = magnitude_bits(variance[j])
+            if high_bin(bits) == place:
+                table[np.uint32(bits & _LOW)] += _ONE
+    return settle_low(table, counts, singles)
 
 
 @compiled
-def variance_equal(stored: Any, first: int, elements: int, shift: Any, threshold: Any) -> int:
+def variance_equal(stored: Any, shift: Any, threshold: Any, work: Any) -> int:
     """How many variances are exactly so large."""
-    base, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    deltas, mean = np.empty((stored.shape[0] - 1, TILE), np.float32), np.empty(TILE, np.float32)
     found = 0
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        load_deltas(stored, start, stop, shift, base, bits, deltas)
-        variance = bits.view(np.float32)
-        spread(deltas, stop - start, mean, variance)
-        for j in range(stop - start):
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
+        variance = work[work.shape[0] - 1, : stop - start]
+        _variances(stored, start, stop, shift, work)
+        for j in range(variance.size):
             found += variance[j] == threshold
     return found
 
 
 @compiled
 def energies(
-    stored: Any, first: int, elements: int, shift: Any, cut: Any, room: Any, sums: Any
+    stored: Any, shift: Any, cut: Any, room: Any, sums: Any, work: Any, lanes: Any
 ) -> None:
     """Add the sum of squares of every model's selected deltas to ``sums``, float64 (models,).
 
     ``cut`` is the threshold, float32 (1,), or empty where everything is selected; ``room`` as in
-    ``select``.
+    ``select``; ``lanes`` is float64 (models, lanes), zeros before and after.
     """
     models = sums.size
-    base, bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    deltas, work = np.empty((models, TILE), np.float32), np.empty((2, TILE), np.float32)
-    lanes = np.zeros((models, LANES), np.float64)
-    for start in range(first, first + elements, TILE):
-        stop = min(start + TILE, first + elements)
-        load_deltas(stored, start, stop, shift, base, bits, deltas)
-        for threshold in cut:
-            spread(deltas, stop - start, work[0], work[1])
-            select(work[1], stop - start, threshold, room, deltas)
+    deltas, mean, variance = work[:models], work[models], work[models + 1]
+    for start in range(0, stored.shape[1], TILE):
+        stop = min(start + TILE, stored.shape[1])
+        load_deltas(stored, start, stop, shift, deltas)
+        if cut.size:
+            spread(deltas, stop - start, mean, variance)
+            select(variance, stop - start, cut[0], room, deltas)
         for m in range(models):
             delta = deltas[m, : stop - start]
             add_products(delta, delta, lanes[m])

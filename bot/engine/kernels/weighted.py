@@ -7,65 +7,66 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import TILE, load, store
+from bot.engine.kernels.tiles import TILE, number, store
 
 
 @compiled
 def weighted_sum(
-    stored: Any, first: int, shift: Any, coefficients: Any, divisor: Any, out: Any, out_shift: Any
+    stored: Any, shift: Any, coefficients: Any, divisor: Any, out: Any, out_shift: Any, work: Any
 ) -> bool:
     """Combine rows of stored numbers into ``out``; False where anything is not finite.
 
     Args:
-        stored: uint16 or uint32 (inputs, columns).
-        first: the column where ``out`` begins.
+        stored: uint16 or uint32 (inputs, elements).
         shift: 16 for uint16, 0 for uint32.
         coefficients: float32, one per input.
         divisor: float32; 1 divides by nothing.
         out: uint16 or uint32 (elements,).
         out_shift: as ``shift``, for ``out``.
+        work: float32 (1, tile).
     """
-    bits, total_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    values, total = bits.view(np.float32), total_bits.view(np.float32)
     finite = True
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
-        for i in range(stored.shape[0]):
-            finite &= load(stored[i, first + start : first + stop], shift, bits)
-            if i == 0:
-                for j in range(stop - start):
-                    total[j] = values[j] * coefficients[0]
-            else:
-                for j in range(stop - start):
-                    total[j] += values[j] * coefficients[i]
+        total = work[0, : stop - start]
+        _set(stored[0, start:stop], shift, coefficients[0], total)
+        for i in range(1, coefficients.size):
+            _add(stored[i, start:stop], shift, coefficients[i], total)
         if divisor != np.float32(1):
-            for j in range(stop - start):
+            for j in range(total.size):
                 total[j] /= divisor
-        finite &= store(total_bits, out_shift, out[start:stop])
+        finite &= store(total, out_shift, out[start:stop])
     return finite
 
 
 @compiled
 def toward_mean(
-    stored: Any, first: int, shift: Any, toward: Any, stay: Any, out: Any, out_shift: Any
+    stored: Any, shift: Any, toward: Any, stay: Any, out: Any, out_shift: Any, work: Any
 ) -> bool:
     """``mean_i(x_i) * toward + base * stay``, the base in row 0; else as ``weighted_sum``."""
-    bits, total_bits = np.empty(TILE, np.uint32), np.empty(TILE, np.uint32)
-    values, total = bits.view(np.float32), total_bits.view(np.float32)
-    models = np.float32(stored.shape[0] - 1)
+    models, one = np.float32(stored.shape[0] - 1), np.float32(1)
     finite = True
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
-        finite &= load(stored[1, first + start : first + stop], shift, total_bits)
+        total, base = work[0, : stop - start], stored[0, start:stop]
+        _set(stored[1, start:stop], shift, one, total)
         for i in range(2, stored.shape[0]):
-            finite &= load(stored[i, first + start : first + stop], shift, bits)
-            for j in range(stop - start):
-                total[j] += values[j]
-        finite &= load(stored[0, first + start : first + stop], shift, bits)
-        for j in range(stop - start):
-            mean = total[j] / models
-            near = mean * toward
-            rest = values[j] * stay
+            _add(stored[i, start:stop], shift, one, total)
+        for j in range(total.size):
+            near = np.float32(np.float32(total[j] / models) * toward)
+            rest = np.float32(number(base[j], shift) * stay)
             total[j] = near + rest
-        finite &= store(total_bits, out_shift, out[start:stop])
+        finite &= store(total, out_shift, out[start:stop])
     return finite
+
+
+@compiled
+def _set(row: Any, shift: Any, factor: Any, total: Any) -> None:
+    for j in range(total.size):
+        total[j] = number(row[j], shift) * factor
+
+
+@compiled
+def _add(row: Any, shift: Any, factor: Any, total: Any) -> None:
+    for j in range(total.size):
+        total[j] += np.float32(number(row[j], shift) * factor)

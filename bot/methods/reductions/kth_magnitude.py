@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -70,18 +70,25 @@ class Target:
         return _place(row, self.count(elements))
 
 
+class Ties(NamedTuple):
+    """Elements at a threshold: before a block, and in it."""
+
+    before: int
+    here: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cut:
     """An answer: which elements are the k largest.
 
     An element is kept when its magnitude is above ``threshold`` (a float32 value), or equal to it
-    and one of the first ``spare`` such elements. ``spare`` None keeps all equal ones. ``earlier``
-    tells how many equal elements lie before a block: (tensor, first element) -> count.
+    and one of the first ``spare`` such elements. ``spare`` None keeps all equal ones. ``ties``
+    tells where the equal ones lie: (tensor, first element of a block) -> how many.
     """
 
     threshold: float
     spare: int | None = None
-    earlier: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    ties: Mapping[BlockKey, Ties] = field(default_factory=dict)
 
     def keeps(self, magnitude: Array, block: Block) -> Array:
         """Boolean mask of the kept elements of a block, of the shape of ``magnitude``."""
@@ -89,7 +96,7 @@ class Cut:
         equal: Array = magnitude == self.threshold
         if self.spare is None:
             return above | equal
-        room = self.spare - self.earlier[block.tensor, block.span.start]
+        room = self.spare - self.ties[block.tensor, block.span.start].before
         place = block.xp.cumsum(equal.reshape(-1), 0).reshape(equal.shape)
         kept: Array = above | (equal & (place <= room))
         return kept
@@ -322,7 +329,7 @@ def _with_ties(
         else Cut(
             threshold=cut.threshold,
             spare=cut.spare,
-            earlier=MappingProxyType(dict(zip(keys, before[:, number].tolist(), strict=True))),
+            ties=MappingProxyType(dict(zip(keys, map(Ties, left, here), strict=True))),
         )
-        for number, cut in enumerate(cuts)
+        for cut, left, here in zip(cuts, before.T.tolist(), counts.T.tolist(), strict=True)
     )

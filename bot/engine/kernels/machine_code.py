@@ -1,0 +1,118 @@
+"""Where kernels' machine code is kept between processes, and how it gets into this one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from bot.engine.kernels.compiled import Kernel, Kinds
+
+_DIGEST_BYTES = 32
+_loaded: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
+
+
+def address_of(kernel: Kernel[Any, Any], kinds: Kinds) -> int:
+    """Where this process holds a kernel's code; compiled where it was not kept."""
+    name = f"{kernel.function.__name__}-{_key(kernel, kinds)}"
+    code = _kept(name)
+    if code is None:
+        from bot.engine.kernels.compiling import compile_kernel
+
+        code = compile_kernel(kernel, kinds, name)
+        _keep(name, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _loaded.append(engine)
+    return int(engine.get_function_address(name))
+
+
+def target_machine() -> llvm.TargetMachine:
+    """This processor, or the one that numba's variables name."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = processor()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True
+    )
+
+
+@cache
+def processor() -> tuple[str, str]:
+    """Name and features, as LLVM writes them."""
+    cpu = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    return cpu, llvm.get_host_cpu_features().flatten() if features is None else features
+
+
+def _key(kernel: Kernel[Any, Any], kinds: Kinds) -> str:
+    """All that decides the code: compiler, processor, kinds, and what the function says."""
+    said = hashlib.sha256(repr((version("numba"), *processor(), kinds)).encode())
+    for part in _meaning(kernel, set()):
+        said.update(part)
+    return said.hexdigest()[:32]
+
+
+def _meaning(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """The instructions of a kernel and of all it calls, and every constant they use."""
+    if isinstance(value, Kernel):
+        if id(value) not in seen:
+            seen.add(id(value))
+            code = value.function.__code__
+            yield from _meaning(code, seen)
+            for name in code.co_names:
+                yield from _meaning(value.function.__globals__.get(name), seen)
+    elif isinstance(value, CodeType):
+        yield value.co_code
+        yield repr((value.co_names, value.co_varnames)).encode()
+        for constant in value.co_consts:
+            yield from _meaning(constant, seen)
+    elif not isinstance(value, ModuleType):
+        yield repr(value).encode()
+
+
+@cache
+def _folder() -> Path | None:
+    """Beside these files, or in the user's cache; None where neither can be written."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for folder in (Path(__file__).parent / "__pycache__", user / "mergebot" / "kernels"):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
+
+
+def _kept(name: str) -> bytes | None:
+    folder = _folder()
+    if folder is None:
+        return None
+    try:
+        stored = (folder / f"{name}.o").read_bytes()
+    except OSError:
+        return None
+    digest, code = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _keep(name: str, code: bytes) -> None:
+    """Complete or not at all; a full disk costs the next process a compilation, nothing else."""
+    folder = _folder()
+    if folder is None:
+        return
+    partial = folder / f"{name}.{os.getpid()}.tmp"
+    try:
+        partial.write_bytes(hashlib.sha256(code).digest() + code)
+        partial.replace(folder / f"{name}.o")
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()

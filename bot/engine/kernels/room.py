@@ -1,0 +1,64 @@
+"""Memory that kernels work in: each thread's own, used again for grain after grain."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.engine.kernels.tiles import TILE
+from bot.methods.reductions.lanes import LANES
+from bot.methods.reductions.tally import BINS, HIGH_BINS
+
+Floats = npt.NDArray[np.float32]
+Words = npt.NDArray[np.uint32]
+
+
+class _Rooms(threading.local):
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], npt.NDArray[Any]] = {}
+
+
+_rooms = _Rooms()
+
+
+def room(use: str, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
+    """This thread's memory for a use: zeros at first, then as it was left; in one piece."""
+    size = int(np.prod(shape))
+    key = use, np.dtype(dtype).str
+    held = _rooms.held.get(key)
+    if held is None or held.size < size:
+        held = _rooms.held[key] = np.zeros(size, dtype)
+    return held[:size].reshape(shape)
+
+
+def tiles(rows: int) -> Floats:
+    """So many tiles of float32, with undefined contents."""
+    return room("tiles", (rows, TILE), np.float32)
+
+
+def lanes(*rows: int) -> npt.NDArray[np.float64]:
+    """Lanes of long sums: zeros, which kernels leave behind too."""
+    return room("lanes", (*rows, LANES), np.float64)
+
+
+def high_tables() -> Words:
+    """Two tables of the first pass over magnitudes: zeros, which kernels leave behind too."""
+    return room("high", (2, HIGH_BINS), np.uint32)
+
+
+def low_tables(rows: int) -> Words:
+    """Tables of the second pass, likewise."""
+    return room("low", (rows, BINS), np.uint32)
+
+
+def singles() -> Words:
+    """Halves of magnitudes and how often each was found, with undefined contents."""
+    return room("singles", (2, BINS), np.uint32)
+
+
+def marks(elements: int = TILE) -> npt.NDArray[np.uint64]:
+    """A byte for every element, of a tile unless said otherwise, with undefined contents."""
+    return room("marks", (-(-elements // 8),), np.uint64)
