@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from types import MappingProxyType
 
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import TensorSpec
@@ -26,49 +28,18 @@ _BEHAVIOUR_FILES = (
 )  # fmt: skip
 
 
-class Hashed(NamedTuple):
-    """Part of a tensor, hashed: whole blocks as digests, ragged ends as copies, by offset."""
-
-    blocks: dict[int, bytes]
-    ends: dict[int, bytes]
-
-
-def hash_blocks(offset: int, data: memoryview, nbytes: int) -> Hashed:
-    """Hash the whole blocks within ``data`` and copy its ragged ends.
-
-    Args:
-        offset: where ``data`` stands in its tensor.
-        data: the bytes.
-        nbytes: the size of the whole tensor.
-    """
-    hashed = Hashed({}, {})
-    while data.nbytes:
-        index, inside = divmod(offset, BLOCK_BYTES)
-        size = _block_bytes(index, nbytes)
-        piece = data[: size - inside]
-        if piece.nbytes == size:
-            hashed.blocks[index] = hashlib.sha256(piece).digest()
-        else:
-            hashed.ends[offset] = bytes(piece)
-        offset += piece.nbytes
-        data = data[piece.nbytes :]
-    return hashed
-
-
 class TensorDigest:
-    """The digest of one tensor, put together from its hashed parts in any order."""
+    """The digest of one tensor, put together from parts that come in any order, on any thread."""
 
     def __init__(self, nbytes: int) -> None:
         self._nbytes = nbytes
         self._blocks: list[bytes | None] = [None] * -(-nbytes // BLOCK_BYTES)
-        self._partial: dict[int, tuple[bytearray, int]] = {}
+        self._open: dict[int, _Block] = {}
+        self._lock = threading.Lock()
 
-    def add(self, part: Hashed) -> None:
-        """Take one part; each byte of the tensor is given once."""
-        for index, digest in part.blocks.items():
-            self._blocks[index] = digest
-        for offset, piece in part.ends.items():
-            self._complete(offset, piece)
+    def part(self, offset: int) -> Part:
+        """Begin a part; each byte of the tensor belongs to one."""
+        return Part(self, offset)
 
     def hexdigest(self) -> str:
         """The digest.
@@ -83,16 +54,82 @@ class TensorDigest:
             whole.update(block)
         return whole.hexdigest()
 
-    def _complete(self, offset: int, piece: bytes) -> None:
-        index, inside = divmod(offset, BLOCK_BYTES)
-        size = _block_bytes(index, self._nbytes)
-        buffer, filled = self._partial.pop(index, (bytearray(size), 0))
-        buffer[inside : inside + len(piece)] = piece
-        filled += len(piece)
-        if filled == size:
-            self._blocks[index] = hashlib.sha256(buffer).digest()
-        else:
-            self._partial[index] = (buffer, filled)
+    def block_bytes(self, index: int) -> int:
+        """How many bytes a block has."""
+        return _block_bytes(index, self._nbytes)
+
+    def begin(self, index: int, hasher: hashlib._Hash, hashed: int) -> None:
+        """Take a block of which the first bytes are hashed."""
+        self._note(index, begun=hasher, hashed=hashed)
+
+    def go_on(self, offset: int, piece: bytes) -> None:
+        """Take a piece of a block that begins in another part."""
+        self._note(offset // BLOCK_BYTES, rest={offset: piece}, hashed=len(piece))
+
+    def _note(
+        self,
+        index: int,
+        *,
+        begun: hashlib._Hash | None = None,
+        rest: Mapping[int, bytes] = MappingProxyType({}),
+        hashed: int,
+    ) -> None:
+        with self._lock:
+            block = self._open.setdefault(index, _Block())
+            block.begun = block.begun or begun
+            block.rest.update(rest)
+            block.held += hashed
+            complete = block.held == self.block_bytes(index)
+            if complete:
+                del self._open[index]
+        if complete and block.begun is not None:
+            for _, piece in sorted(block.rest.items()):
+                block.begun.update(piece)
+            self._blocks[index] = block.begun.digest()
+
+
+@dataclass
+class _Block:
+    """What is there of a block that several parts share."""
+
+    begun: hashlib._Hash | None = None
+    rest: dict[int, bytes] = field(default_factory=dict)
+    held: int = 0
+
+
+class Part:
+    """Hashes part of a tensor piece by piece, while what was made is still in a cache."""
+
+    def __init__(self, digest: TensorDigest, offset: int) -> None:
+        self._digest = digest
+        self._at = offset
+        self._block: hashlib._Hash | None = None
+
+    def update(self, piece: memoryview) -> None:
+        """Take the bytes that follow; they may change afterwards."""
+        while piece.nbytes:
+            index, inside = divmod(self._at, BLOCK_BYTES)
+            left = self._digest.block_bytes(index) - inside
+            now, piece = piece[:left], piece[left:]
+            if inside == 0:
+                self._block = hashlib.sha256()
+            if self._block is None:
+                self._digest.go_on(self._at, bytes(now))
+            else:
+                self._block.update(now)
+            self._at += now.nbytes
+            if now.nbytes == left:
+                self._hand_over()
+
+    def end(self) -> None:
+        """No more bytes follow."""
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._block is not None:
+            index = (self._at - 1) // BLOCK_BYTES
+            self._digest.begin(index, self._block, self._at - index * BLOCK_BYTES)
+            self._block = None
 
 
 def _block_bytes(index: int, nbytes: int) -> int:
@@ -103,10 +140,11 @@ def tensor_digest(source: Source, spec: TensorSpec) -> str:
     """The digest of one tensor of a source, read block by block."""
     digest = TensorDigest(spec.nbytes)
     buffer = memoryview(bytearray(min(BLOCK_BYTES, spec.nbytes)))
+    part = digest.part(0)
     for offset in range(0, spec.nbytes, BLOCK_BYTES):
         block = buffer[: spec.nbytes - offset]
         source.read_into(spec.name, offset, block)
-        digest.add(hash_blocks(offset, block, spec.nbytes))
+        part.update(block)
     return digest.hexdigest()
 
 

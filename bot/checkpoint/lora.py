@@ -22,7 +22,7 @@ import numpy.typing as npt
 from bot.checkpoint.decode import decode
 from bot.checkpoint.encode import encode
 from bot.checkpoint.folder import FolderSource
-from bot.checkpoint.source import Source
+from bot.checkpoint.source import Source, is_costly
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import CheckpointError
 
@@ -89,6 +89,10 @@ class LoraSource:
             self._read_adapted(name, offset, out.cast("B"))
         else:
             self._base.read_into(name, offset, out)
+
+    def costly(self, name: str) -> bool:
+        """Adapted weights are computed."""
+        return name in self._updates or is_costly(self._base, name)
 
     def file(self, path: str) -> bytes | None:
         """A side file; the adapter's tokenizer counts before the base's."""

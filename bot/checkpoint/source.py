@@ -46,3 +46,17 @@ class Located(Protocol):
 def whereabouts(source: Source, name: str) -> str:
     """`` of FILE`` for error messages about a tensor; empty where the source knows no file."""
     return f" of {source.file_of(name)}" if isinstance(source, Located) else ""
+
+
+@runtime_checkable
+class Costly(Protocol):
+    """A source that computes or fetches some tensors whenever they are read."""
+
+    def costly(self, name: str) -> bool:
+        """Whether reading a tensor again costs more than a file in the system's cache does."""
+        ...
+
+
+def is_costly(source: Source, name: str) -> bool:
+    """Whether a tensor that is needed again is worth keeping; files are not."""
+    return isinstance(source, Costly) and source.costly(name)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bot.checkpoint.decode import all_finite, decode, first_not_finite
-from bot.checkpoint.source import Source, whereabouts
+from bot.checkpoint.source import Source, is_costly, whereabouts
 from bot.checkpoint.tensor import Dtype
 from bot.engine.buffers import INPUTS, WIDENED, Scratch
 from bot.engine.chunks import Chunk, Grain
@@ -53,6 +53,11 @@ class Inputs:
     def nbytes(self) -> int:
         """The size of all of them."""
         return self.job.output.elements * self._width
+
+    @property
+    def costly(self) -> bool:
+        """Whether reading one of them again costs more than the memory to keep them."""
+        return any(is_costly(self.sources[slot.source], slot.tensor) for slot in self.job.inputs)
 
     def load(self, chunk: Chunk) -> Loaded:
         """A chunk of every input; without room for all of them, this thread's last chunk ends."""

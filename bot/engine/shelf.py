@@ -1,4 +1,4 @@
-"""Memory in which a tensor's inputs stay between the passes of its method."""
+"""Memory in which inputs that cost to be read stay between the passes of a method."""
 
 from __future__ import annotations
 

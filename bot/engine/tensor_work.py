@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bot.checkpoint.decode import all_finite
-from bot.checkpoint.digest import Hashed, TensorDigest, hash_blocks
+from bot.checkpoint.digest import Part, TensorDigest
 from bot.checkpoint.encode import encode
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
@@ -72,23 +72,18 @@ class Output:
     job: TensorJob
     digest: TensorDigest
 
-    def hash(self, start: int, data: memoryview) -> Hashed:
-        """Hash bytes that begin at element ``start``; on any thread."""
-        return hash_blocks(start * self.job.output.dtype.itemsize, data, self.job.output.nbytes)
+    def part(self, start: int) -> Part:
+        """The digest of bytes that begin at element ``start``; on any thread."""
+        return self.digest.part(start * self.job.output.dtype.itemsize)
 
     def write(self, start: int, data: memoryview) -> None:
         """Write bytes that begin at element ``start``; on any thread."""
         offset = start * self.job.output.dtype.itemsize
         self.shop.sink.write(self.job.output.name, offset, data)
 
-    def collect(self, part: tuple[Hashed, int]) -> None:
-        """Take a part that was hashed and written, and its size."""
-        self.digest.add(part[0])
-        self.shop.done(self.job.output.name, part[1])
-
-    def waves(self, tasks: Iterable[Callable[[], tuple[Hashed, int]]]) -> Iterator[Wave]:
-        """Write everything, then tell the sink that the tensor is complete."""
-        yield Wave(tasks, self.collect)
+    def waves(self, tasks: Iterable[Callable[[], int]]) -> Iterator[Wave]:
+        """Write everything, counting bytes, then tell the sink that the tensor is complete."""
+        yield Wave(tasks, partial(self.shop.done, self.job.output.name))
         yield Wave([self._finish], lambda _: None)
 
     def _finish(self) -> None:
@@ -101,14 +96,16 @@ def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
     inputs = shop.inputs(job)
     (slot,) = job.models
 
-    def copy(chunk: Chunk) -> tuple[Hashed, int]:
+    def copy(chunk: Chunk) -> int:
         (stored,) = inputs.load(chunk).stored
         with shop.processors:
             if job.output.dtype.mergeable:
                 check_finite(stored, job.output.dtype, slot, chunk.start, shop.sources[slot.source])
-            hashed = output.hash(chunk.start, stored)
+            part = output.part(chunk.start)
+            part.update(stored)
+            part.end()
         output.write(chunk.start, stored)
-        return hashed, stored.nbytes
+        return stored.nbytes
 
     yield from output.waves(partial(copy, chunk) for chunk in shop.chunks(job, Unit.GRAIN))
 
@@ -162,7 +159,8 @@ class Merged:
         """Statistics in as many passes as they need, then the arithmetic."""
         asked = {name: self.asked[name] for name in self.asked if name not in self.known}
         folding = Folding(asked, self.job.output, len(self.job.models))
-        room = self.shop.shelf.take(self.inputs.nbytes) if folding.open else None
+        kept = folding.open and self.inputs.costly
+        room = self.shop.shelf.take(self.inputs.nbytes) if kept else None
         yield from replace(self, room=room).passes(folding)
         if room is not None:
             self.shop.shelf.give_back(room)
@@ -180,27 +178,26 @@ class Merged:
         write = partial(self._write, output, call, self._combiner(call, stats))
         yield from output.waves(partial(write, chunk) for chunk in self.chunks())
 
-    def _write(
-        self, output: Output, call: Call, combine: Combiner, chunk: Chunk
-    ) -> tuple[Hashed, int]:
+    def _write(self, output: Output, call: Call, combine: Combiner, chunk: Chunk) -> int:
         merged = self.shop.scratch.take(MERGED, chunk.elements * self.job.output.dtype.itemsize)
-        helper = self.shop.accelerator
+        helper, part = self.shop.accelerator, output.part(chunk.start)
         if helper is None or not helper.merge(self.inputs.load(chunk), call, merged):
-            self._fill(merged, combine, chunk)
-        with self.shop.processors:
-            hashed = output.hash(chunk.start, merged)
+            self._fill(merged, combine, chunk, part)
+        else:
+            part.update(merged)
+        part.end()
         output.write(chunk.start, merged)
-        return hashed, merged.nbytes
+        return merged.nbytes
 
-    def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk) -> None:
+    def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk, part: Part) -> None:
         size = self.job.output.dtype.itemsize
         for loaded in self._parts(chunk):
             with self.shop.processors:
                 for view in loaded.views():
                     start, stop, _ = view.grain.span
-                    combine(
-                        view, merged[(start - chunk.start) * size : (stop - chunk.start) * size]
-                    )
+                    made = merged[(start - chunk.start) * size : (stop - chunk.start) * size]
+                    combine(view, made)
+                    part.update(made)
 
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""

@@ -57,6 +57,10 @@ class RangeSource:
         """Every tensor by name, in the order of the files."""
         return {name: extent.spec for name, (_, extent) in self._places.items()}
 
+    def costly(self, name: str) -> bool:
+        """Every byte comes over the network."""
+        return name in self._places
+
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         """Fill ``out`` with the tensor's bytes from byte ``offset`` on.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bot.checkpoint.decode import decode
 from bot.checkpoint.encode import encode
-from bot.checkpoint.source import Source
+from bot.checkpoint.source import Source, is_costly
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.tokens.alignment import MISSING, Alignment
 
@@ -60,6 +60,10 @@ class AlignedSource:
     def file(self, path: str) -> bytes | None:
         """The parent's own side file."""
         return self._parent.file(path)
+
+    def costly(self, name: str) -> bool:
+        """Aligned rows are gathered."""
+        return name in self._aligned or is_costly(self._parent, name)
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         """Fill ``out`` with aligned rows from byte ``offset`` on."""

@@ -1,4 +1,4 @@
-"""Inputs of methods with several passes are read once where there is room, and twice elsewhere."""
+"""What costs to be read is read once where there is room, and twice elsewhere, as files are."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from tests.engine.plans import plan_for
 
 
 class Counted(MemorySource):
-    """Counts the bytes that are read of each tensor."""
+    """Counts the bytes that are read of each tensor, as one whose bytes are fetched."""
 
     def __init__(self, tensors: dict[TensorSpec, memoryview]) -> None:
         super().__init__(tensors)
         self.read: Counter[str] = Counter()
+
+    def costly(self, name: str) -> bool:
+        return True
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         self.read[name] += out.nbytes
