@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -102,6 +103,9 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code of what happened."""
+    # Tensors are merged side by side: a BLAS with threads of its own would only be in their way,
+    # and starting them takes time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Output.from_flags(arguments)
     # A service manager's stop is the user's stop: children are ended, what is finished is kept.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from bot.cli.options import ByteSize
 from bot.events import Report
-from bot.lineage.ancestry import CardOf
 from bot.lineage.origin import Origin
 from bot.recipe.lock import LockedCard
 from bot.recipe.model import ModelRef
@@ -18,6 +17,7 @@ from bot.runner.resolve import HubResolver
 
 if TYPE_CHECKING:
     from bot.hub.client import Hub
+    from bot.lineage.ancestry import CardOf
 
 
 def the_hub(*, offline: bool | None = None) -> Hub:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -30,7 +31,9 @@ from bot.recipe.model import Recipe
 from bot.runner.host import host
 from bot.runner.resolve import Family, HubResolver, no_hub, open_unpinned, resolve
 from bot.runner.workspace import Workspace, alone, read_json, write_json
-from leaderboard.schema import EngineFacts
+
+if TYPE_CHECKING:
+    from leaderboard.schema import EngineFacts
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -261,6 +264,8 @@ def _facts(
     recipe: Recipe, place: Path, digest: str, seconds: float, options: EngineOptions
 ) -> EngineFacts:
     """Time and memory of the merge that really ran, also when this call only found it done."""
+    from leaderboard.schema import EngineFacts  # a merge alone has no use for records
+
     kept = read_json(place / "merge.json") or {}
     with suppress(ValidationError):
         if kept.get("model_digest") == digest:

@@ -23,11 +23,11 @@ def count_high(
         base: uint16 or uint32 (elements,).
         model: likewise.
         shift: 16 for uint16, 0 for uint32.
-        counts: int64 (131072,), added to: even bins where the low 16 bits are zero.
+        counts: int64 (65536,), added to: even bins where the low 16 bits are zero.
         singles: uint32 (2, 65536): set to the high halves of the even bins in use, and their
             counts.
         work: uint32 (1, tile).
-        tables: uint32 (2, 131072), zeros before and after.
+        tables: uint32 (2, 65536), zeros before and after.
 
     Returns:
         How many even bins are in use.

@@ -15,7 +15,7 @@ from bot.engine.kernels.tiles import larger, magnitude_bits, number
 
 _OCTAVES = 8
 """Magnitudes so many powers of two below a row's largest share the lowest bucket but one."""
-_CROWD = 8
+_CROWD = 16
 """Elements for each bucket, about."""
 _COUNTED_ONE_BY_ONE = 32
 """For up to so many unsure elements counting what is smaller costs less than ordering the row."""
@@ -118,16 +118,17 @@ def _count(buckets: Any, even: Any, odd: Any) -> None:
 
 @compiled
 def _limits(even: Any, odd: Any, table: Any, down: Any, limits: Any, starts: Any) -> None:
-    """Per bucket its first rank, and the upper 16 bits of its lowest and highest threshold."""
-    rank = _NONE
+    """Per bucket its first rank, and the upper 16 bits of its lowest and highest threshold.
+
+    Those of an empty bucket mean nothing; telling it apart would cost more.
+    """
+    rank, last = np.int64(0), table.size - 1
     for bucket in range(even.size):
-        held = np.uint32(even[bucket] + odd[bucket])
         starts[bucket] = rank
-        if held:
-            low = np.uint32(table[rank] >> down)
-            rank = np.uint32(rank + held)
-            high = np.uint32(table[np.uint32(rank - _ONE)] >> down)
-            limits[bucket] = np.uint32(np.uint32(low << _HALF) | high)
+        low = np.uint32(table[min(rank, last)] >> down)
+        rank += np.uint32(even[bucket] + odd[bucket])
+        high = np.uint32(table[max(rank - 1, 0)] >> down)
+        limits[bucket] = np.uint32(np.uint32(low << _HALF) | high)
     limits[0] = _EITHER_WAY
 
 

@@ -18,7 +18,8 @@ from bot.methods.block import Array
 Counts = npt.NDArray[np.int64]
 BINS = 1 << 16
 """Of the low halves."""
-HIGH_BINS = 2 * BINS
+HIGH_BINS = BINS
+"""Of the high halves, which have no sign: two for each."""
 TALLIED_ELEMENTS = 1 << 26
 """Tensors up to this size keep the counts of their blocks: at most 25 MB per model, mostly one."""
 
@@ -72,7 +73,7 @@ class Tally:
     """The state of the first and the second pass.
 
     Attributes:
-        counts: int64 (rows, 131072), then (targets, 65536).
+        counts: int64 (rows, 65536), then (targets, 65536).
         blocks: every block's ``Singles``, one per row of the counts; None where that is too much.
     """
 
