@@ -21,7 +21,7 @@ CHUNK_GRAINS = 4
 """Grains assumed to be read and written together."""
 
 KEPT_BYTES = 160 << 20
-"""Inputs of methods with several passes are kept between these, as long as they take no more."""
+"""Inputs that cost to be read are kept between the passes of a method, in no more than that."""
 
 
 def budget(

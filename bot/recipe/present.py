@@ -57,13 +57,20 @@ def _excerpt(line: str, number: int, column: int) -> list[str]:
     length = max(1, match.end() - at) if match else 1
     if len(line) > _WIDEST:
         line, at = _window(line, at)
-    line = "".join("\ufffd" if is_deceptive(c) else " " if c == "\t" else c for c in line)
+    line = "".join(map(_shown, line))
     margin = " " * len(str(number))
     caret = "^" * _width(line[at : at + length] or " ")
     return [
         f"  {number} | {line}".rstrip(),
         f"  {margin} | {' ' * _width(line[:at])}{caret}",
     ]
+
+
+def _shown(character: str) -> str:
+    """A character as it may stand on a terminal; what has no look of its own becomes one that has."""
+    if character == "\t":
+        return " "
+    return character if character.isprintable() and not is_deceptive(character) else "\ufffd"
 
 
 def _window(line: str, at: int) -> tuple[str, int]:

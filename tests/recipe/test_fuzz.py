@@ -42,6 +42,7 @@ def read(data: bytes) -> Recipe | None:
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 @example(b"\xff\xfe")
+@example(b"\xd4\xb0")  # a character that is not assigned
 @example(b"%TAG ! tag:x,2024:\n--- !a b")
 @example(b"? !!binary |\n  aGk=\n: 1")
 def test_arbitrary_bytes(data: bytes) -> None:

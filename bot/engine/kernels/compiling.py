@@ -18,7 +18,7 @@ _OF_THE_C_LIBRARY = {"memset", "memcpy", "memmove", "memset_pattern16"}
 _SPEED = 3
 
 
-def compile_kernel(kernel: Kernel[Any, Any], kinds: Kinds, name: str) -> bytes:
+def compile_kernel(kernel: Kernel[..., Any], kinds: Kinds, name: str) -> bytes:
     """An object file with one function of that name, which takes what ``kernel`` is called with.
 
     Raises:
@@ -48,7 +48,7 @@ def _wanted(module: llvm.ModuleRef) -> Iterator[str]:
             yield function.name
 
 
-def _entry(kernel: Kernel[Any, Any], kinds: Kinds) -> Any:
+def _entry(kernel: Kernel[..., Any], kinds: Kinds) -> Any:
     """The kernel behind a C function, with arrays made of addresses and lengths."""
     parameters: list[str] = []
     values: list[str] = []
@@ -74,7 +74,7 @@ def _entry(kernel: Kernel[Any, Any], kinds: Kinds) -> Any:
 
 
 @cache
-def _jitted(kernel: Kernel[Any, Any]) -> Any:
+def _jitted(kernel: Kernel[..., Any]) -> Any:
     """The function as numba knows it, and the kernels it calls likewise."""
     function = kernel.function
     names = function.__code__.co_names

@@ -33,21 +33,9 @@ _NOTHING = np.float32(-0.0)
 
 @compiled
 def task_vectors(
-    stored: Any,
-    shift: Any,
-    band: Any,
-    dropped: Any,
-    signed: bool,
-    scale: Any,
-    weight: Any,
-    consensus: int,
-    divisor: Any,
-    lambda_: Any,
-    out: Any,
-    out_shift: Any,
-    work: Any,
-    marks: Any,
-) -> bool:
+    stored: Any, shift: Any, band: Any, dropped: Any, signed: bool, scale: Any, weight: Any,
+    consensus: int, divisor: Any, lambda_: Any, out: Any, out_shift: Any, work: Any, marks: Any,
+) -> bool:  # fmt: skip
     """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))``; whether it is finite.
 
     Args:
@@ -87,21 +75,14 @@ def task_vectors(
             else:
                 found = _vote(model, base, shift, band[m], scale[m], weight[m], vote, total)
             largest = larger(largest, found)
-        if consensus != SUM:
-            for j in range(count):
-                mixed[j] = _ZERO
-                shares[j] = _ZERO
-            for m in range(models):
-                _elect(work[m, :count], weight[m], total, mixed, shares)
-            if consensus == ELECT_MEAN:
-                for j in range(count):
-                    mixed[j] /= _ONE if shares[j] == _ZERO else shares[j]
-            finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
-        else:
+        if consensus == SUM:
             if divisor != _ONE:
                 for j in range(count):
                     total[j] /= divisor
             finite &= _store(base, shift, total, lambda_, out[start:stop], out_shift)
+        else:
+            _elected(work[:models], count, weight, consensus == ELECT_MEAN, total, mixed, shares)
+            finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
     return finite and bool(largest < INFINITY)
 
 
@@ -142,12 +123,22 @@ def _marked_vote(
 
 
 @compiled
-def _elect(vote: Any, weight: Any, total: Any, mixed: Any, shares: Any) -> None:
-    """Add a model's votes that have the sign of the total, and the weights behind them."""
-    for j in range(vote.size):
-        toward = vote[j] if total[j] >= _ZERO else -vote[j]
-        mixed[j] += vote[j] if toward > _ZERO else _ZERO
-        shares[j] += weight if toward > _ZERO else _ZERO
+def _elected(
+    votes: Any, count: int, weight: Any, mean: bool, total: Any, mixed: Any, shares: Any
+) -> None:
+    """The sum (or mean) of the votes that have the sign of the total, into ``mixed``."""
+    for j in range(count):
+        mixed[j] = _ZERO
+        shares[j] = _ZERO
+    for m in range(weight.size):
+        vote, share = votes[m], weight[m]
+        for j in range(count):
+            toward = vote[j] if total[j] >= _ZERO else -vote[j]
+            mixed[j] += vote[j] if toward > _ZERO else _ZERO
+            shares[j] += share if toward > _ZERO else _ZERO
+    if mean:
+        for j in range(count):
+            mixed[j] /= _ONE if shares[j] == _ZERO else shares[j]
 
 
 @compiled

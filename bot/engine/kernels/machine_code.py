@@ -17,22 +17,24 @@ import llvmlite.binding as llvm
 from bot.engine.kernels.compiled import Kernel, Kinds
 
 _DIGEST_BYTES = 32
-_loaded: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
+_NAME_DIGITS = 32
+_engines: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
 
 
-def address_of(kernel: Kernel[Any, Any], kinds: Kinds) -> int:
+def address_of(kernel: Kernel[..., Any], kinds: Kinds) -> int:
     """Where this process holds a kernel's code; compiled where it was not kept."""
-    name = f"{kernel.function.__name__}-{_key(kernel, kinds)}"
-    code = _kept(name)
+    name = name_of(kernel, kinds)
+    folder = _folder()
+    code = kept(folder, name)
     if code is None:
         from bot.engine.kernels.compiling import compile_kernel
 
         code = compile_kernel(kernel, kinds, name)
-        _keep(name, code)
+        keep(folder, name, code)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    _loaded.append(engine)
+    _engines.append(engine)
     return int(engine.get_function_address(name))
 
 
@@ -40,26 +42,26 @@ def target_machine() -> llvm.TargetMachine:
     """This processor, or the one that numba's variables name."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    cpu, features = processor()
+    cpu, features = _processor()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True
     )
 
 
 @cache
-def processor() -> tuple[str, str]:
+def _processor() -> tuple[str, str]:
     """Name and features, as LLVM writes them."""
     cpu = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     features = os.environ.get("NUMBA_CPU_FEATURES")
     return cpu, llvm.get_host_cpu_features().flatten() if features is None else features
 
 
-def _key(kernel: Kernel[Any, Any], kinds: Kinds) -> str:
-    """All that decides the code: compiler, processor, kinds, and what the function says."""
-    said = hashlib.sha256(repr((version("numba"), *processor(), kinds)).encode())
+def name_of(kernel: Kernel[..., Any], kinds: Kinds) -> str:
+    """Names all that decides the code: compiler, processor, kinds, and what the function says."""
+    said = hashlib.sha256(repr((version("numba"), *_processor(), kinds)).encode())
     for part in _meaning(kernel, set()):
         said.update(part)
-    return said.hexdigest()[:32]
+    return f"{kernel.function.__name__}-{said.hexdigest()[:_NAME_DIGITS]}"
 
 
 def _meaning(value: Any, seen: set[int]) -> Iterator[bytes]:
@@ -92,21 +94,18 @@ def _folder() -> Path | None:
     return None
 
 
-def _kept(name: str) -> bytes | None:
-    folder = _folder()
-    if folder is None:
-        return None
+def kept(folder: Path | None, name: str) -> bytes | None:
+    """The code of that name; None where there is none, or not all of it."""
     try:
-        stored = (folder / f"{name}.o").read_bytes()
+        stored = (folder / f"{name}.o").read_bytes() if folder else b""
     except OSError:
         return None
     digest, code = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
     return code if hashlib.sha256(code).digest() == digest else None
 
 
-def _keep(name: str, code: bytes) -> None:
-    """Complete or not at all; a full disk costs the next process a compilation, nothing else."""
-    folder = _folder()
+def keep(folder: Path | None, name: str, code: bytes) -> None:
+    """Keep code, all of it or none; a full disk costs the next process a compilation."""
     if folder is None:
         return
     partial = folder / f"{name}.{os.getpid()}.tmp"

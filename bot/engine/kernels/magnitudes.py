@@ -139,16 +139,16 @@ def settle_low(table: Any, counts: Any, singles: Any) -> int:
 
 
 @compiled
-def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> int:
+def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> Any:
     """How many ``|model - base|`` have exactly these bits."""
-    found = 0
+    found = np.int64(0)
     for start in range(0, base.size, TILE):
         left, right = base[start : start + TILE], model[start : start + TILE]
         equal = _NONE
         for j in range(left.size):
             bits = magnitude_bits(np.float32(number(right[j], shift) - number(left[j], shift)))
             equal = np.uint32(equal + np.uint32(bits == magnitude))
-        found += equal
+        found += np.int64(equal)
     return found
 
 

@@ -61,7 +61,8 @@ class StoredGrain:
 
     def row(self, number: int) -> Bits:
         """One input of the grain."""
-        return self.bits[number]
+        row: Bits = self.bits[number]
+        return row
 
     @property
     def models(self) -> int:

@@ -130,9 +130,8 @@ def _without_ties(
 
 def _band(low: _Edge, high: _Edge | None) -> tuple[int, int]:
     lowest = low.lowest
-    if high is None:
-        highest = _LARGEST
-    else:
+    highest = _LARGEST
+    if high is not None:
         highest = high.bits if high.shared else high.lowest - 1
     return (lowest, highest - lowest) if lowest <= highest else _NONE
 
@@ -205,10 +204,11 @@ def _ranked(prune: MagPrune) -> Drawing | None:
             return
         bits, table = rank_limits(prune, model, width)
         batch = max(BATCH // width // 8, 1) * 8 * width
+        inputs = grain.row(0), grain.row(model + 1), grain.shift, width, table
+        words = grain.draws.key(model, bits), bits, grain.span.start
         ranked_drops(
-            grain.row(0), grain.row(model + 1), grain.shift, width, table,
-            grain.draws.key(model, bits), bits, grain.span.start, dropped, _words(batch, bits), _blocks(),
-            marks(batch), room("ranks", (WORK_ROWS, width + 32), np.uint32),
+            *inputs, *words, dropped, _words(batch, bits), _blocks(), marks(batch),
+            room("ranks", (WORK_ROWS, width + 32), np.uint32),
             room("flags", (width // 8 + 1,), np.uint64),
         )  # fmt: skip
 
