@@ -67,7 +67,7 @@ def _excerpt(line: str, number: int, column: int) -> list[str]:
 
 
 def _shown(character: str) -> str:
-    """A character as it may stand on a terminal; what has no look of its own becomes one that has."""
+    """A character as it may stand on a terminal: what has no look of its own is replaced."""
     if character == "\t":
         return " "
     return character if character.isprintable() and not is_deceptive(character) else "\ufffd"
