@@ -12,8 +12,9 @@ import numba
 import numpy as np
 
 from bot.engine.kernels.compiled import Kernel, Kinds
-from bot.engine.kernels.machine_code import target_machine
+from bot.engine.kernels.machine_code import processor, target_machine
 
+numba.config.CPU_NAME, numba.config.CPU_FEATURES = processor()
 _OF_THE_C_LIBRARY = {"memset", "memcpy", "memmove", "memset_pattern16"}
 _SPEED = 3
 

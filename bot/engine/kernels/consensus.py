@@ -132,10 +132,15 @@ def _elected(
         shares[j] = _ZERO
     for m in range(weight.size):
         vote, share = votes[m], weight[m]
-        for j in range(count):
-            toward = vote[j] if total[j] >= _ZERO else -vote[j]
-            mixed[j] += vote[j] if toward > _ZERO else _ZERO
-            shares[j] += share if toward > _ZERO else _ZERO
+        if mean:
+            for j in range(count):
+                toward = vote[j] if total[j] >= _ZERO else -vote[j]
+                mixed[j] += vote[j] if toward > _ZERO else _ZERO
+                shares[j] += share if toward > _ZERO else _ZERO
+        else:
+            for j in range(count):
+                toward = vote[j] if total[j] >= _ZERO else -vote[j]
+                mixed[j] += vote[j] if toward > _ZERO else _ZERO
     if mean:
         for j in range(count):
             mixed[j] /= _ONE if shares[j] == _ZERO else shares[j]
