@@ -17,6 +17,7 @@ from bot.engine.kernels.ranks import WORK_ROWS, rank_drops
 from bot.engine.kernels.room import lanes, marks, tiles
 from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import NO_DROPS
+from bot.errors import NonFiniteError
 from bot.methods.reductions.gram import dot
 from bot.methods.reductions.lanes import lane_sum
 from tests.engine.plans import plan_for
@@ -129,6 +130,29 @@ def test_methods_of_two_models(
     call = (parents(stored, count=2), method, parameters, base)
     fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
     assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("bits", [0x7F80, 0xFF80, 0x7FC1, 0xFFFF])
+@pytest.mark.parametrize(("method", "parameters", "base"), [*CASES, *TWO])
+def test_no_kernel_overlooks_what_is_not_finite(
+    method: str, parameters: dict[str, Any], base: str | None, bits: int
+) -> None:
+    count = 2 if (method, parameters, base) in TWO else 3
+    spec = TensorSpec(name="w", dtype=Dtype.BF16, shape=(3, 4097))
+    rng = np.random.default_rng(5)
+    for broken in range(count):
+        stored = (rng.standard_normal((count, spec.elements), np.float32).view("<u4") >> 16).astype(
+            "<u2"
+        )
+        stored[broken, 5000] = bits
+        names = ("base", "one", "two")[:count]
+        sources = {
+            name: MemorySource({spec: memoryview(row.tobytes())})
+            for name, row in zip(names, stored, strict=True)
+        }
+        with pytest.raises(NonFiniteError, match=rf"{names[broken]}.*element 5000"):
+            merged(sources, method, parameters, base, dtype=Dtype.BF16, fuse_from=0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 4095, 4096, 4097, 100_003])
