@@ -122,3 +122,18 @@ def test_a_second_process_needs_no_compiler() -> None:
             [sys.executable, "-c", SECOND_PROCESS], capture_output=True, text=True, check=True
         )
     assert done.stdout.strip() == "False"
+
+
+HOMELESS = """
+import pathlib
+
+def home(cls):
+    raise RuntimeError("Could not determine home directory.")
+
+pathlib.Path.home = classmethod(home)
+"""
+
+
+def test_a_user_without_a_home_merges_too() -> None:
+    """An account of a container may have none; what lies beside the kernels needs none."""
+    subprocess.run([sys.executable, "-c", HOMELESS + SECOND_PROCESS], check=True)

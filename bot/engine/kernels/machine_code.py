@@ -92,13 +92,22 @@ def _meaning(value: Any, seen: set[int]) -> Iterator[bytes]:
 @cache
 def _folder() -> Path | None:
     """Beside these files, or in the user's cache; None where neither can be written."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for folder in (Path(__file__).parent / "__pycache__", user / "mergebot" / "kernels"):
-        with suppress(OSError):
+    for place in (_beside, _of_the_user):
+        with suppress(OSError, RuntimeError):  # a user may have no home
+            folder = place()
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return folder
     return None
+
+
+def _beside() -> Path:
+    return Path(__file__).parent / "__pycache__"
+
+
+def _of_the_user() -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "mergebot" / "kernels"
 
 
 def kept(folder: Path | None, name: str) -> bytes | None:
