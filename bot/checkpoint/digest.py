@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from types import MappingProxyType
+from typing import Any
 
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor import TensorSpec
@@ -56,44 +56,30 @@ class TensorDigest:
 
     def block_bytes(self, index: int) -> int:
         """How many bytes a block has."""
-        return _block_bytes(index, self._nbytes)
+        return min(BLOCK_BYTES, self._nbytes - index * BLOCK_BYTES)
 
-    def begin(self, index: int, hasher: hashlib._Hash, hashed: int) -> None:
-        """Take a block of which the first bytes are hashed."""
-        self._note(index, begun=hasher, hashed=hashed)
-
-    def go_on(self, offset: int, piece: bytes) -> None:
-        """Take a piece of a block that begins in another part."""
-        self._note(offset // BLOCK_BYTES, rest={offset: piece}, hashed=len(piece))
-
-    def _note(
-        self,
-        index: int,
-        *,
-        begun: hashlib._Hash | None = None,
-        rest: Mapping[int, bytes] = MappingProxyType({}),
-        hashed: int,
-    ) -> None:
+    def take(self, offset: int, piece: hashlib._Hash | bytes, size: int) -> None:
+        """Take what lies from ``offset`` on in one block: hashed where a block begins, else raw."""
+        index = offset // BLOCK_BYTES
         with self._lock:
             block = self._open.setdefault(index, _Block())
-            block.begun = block.begun or begun
-            block.rest.update(rest)
-            block.held += hashed
+            block.pieces[offset] = piece
+            block.held += size
             complete = block.held == self.block_bytes(index)
             if complete:
                 del self._open[index]
-        if complete and block.begun is not None:
-            for _, piece in sorted(block.rest.items()):
-                block.begun.update(piece)
-            self._blocks[index] = block.begun.digest()
+        if complete:
+            hasher: Any = block.pieces.pop(index * BLOCK_BYTES)
+            for _, later in sorted(block.pieces.items()):
+                hasher.update(later)
+            self._blocks[index] = hasher.digest()
 
 
 @dataclass
 class _Block:
     """What is there of a block that several parts share."""
 
-    begun: hashlib._Hash | None = None
-    rest: dict[int, bytes] = field(default_factory=dict)
+    pieces: dict[int, hashlib._Hash | bytes] = field(default_factory=dict)
     held: int = 0
 
 
@@ -114,7 +100,7 @@ class Part:
             if inside == 0:
                 self._block = hashlib.sha256()
             if self._block is None:
-                self._digest.go_on(self._at, bytes(now))
+                self._digest.take(self._at, bytes(now), now.nbytes)
             else:
                 self._block.update(now)
             self._at += now.nbytes
@@ -127,13 +113,9 @@ class Part:
 
     def _hand_over(self) -> None:
         if self._block is not None:
-            index = (self._at - 1) // BLOCK_BYTES
-            self._digest.begin(index, self._block, self._at - index * BLOCK_BYTES)
+            start = (self._at - 1) // BLOCK_BYTES * BLOCK_BYTES
+            self._digest.take(start, self._block, self._at - start)
             self._block = None
-
-
-def _block_bytes(index: int, nbytes: int) -> int:
-    return min(BLOCK_BYTES, nbytes - index * BLOCK_BYTES)
 
 
 def tensor_digest(source: Source, spec: TensorSpec) -> str:
