@@ -12,8 +12,10 @@ from bot.engine.kernels.sums import add_magnitudes, total
 from bot.engine.kernels.tiles import (
     INFINITY,
     MAGNITUDE,
+    NOTHING,
     TILE,
     bits_of,
+    difference,
     larger,
     magnitude_bits,
     number,
@@ -27,8 +29,6 @@ WORK_ROWS = 3
 """Tiles that ``task_vectors`` works in, beside one for each model."""
 _NONE = np.uint32(0)
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_NOTHING = np.float32(-0.0)
-"""What a sum begins with: added to it, every number stays what it is, -0 too."""
 
 
 @compiled
@@ -63,7 +63,7 @@ def task_vectors(
         base, count = stored[0, start:stop], stop - start
         total, mixed, shares = work[models], work[models + 1], work[models + 2]
         for j in range(count):
-            total[j] = _NOTHING
+            total[j] = NOTHING
         for m in range(models):
             vote, model = work[m, :count], stored[m + 1, start:stop]
             if dropped.shape[0]:
@@ -93,7 +93,7 @@ def _vote(
     """A model's weighed delta, zero outside the band, added to the total."""
     lowest, width, largest = band[0], band[1], _NONE
     for j in range(vote.size):
-        delta = np.float32(number(model[j], shift) - number(base[j], shift))
+        delta = difference(model[j], base[j], shift)
         bits = magnitude_bits(delta)
         largest = larger(largest, bits)
         kept = delta if np.uint32(bits - lowest) <= width else _ZERO
@@ -111,7 +111,7 @@ def _marked_vote(
     """The same without what is marked."""
     lowest, width, largest = band[0], band[1], _NONE
     for j in range(vote.size):
-        delta = np.float32(number(model[j], shift) - number(base[j], shift))
+        delta = difference(model[j], base[j], shift)
         bits = magnitude_bits(delta)
         largest = larger(largest, bits)
         kept = delta if np.uint32(bits - lowest) <= width else _ZERO
@@ -194,7 +194,7 @@ def _magnitudes(
 ) -> None:
     """The magnitudes of a tile's deltas, and of what is left of them."""
     for j in range(whole.size):
-        delta = np.float32(abs(np.float32(number(model[j], shift) - number(base[j], shift))))
+        delta = np.float32(abs(difference(model[j], base[j], shift)))
         kept = delta if np.uint32(bits_of(delta) - lowest) <= width else _ZERO
         whole[j] = delta
         thinned[j] = _ZERO if marks[j] else kept

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import larger, magnitude_bits, number
+from bot.engine.kernels.tiles import difference, larger, magnitude_bits
 
 
 @compiled
@@ -29,7 +29,7 @@ def subtract(model: Any, base: Any, shift: Any, delta: Any) -> Any:
     """One model's deltas (float32); the largest magnitude's bits."""
     largest = np.uint32(0)
     for j in range(base.size):
-        moved = np.float32(number(model[j], shift) - number(base[j], shift))
+        moved = difference(model[j], base[j], shift)
         largest = larger(largest, magnitude_bits(moved))
         delta[j] = moved
     return largest

@@ -17,11 +17,12 @@ from bot.engine.kernels.magnitudes import (
 from bot.engine.kernels.tiles import (
     INFINITY,
     TILE,
+    difference,
     larger,
-    load,
     magnitude_bits,
     number,
     store,
+    widen,
 )
 from bot.methods import divergence as plain
 
@@ -177,8 +178,8 @@ def importance_high(
     largest = _NONE
     for row in range(rows.size):
         columns = slice(row * width, (row + 1) * width)
-        load(model[columns], shift, bits[0])
-        load(base[columns], shift, bits[1])
+        widen(model[columns], shift, values)
+        widen(base[columns], shift, origin)
         rows[row] = _divergence(values, origin, powers[0], powers[1], work, lanes)
         for start in range(0, width, TILE):
             bins, factor = bits[2, start : start + TILE], rows[row]
@@ -194,7 +195,7 @@ def importance_high(
 @compiled
 def _importance(model: Any, base: Any, shift: Any, factor: Any) -> Any:
     """Of one element, float32."""
-    apart = np.float32(number(model, shift) - number(base, shift))
+    apart = difference(model, base, shift)
     return np.float32(abs(apart) * factor)
 
 

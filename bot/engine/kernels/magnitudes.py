@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import TILE, larger, magnitude_bits, number
+from bot.engine.kernels.tiles import TILE, difference, larger, magnitude_bits
 
 _LOW = np.uint32(0xFFFF)
 _HALF, _ONE, _NONE = np.uint32(16), np.uint32(1), np.uint32(0)
@@ -46,7 +46,7 @@ def _bins(base: Any, model: Any, shift: Any, bins: Any) -> Any:
     """The bin of every ``|model - base|`` of a tile; the largest one."""
     largest = _NONE
     for j in range(bins.size):
-        moved = np.float32(number(model[j], shift) - number(base[j], shift))
+        moved = difference(model[j], base[j], shift)
         bins[j] = high_bin(magnitude_bits(moved))
         largest = larger(largest, bins[j])
     return largest
@@ -108,7 +108,7 @@ def count_low(
         How many were found.
     """
     for j in range(base.size):
-        bits = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        bits = magnitude_bits(difference(model[j], base[j], shift))
         if high_bin(bits) == place:
             table[np.uint32(bits & _LOW)] += _ONE
     return settle_low(table, counts, singles)
@@ -146,7 +146,7 @@ def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> Any:
         left, right = base[start : start + TILE], model[start : start + TILE]
         equal = _NONE
         for j in range(left.size):
-            bits = magnitude_bits(np.float32(number(right[j], shift) - number(left[j], shift)))
+            bits = magnitude_bits(difference(right[j], left[j], shift))
             equal = np.uint32(equal + np.uint32(bits == magnitude))
         found += np.int64(equal)
     return found
@@ -162,7 +162,7 @@ def drop_ties(
     """
     place = 0
     for j in range(base.size):
-        bits = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        bits = magnitude_bits(difference(model[j], base[j], shift))
         if bits == magnitude:
             if place < first or place >= stop:
                 dropped[j // 8] |= np.uint8(1 << (j % 8))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.tiles import larger, magnitude_bits, number
+from bot.engine.kernels.tiles import difference, larger, magnitude_bits
 
 _OCTAVES = 8
 """Magnitudes so many powers of two below a row's largest share the lowest bucket but one."""
@@ -77,7 +77,7 @@ def _magnitudes(base: Any, model: Any, shift: Any, bits: Any) -> Any:
     """The bits of ``|model - base|``; the largest."""
     largest = _NONE
     for j in range(bits.size):
-        word = magnitude_bits(np.float32(number(model[j], shift) - number(base[j], shift)))
+        word = magnitude_bits(difference(model[j], base[j], shift))
         largest = larger(largest, word)
         bits[j] = word
     return largest

@@ -8,14 +8,12 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas, sum_up
-from bot.engine.kernels.tiles import INFINITY, TILE, larger, number, store
+from bot.engine.kernels.tiles import INFINITY, NOTHING, TILE, larger, number, store
 from bot.engine.kernels.variance import select, spread
 
 WORK_ROWS = 3
 """Tiles beside one for each model."""
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_NOTHING = np.float32(-0.0)
-"""What a sum begins with: added to it, every number stays what it is, -0 too."""
 
 
 @compiled
@@ -58,7 +56,7 @@ def _agree(deltas: Any, count: int, share: Any, total: Any, mixed: Any, weights:
     """The mean of the deltas whose sign is that of their sum, into ``total``."""
     sum_up(deltas, count, total)
     for j in range(count):
-        mixed[j] = _NOTHING
+        mixed[j] = NOTHING
         weights[j] = _ZERO
     for m in range(share.size):
         delta, weight = deltas[m], share[m]

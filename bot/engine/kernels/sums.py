@@ -8,7 +8,7 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import subtract
-from bot.engine.kernels.tiles import TILE, number
+from bot.engine.kernels.tiles import TILE, widen
 from bot.methods.reductions.lanes import LANES
 
 _STEPS = TILE // LANES
@@ -82,7 +82,7 @@ def gram(stored: Any, shift: Any, deltas: bool, out: Any, work: Any, lanes: Any)
             if deltas:
                 subtract(stored[i + 1, start:stop], stored[0, start:stop], shift, values)
             else:
-                _widen(stored[i, start:stop], shift, values)
+                widen(stored[i, start:stop], shift, values)
             for j in range(i + 1):
                 add_products(values, work[j, : stop - start], lanes[i, j])
     for i in range(rows):
@@ -91,9 +91,3 @@ def gram(stored: Any, shift: Any, deltas: bool, out: Any, work: Any, lanes: Any)
             out[i, j] += product
             if i != j:
                 out[j, i] += product
-
-
-@compiled
-def _widen(row: Any, shift: Any, values: Any) -> None:
-    for j in range(values.size):
-        values[j] = number(row[j], shift)

@@ -22,6 +22,8 @@ INFINITY = np.uint32(0x7F800000)
 _ROUNDS_TO_INFINITY = np.uint32(0x7F7F8000)
 _BELOW_32 = np.uint32(31)
 """Masks a shift: the compiler must see that it needs no wider numbers."""
+NOTHING = np.float32(-0.0)
+"""What a sum begins with: added to it, every number stays what it is, -0 too."""
 _HALF, _ONE, _NONE = np.uint32(0x7FFF), np.uint32(1), np.uint32(0)
 
 
@@ -29,6 +31,12 @@ _HALF, _ONE, _NONE = np.uint32(0x7FFF), np.uint32(1), np.uint32(0)
 def number(stored: Any, shift: Any) -> Any:
     """The float32 that a stored number is."""
     return np.uint32(np.uint32(stored) << np.uint32(shift & _BELOW_32)).view(np.float32)
+
+
+@compiled
+def difference(model: Any, base: Any, shift: Any) -> Any:
+    """The delta of two stored numbers, float32."""
+    return np.float32(number(model, shift) - number(base, shift))
 
 
 @compiled
@@ -50,14 +58,10 @@ def larger(left: Any, right: Any) -> Any:
 
 
 @compiled
-def load(source: Any, shift: Any, bits: Any) -> Any:
-    """Fill ``bits`` (uint32) from the stored numbers of a tile; the largest magnitude's bits."""
-    largest = _NONE
-    for j in range(source.size):
-        word = bits_of(number(source[j], shift))
-        bits[j] = word
-        largest = larger(largest, np.uint32(word & MAGNITUDE))
-    return largest
+def widen(row: Any, shift: Any, values: Any) -> None:
+    """Stored numbers as float32."""
+    for j in range(values.size):
+        values[j] = number(row[j], shift)
 
 
 @compiled
