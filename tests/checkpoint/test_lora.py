@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.lora import LoraSource
+from bot.checkpoint.source import is_costly
 from bot.errors import CheckpointError
 from tests.checkpoint.models import random_tensors, write_model
 
@@ -153,3 +154,9 @@ def test_an_adapter_without_its_config(tmp_path: Path) -> None:
     (tmp_path / "adapter" / "adapter_config.json").unlink()
     with pytest.raises(CheckpointError, match=r"adapter_config\.json"):
         LoraSource(FolderSource(tmp_path / "base"), tmp_path / "adapter")
+
+
+def test_only_what_is_computed_costs_to_be_read_again(tmp_path: Path) -> None:
+    source = adapted(tmp_path)
+    assert [name for name in BASE if is_costly(source, name)] == ["q.weight"]
+    assert not is_costly(FolderSource(tmp_path / "base"), "q.weight")

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.checkpoint.source import is_costly
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.tokens.aligned import AlignedSource
 from bot.tokens.alignment import MISSING, Alignment
@@ -109,6 +110,8 @@ def test_memory_and_reads_stay_small_whatever_the_vocabulary() -> None:
         tensors={EMBED: {"x": EMBED}},
     )  # fmt: skip
     aligned = AlignedSource("x", {"x": source}, alignment)
+    assert is_costly(aligned, EMBED)
+    assert not is_costly(aligned, "norm")
     assert read(aligned, EMBED) == table[order].tobytes()
     assert source.largest_read < 8 << 20
     assert read(aligned, "norm") == np.ones(4, np.float32).tobytes()
