@@ -165,8 +165,9 @@ def test_long_sums_keep_their_order(count: int) -> None:
     exact = [math.fsum(left * right.astype(np.float64)), math.fsum(abs(left).astype(np.float64))]
     assert products[0, 1] == dot(left, right) == pytest.approx(exact[0], rel=1e-9)
     deltas = np.array([0 * left, left]).view(np.uint32)
-    everything, sums = np.array([[0, 0x7FFFFFFF]], np.uint32), np.zeros((2, 1))
-    magnitude_sums(deltas, np.uint32(0), everything, NO_DROPS, sums, tiles(2), marks(), lanes(2))
+    bands, sums = np.array([[[0, 0x7FFFFFFF]]], np.uint32), np.zeros((2, 1))
+    whole_grain = np.array([count], np.int64), bands, NO_DROPS
+    magnitude_sums(deltas, np.uint32(0), *whole_grain, sums, tiles(2), marks(), lanes(2))
     whole = lane_sum(abs(left).astype(np.float64))
     assert sums[0, 0] == sums[1, 0] == whole == pytest.approx(exact[1])
 

@@ -119,7 +119,7 @@ def _task(
         thin = thinned(grain)
         return bool(
             task_vectors(
-                grain.bits, grain.shift, thin.band, thin.dropped, thin.signed, scales, weight,
+                grain.bits, grain.shift, thin.ends, thin.bands, thin.dropped, scales, weight,
                 mode, divisor, lambda_, out, shift_of(out), tiles(len(weight) + WORK_ROWS),
                 marks(),
             )

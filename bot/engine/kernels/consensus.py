@@ -33,7 +33,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 @compiled
 def task_vectors(
-    stored: Any, shift: Any, band: Any, dropped: Any, signed: bool, scale: Any, weight: Any,
+    stored: Any, shift: Any, ends: Any, bands: Any, dropped: Any, scale: Any, weight: Any,
     consensus: int, divisor: Any, lambda_: Any, out: Any, out_shift: Any, work: Any, marks: Any,
 ) -> bool:  # fmt: skip
     """``base + lambda * consensus_i(w_i * scale_i * thin_i(x_i - base))``; whether it is finite.
@@ -41,11 +41,11 @@ def task_vectors(
     Args:
         stored: uint16 or uint32 (1 + models, elements), the base first.
         shift: 16 for uint16, 0 for uint32.
-        band: uint32 (models, 2): kept are magnitudes whose bits are at most the second number
-            above the first.
-        dropped: uint8 (models, elements / 8), bits that are 1 where an element is dropped, or
-            (0, 0) where the band decides alone.
-        signed: whether what ``dropped`` drops becomes a zero of its own sign.
+        ends: int64 (parts,), rising, where parts of the elements end that have bands of their own.
+        bands: uint32 (parts, models, 2): kept are magnitudes whose bits are at most the second
+            number above the first.
+        dropped: uint8 (models, elements / 8), bits that are 1 where an element becomes a zero of
+            its own sign; then there is one part, and no bands. (0, 0) where bands decide.
         scale: float32 (models,).
         weight: float32 (models,).
         consensus: ``SUM``, ``ELECT``, or ``ELECT_MEAN`` over the weights that took part.
@@ -58,8 +58,10 @@ def task_vectors(
     """
     models = weight.size
     largest, finite = _NONE, True
-    for start in range(0, out.size, TILE):
-        stop = min(start + TILE, out.size)
+    part, start = 0, 0
+    while start < out.size:
+        part += start == ends[part]
+        stop = min(start + TILE, ends[part])
         base, count = stored[0, start:stop], stop - start
         total, mixed, shares = work[models], work[models + 1], work[models + 2]
         for j in range(count):
@@ -69,11 +71,11 @@ def task_vectors(
             if dropped.shape[0]:
                 unpack(dropped[m, start // 8 :], count, marks)
                 found = _marked_vote(
-                    model, base, shift, band[m], marks.view(np.uint8), signed, scale[m], weight[m],
-                    vote, total,
-                )  # fmt: skip
+                    model, base, shift, marks.view(np.uint8), scale[m], weight[m], vote, total
+                )
             else:
-                found = _vote(model, base, shift, band[m], scale[m], weight[m], vote, total)
+                band = bands[part, m]
+                found = _vote(model, base, shift, band, scale[m], weight[m], vote, total)
             largest = larger(largest, found)
         if consensus == SUM:
             if divisor != _ONE:
@@ -83,6 +85,7 @@ def task_vectors(
         else:
             _elected(work[:models], count, weight, consensus == ELECT_MEAN, total, mixed, shares)
             finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
+        start = stop
     return finite and bool(largest < INFINITY)
 
 
@@ -105,18 +108,15 @@ def _vote(
 
 @compiled
 def _marked_vote(
-    model: Any, base: Any, shift: Any, band: Any, marks: Any, signed: bool, scale: Any,
-    weight: Any, vote: Any, total: Any,
-) -> Any:  # fmt: skip
-    """The same without what is marked."""
-    lowest, width, largest = band[0], band[1], _NONE
+    model: Any, base: Any, shift: Any, marks: Any, scale: Any, weight: Any, vote: Any, total: Any
+) -> Any:
+    """A model's weighed delta, a zero of its sign where it is marked, added to the total."""
+    largest = _NONE
     for j in range(vote.size):
         delta = difference(model[j], base[j], shift)
-        bits = magnitude_bits(delta)
-        largest = larger(largest, bits)
-        kept = delta if np.uint32(bits - lowest) <= width else _ZERO
-        lost = np.float32(kept * _ZERO) if signed else _ZERO
-        share = np.float32(np.float32((lost if marks[j] else kept) * scale) * weight)
+        largest = larger(largest, magnitude_bits(delta))
+        lost = np.float32(delta * _ZERO)
+        share = np.float32(np.float32((lost if marks[j] else delta) * scale) * weight)
         vote[j] = share
         total[j] += share
     return largest
@@ -161,27 +161,25 @@ def _store(base: Any, shift: Any, moves: Any, lambda_: Any, out: Any, out_shift:
 
 @compiled
 def magnitude_sums(
-    stored: Any, shift: Any, band: Any, dropped: Any, sums: Any, work: Any, marks: Any, lanes: Any
-) -> None:
+    stored: Any, shift: Any, ends: Any, bands: Any, dropped: Any, sums: Any, work: Any, marks: Any,
+    lanes: Any,
+) -> None:  # fmt: skip
     """Add ``sum|d_i|`` and ``sum|thin_i(d_i)|`` of one grain to ``sums``, float64 (2, models).
 
     ``lanes`` is float64 (2, lanes), zeros before and after; the others are those of
     ``task_vectors``, ``work`` of two rows.
     """
     for m in range(sums.shape[1]):
-        lowest, width = band[m, 0], band[m, 1]
         for start in range(0, stored.shape[1], TILE):
             stop = min(start + TILE, stored.shape[1])
             count = stop - start
-            if dropped.shape[0]:
-                unpack(dropped[m, start // 8 :], count, marks)
-            else:
-                for j in range(marks.size):
-                    marks[j] = 0
             whole, thinned = work[0, :count], work[1, :count]
             model, base = stored[m + 1, start:stop], stored[0, start:stop]
-            single = marks.view(np.uint8)
-            _magnitudes(model, base, shift, lowest, width, single, whole, thinned)
+            if dropped.shape[0]:
+                unpack(dropped[m, start // 8 :], count, marks)
+                _unmarked(model, base, shift, marks.view(np.uint8), whole, thinned)
+            else:
+                _inside(model, base, shift, start, ends, bands[:, m], whole, thinned)
             add_magnitudes(whole, lanes[0])
             add_magnitudes(thinned, lanes[1])
         sums[0, m] += total(lanes[0])
@@ -189,12 +187,34 @@ def magnitude_sums(
 
 
 @compiled
-def _magnitudes(
-    model: Any, base: Any, shift: Any, lowest: Any, width: Any, marks: Any, whole: Any, thinned: Any
+def _unmarked(model: Any, base: Any, shift: Any, marks: Any, whole: Any, thinned: Any) -> None:
+    """The magnitudes of a tile's deltas, and of those that are not marked."""
+    for j in range(whole.size):
+        delta = np.float32(abs(difference(model[j], base[j], shift)))
+        whole[j] = delta
+        thinned[j] = _ZERO if marks[j] else delta
+
+
+@compiled
+def _inside(
+    model: Any, base: Any, shift: Any, start: int, ends: Any, bands: Any, whole: Any, thinned: Any
 ) -> None:
-    """The magnitudes of a tile's deltas, and of what is left of them."""
+    """The magnitudes of a tile's deltas, which begin at ``start``, and of those in their band."""
+    first = 0
+    for part in range(ends.size):
+        stop = min(ends[part] - start, whole.size)
+        if stop > first:
+            piece = slice(first, stop)
+            band = bands[part]
+            _in_band(model[piece], base[piece], shift, band, whole[piece], thinned[piece])
+            first = stop
+
+
+@compiled
+def _in_band(model: Any, base: Any, shift: Any, band: Any, whole: Any, thinned: Any) -> None:
+    lowest, width = band[0], band[1]
     for j in range(whole.size):
         delta = np.float32(abs(difference(model[j], base[j], shift)))
         kept = delta if np.uint32(bits_of(delta) - lowest) <= width else _ZERO
         whole[j] = delta
-        thinned[j] = _ZERO if marks[j] else kept
+        thinned[j] = kept

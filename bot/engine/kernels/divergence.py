@@ -7,13 +7,7 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.compiled import compiled
-from bot.engine.kernels.magnitudes import (
-    count,
-    high_bin,
-    settle_high,
-    settle_low,
-    tally_inside,
-)
+from bot.engine.kernels.magnitudes import count, high_bin, settle, tally_inside
 from bot.engine.kernels.tiles import (
     INFINITY,
     TILE,
@@ -155,8 +149,8 @@ def _divergence(model: Any, base: Any, p: Any, q: Any, work: Any, lanes: Any) ->
 
 @compiled
 def importance_high(
-    base: Any, model: Any, shift: Any, width: int, rows: Any, counts: Any, singles: Any,
-    bits: Any, powers: Any, work: Any, lanes: Any, tables: Any,
+    base: Any, model: Any, shift: Any, width: int, rows: Any, found: Any, bits: Any, powers: Any,
+    work: Any, lanes: Any, tables: Any,
 ) -> int:  # fmt: skip
     """``count_high`` of the importances, whose row divergences are found first.
 
@@ -166,8 +160,7 @@ def importance_high(
         shift: 16 for uint16, 0 for uint32.
         width: elements per row.
         rows: float32 (rows,), set to the divergences.
-        counts: as in ``count_high``.
-        singles: likewise.
+        found: as in ``count_high``.
         bits: uint32 (3, width), to work in, as are the following.
         powers: float64 (2, width).
         work: float64 (2, tile).
@@ -189,7 +182,7 @@ def importance_high(
                 bins[j] = high_bin(magnitude_bits(weight))
                 largest = larger(largest, bins[j])
             count(bins, tables)
-    return settle_high(tables, largest, counts, singles)
+    return settle(tables, largest, found)
 
 
 @compiled
@@ -201,14 +194,13 @@ def _importance(model: Any, base: Any, shift: Any, factor: Any) -> Any:
 
 @compiled
 def importance_low(
-    base: Any, model: Any, shift: Any, width: int, rows: Any, places: Any, counts: Any,
-    singles: Any, bits: Any, tables: Any,
+    base: Any, model: Any, shift: Any, width: int, rows: Any, places: Any, bits: Any,
+    tables: Any,
 ) -> None:  # fmt: skip
-    """``count_low`` of the importances, for several bins: uint32 (targets,), int64 (targets, ...).
+    """``tally_inside`` of the importances: into ``tables``, uint32 (targets, 65536).
 
-    ``rows`` are the divergences of the rows at hand, ``bits`` is uint32 (1, tile) to work in and
-    ``tables`` uint32 (targets, 65536), zeros before and after; the others are those of
-    ``importance_high``.
+    ``rows`` are the divergences of the rows at hand and ``bits`` is uint32 (1, tile) to work in;
+    the others are those of ``importance_high``.
     """
     for row in range(rows.size):
         for start in range(row * width, (row + 1) * width, TILE):
@@ -217,8 +209,6 @@ def importance_low(
             for j in range(tile.size):
                 tile[j] = magnitude_bits(_importance(above[j], below[j], shift, rows[row]))
             tally_inside(tile, places, tables)
-    for target in range(places.size):
-        settle_low(tables[target], counts[target], singles)
 
 
 @compiled

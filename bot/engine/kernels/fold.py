@@ -11,12 +11,13 @@ from bot.engine.kernels.elementwise import shared_folder
 from bot.engine.kernels.important import importance_folder
 from bot.engine.kernels.magnitudes import count_equal, count_high, count_low
 from bot.engine.kernels.room import (
+    bins,
     high_tables,
+    histogram,
     lanes,
     low_tables,
     marks,
     room,
-    singles,
     tiles,
 )
 from bot.engine.kernels.selected import energy_folder, variance_folder
@@ -31,7 +32,7 @@ from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import KthMagnitude, LowBits, Place, TiesBefore, deltas
 from bot.methods.reductions.l1_ratio import L1Ratio
-from bot.methods.reductions.tally import Singles, Tally
+from bot.methods.reductions.tally import Tally
 from bot.methods.select import variance
 
 
@@ -65,24 +66,22 @@ def folder(reduction: Reduction[Any]) -> Folder | None:
 
 
 def _high(state: Tally, grain: StoredGrain) -> Tally:
-    rows, found, work = [], singles(), room("tiles", (1, TILE), np.uint32)
-    for model, counts in enumerate(state.counts, 1):
+    rows, found, work = [], bins(), room("tiles", (1, TILE), np.uint32)
+    for model in range(1, state.rows + 1):
         inputs = grain.row(0), grain.row(model), grain.shift
-        held = count_high(*inputs, counts, found, work, high_tables())
-        rows.append(Singles.of(found, held))
+        rows.append(histogram(found, count_high(*inputs, found, work, high_tables())))
     return state.note((grain.tensor, grain.span.start), rows)
 
 
 def _low(reduction: LowBits) -> Fold:
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        rows, found = [], singles()
-        for row, (model, place) in enumerate(zip(reduction.models, reduction.places, strict=True)):
+        rows, found = [], bins()
+        for model, place in zip(reduction.models, reduction.places, strict=True):
             held = 0
             if isinstance(place, Place):
-                bits = grain.row(0), grain.row(model + 1), grain.shift
-                table = low_tables(1)[0]
-                held = count_low(*bits, np.uint32(place.bin), state.counts[row], found, table)
-            rows.append(Singles.of(found, held))
+                inputs = grain.row(0), grain.row(model + 1), grain.shift
+                held = count_low(*inputs, np.uint32(place.bin), found, low_tables(1)[0])
+            rows.append(histogram(found, held))
         return state.note((grain.tensor, grain.span.start), rows)
 
     return fold
@@ -92,10 +91,9 @@ def _equal(reduction: TiesBefore) -> Fold:
     def fold(state: Any, grain: StoredGrain) -> Any:
         counts = []
         for model, cut in zip(reduction.models, reduction.cuts, strict=True):
-            wanted = np.float32(cut.threshold).view(np.uint32)
             row = grain.row(model + 1)
             some = cut.spare is not None
-            counts.append(int(count_equal(grain.row(0), row, grain.shift, wanted)) if some else 0)
+            counts.append(int(count_equal(grain.row(0), row, grain.shift, cut.bits)) if some else 0)
         return (*state, ((grain.tensor, grain.span.start), tuple(counts)))
 
     return fold
@@ -109,8 +107,9 @@ def _magnitudes(reduction: L1Ratio) -> Folder | None:
     def fold(state: Any, grain: StoredGrain) -> Any:
         thin = thinned(grain)
         magnitude_sums(
-            grain.bits, grain.shift, thin.band, thin.dropped, state, tiles(2), marks(), lanes(2)
-        )
+            grain.bits, grain.shift, thin.ends, thin.bands, thin.dropped, state, tiles(2), marks(),
+            lanes(2),
+        )  # fmt: skip
         return state
 
     return Folder(fold, any_order=False)

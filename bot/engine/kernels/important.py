@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bot.engine.kernels.divergence import importance_high, importance_low, take_over
-from bot.engine.kernels.room import high_tables, low_tables, room, singles, tiles
+from bot.engine.kernels.magnitudes import settle_low
+from bot.engine.kernels.room import bins, high_tables, histogram, low_tables, room, tiles
 from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
 from bot.engine.kernels.tiles import TILE
 from bot.methods.divergence import LANES
@@ -41,26 +42,28 @@ def _inputs(grain: StoredGrain) -> tuple[Bits, Bits, np.uint32, int]:
 def _high(state: Seen, grain: StoredGrain) -> Seen:
     rows = np.empty(grain.elements // grain.width, np.float32)
     width = grain.width
-    importance_high(
-        *_inputs(grain), rows, state.tally.counts[0], singles(),
+    found = bins()
+    held = importance_high(
+        *_inputs(grain), rows, found,
         room("rows", (3, width), np.uint32), room("powers", (2, width), np.float64),
         room("tiles", (2, TILE), np.float64), room("few lanes", (LANES,), np.float64),
         high_tables(),
     )  # fmt: skip
+    state.tally.note((grain.tensor, grain.span.start), [histogram(found, held)])
     state.rows.append(rows)
     return state
 
 
 def _low(reduction: LowBits, importance: Importance) -> Fold:
-    bins = [place.bin if isinstance(place, Place) else _NO_BIN for place in reduction.places]
-    places = np.array(bins, np.uint32)
+    wanted = [place.bin if isinstance(place, Place) else _NO_BIN for place in reduction.places]
+    places = np.array(wanted, np.uint32)
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        importance_low(
-            *_inputs(grain), _rows(importance, grain), places, state.counts, singles(),
-            room("tiles", (1, TILE), np.uint32), low_tables(len(places)),
-        )  # fmt: skip
-        return state
+        tables, found = low_tables(len(places)), bins()
+        work = room("tiles", (1, TILE), np.uint32)
+        importance_low(*_inputs(grain), _rows(importance, grain), places, work, tables)
+        rows = [histogram(found, settle_low(table, found)) for table in tables]
+        return state.note((grain.tensor, grain.span.start), rows)
 
     return fold
 

@@ -14,23 +14,20 @@ _HALF, _ONE, _NONE = np.uint32(16), np.uint32(1), np.uint32(0)
 
 
 @compiled
-def count_high(
-    base: Any, model: Any, shift: Any, counts: Any, singles: Any, work: Any, tables: Any
-) -> int:
+def count_high(base: Any, model: Any, shift: Any, found: Any, work: Any, tables: Any) -> int:
     """Histogram of the high 16 bits of ``|model - base|``, in two bins each.
 
     Args:
         base: uint16 or uint32 (elements,).
         model: likewise.
         shift: 16 for uint16, 0 for uint32.
-        counts: int64 (65536,), added to: even bins where the low 16 bits are zero.
-        singles: uint32 (2, 65536): set to the high halves of the even bins in use, and their
-            counts.
+        found: uint32 (2, 65536), set to the bins in use, ascending, and their counts: even bins
+            where the low 16 bits are zero.
         work: uint32 (1, tile).
         tables: uint32 (2, 65536), zeros before and after.
 
     Returns:
-        How many even bins are in use.
+        How many bins are in use.
     """
     largest = _NONE
     for start in range(0, base.size, TILE):
@@ -38,7 +35,7 @@ def count_high(
         bins = work[0, : stop - start]
         largest = larger(largest, _bins(base[start:stop], model[start:stop], shift, bins))
         count(bins, tables)
-    return settle_high(tables, largest, counts, singles)
+    return settle(tables, largest, found)
 
 
 @compiled
@@ -72,27 +69,23 @@ def count(bins: Any, tables: Any) -> None:
 
 
 @compiled
-def settle_high(tables: Any, largest: Any, counts: Any, singles: Any) -> int:
-    """Move the tables to ``counts``; ``singles`` and the result are those of ``count_high``."""
+def settle(tables: Any, largest: Any, found: Any) -> int:
+    """Move two tables, in use up to a bin, to ``found``; this and the result as ``count_high``."""
     even, odd = tables[0], tables[1]
     held = 0
     for bin_ in range(np.int64(largest) + 1):
-        found = np.uint32(even[bin_] + odd[bin_])
-        if found:
+        count = np.uint32(even[bin_] + odd[bin_])
+        if count:
             even[bin_] = _NONE
             odd[bin_] = _NONE
-            counts[bin_] += found
-            if bin_ % 2 == 0:
-                singles[0, held] = bin_ // 2
-                singles[1, held] = found
-                held += 1
+            found[0, held] = bin_
+            found[1, held] = count
+            held += 1
     return held
 
 
 @compiled
-def count_low(
-    base: Any, model: Any, shift: Any, place: Any, counts: Any, singles: Any, table: Any
-) -> int:
+def count_low(base: Any, model: Any, shift: Any, place: Any, found: Any, table: Any) -> int:
     """Histogram of the low 16 bits of those ``|model - base|`` that are in bin ``place``.
 
     Args:
@@ -100,18 +93,17 @@ def count_low(
         model: likewise.
         shift: likewise.
         place: uint32.
-        counts: int64 (65536,), added to.
-        singles: uint32 (2, 65536): set to the low halves that were found, and their counts.
+        found: as in ``count_high``.
         table: uint32 (65536,), zeros before and after.
 
     Returns:
-        How many were found.
+        How many bins are in use.
     """
     for j in range(base.size):
         bits = magnitude_bits(difference(model[j], base[j], shift))
         if high_bin(bits) == place:
             table[np.uint32(bits & _LOW)] += _ONE
-    return settle_low(table, counts, singles)
+    return settle_low(table, found)
 
 
 @compiled
@@ -125,14 +117,13 @@ def tally_inside(bits: Any, places: Any, tables: Any) -> None:
 
 
 @compiled
-def settle_low(table: Any, counts: Any, singles: Any) -> int:
-    """Move the table to ``counts``; ``singles`` and the result are those of ``count_low``."""
+def settle_low(table: Any, found: Any) -> int:
+    """Move the table to ``found``; this and the result as ``count_low``."""
     held = 0
-    for low in range(counts.size):
+    for low in range(table.size):
         if table[low]:
-            counts[low] += table[low]
-            singles[0, held] = low
-            singles[1, held] = table[low]
+            found[0, held] = low
+            found[1, held] = table[low]
             table[low] = _NONE
             held += 1
     return held
@@ -143,27 +134,35 @@ def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> Any:
     """How many ``|model - base|`` have exactly these bits."""
     found = np.int64(0)
     for start in range(0, base.size, TILE):
-        left, right = base[start : start + TILE], model[start : start + TILE]
-        equal = _NONE
-        for j in range(left.size):
-            bits = magnitude_bits(difference(right[j], left[j], shift))
-            equal = np.uint32(equal + np.uint32(bits == magnitude))
-        found += np.int64(equal)
+        found += _equal(base[start : start + TILE], model[start : start + TILE], shift, magnitude)
     return found
 
 
 @compiled
-def drop_ties(
-    base: Any, model: Any, shift: Any, magnitude: Any, first: int, stop: int, dropped: Any
-) -> None:
-    """Of the ``|model - base|`` with exactly these bits, keep those from ``first`` to ``stop``.
+def reach_equal(base: Any, model: Any, shift: Any, magnitude: Any, wanted: int) -> int:
+    """Where the first ``wanted`` of the ``|model - base|`` with exactly these bits end.
 
-    They are numbered from 0; of the others the bits in ``dropped`` (uint8 (elements / 8,)) are set.
+    There must be more of them.
     """
-    place = 0
+    start, left = 0, wanted
+    while True:
+        stop = min(start + TILE, base.size)
+        equal = _equal(base[start:stop], model[start:stop], shift, magnitude)
+        if equal > left:
+            break
+        start, left = stop, left - equal
+    while left:
+        bits = magnitude_bits(difference(model[start], base[start], shift))
+        left -= bits == magnitude
+        start += 1
+    return start
+
+
+@compiled
+def _equal(base: Any, model: Any, shift: Any, magnitude: Any) -> Any:
+    """How many ``|model - base|`` of a tile have exactly these bits."""
+    equal = _NONE
     for j in range(base.size):
         bits = magnitude_bits(difference(model[j], base[j], shift))
-        if bits == magnitude:
-            if place < first or place >= stop:
-                dropped[j // 8] |= np.uint8(1 << (j % 8))
-            place += 1
+        equal = np.uint32(equal + np.uint32(bits == magnitude))
+    return np.int64(equal)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bot.engine.kernels.tiles import TILE
 from bot.methods.reductions.lanes import LANES
-from bot.methods.reductions.tally import BINS, HIGH_BINS
+from bot.methods.reductions.tally import BINS, Histogram
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint32]
@@ -46,7 +46,7 @@ def lanes(*rows: int) -> npt.NDArray[np.float64]:
 
 def high_tables() -> Words:
     """Two tables of the first pass over magnitudes: zeros, which kernels leave behind too."""
-    return room("high", (2, HIGH_BINS), np.uint32)
+    return room("high", (2, BINS), np.uint32)
 
 
 def low_tables(rows: int) -> Words:
@@ -54,9 +54,15 @@ def low_tables(rows: int) -> Words:
     return room("low", (rows, BINS), np.uint32)
 
 
-def singles() -> Words:
-    """Halves of magnitudes and how often each was found, with undefined contents."""
-    return room("singles", (2, BINS), np.uint32)
+def bins() -> Words:
+    """Bins and how many each holds, with undefined contents."""
+    return room("bins", (2, BINS), np.uint32)
+
+
+def histogram(found: Words, held: int) -> Histogram:
+    """A copy of the first columns of ``bins``."""
+    numbers, counts = found[:, :held]
+    return Histogram(numbers.astype(np.uint16), counts.copy())
 
 
 def marks(elements: int = TILE) -> npt.NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.engine.kernels.room import high_tables, lanes, low_tables, singles, tiles
+from bot.engine.kernels.room import bins, high_tables, histogram, lanes, low_tables, tiles
 from bot.engine.kernels.selecting import WORK_ROWS as _SELECTING_ROWS
 from bot.engine.kernels.selecting import selected_mean
 from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
@@ -20,7 +20,7 @@ from bot.engine.kernels.variance import (
 )
 from bot.methods.reductions.counts import Energies, Energy
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, LowBits, Place, TiesBefore
-from bot.methods.reductions.tally import Singles, Tally
+from bot.methods.reductions.tally import Tally
 from bot.methods.select import Selected, Selection, shares
 
 _UNLIMITED = np.iinfo(np.int64).max
@@ -38,22 +38,20 @@ def variance_folder(reduction: KthMagnitude | LowBits | TiesBefore) -> Folder:
 
 
 def _high(state: Tally, grain: StoredGrain) -> Tally:
-    work, found = tiles(grain.models + WORK_ROWS), singles()
-    held = variance_high(grain.bits, grain.shift, state.counts[0], found, work, high_tables())
-    return state.note((grain.tensor, grain.span.start), [Singles.of(found, held)])
+    work, found = tiles(grain.models + WORK_ROWS), bins()
+    held = variance_high(grain.bits, grain.shift, found, work, high_tables())
+    return state.note((grain.tensor, grain.span.start), [histogram(found, held)])
 
 
 def _low(reduction: LowBits) -> Fold:
     (place,) = reduction.places
 
     def fold(state: Tally, grain: StoredGrain) -> Tally:
-        found, held = singles(), 0
+        found, held = bins(), 0
         if isinstance(place, Place):
-            held = variance_low(
-                grain.bits, grain.shift, np.uint32(place.bin), state.counts[0], found,
-                tiles(grain.models + WORK_ROWS), low_tables(1)[0],
-            )  # fmt: skip
-        return state.note((grain.tensor, grain.span.start), [Singles.of(found, held)])
+            work, table = tiles(grain.models + WORK_ROWS), low_tables(1)[0]
+            held = variance_low(grain.bits, grain.shift, np.uint32(place.bin), found, work, table)
+        return state.note((grain.tensor, grain.span.start), [histogram(found, held)])
 
     return fold
 

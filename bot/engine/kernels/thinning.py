@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.engine.kernels.drops import BATCH, BLOCK_BITS, even_drops, ranked_drops
-from bot.engine.kernels.magnitudes import drop_ties
+from bot.engine.kernels.magnitudes import reach_equal
 from bot.engine.kernels.philox import SIDE_BY_SIDE
 from bot.engine.kernels.ranks import WORK_ROWS
 from bot.engine.kernels.room import marks, room
@@ -25,8 +25,6 @@ _ALL = (0, _LARGEST)
 """A band of every magnitude."""
 _NONE = (_NEVER, 0)
 """A band of no magnitude."""
-_UNLIMITED = np.iinfo(np.int64).max
-
 
 Dropped = npt.NDArray[np.uint8]
 
@@ -35,14 +33,15 @@ class Thin(NamedTuple):
     """Arguments of the kernels.
 
     Attributes:
-        band: uint32 (models, 2), the least magnitude's bits, and how far up from there.
-        dropped: uint8 (models, elements / 8), bits of what is dropped besides, or (0, 0).
-        signed: whether what is dropped becomes a zero of its own sign, as by a product.
+        ends: int64 (parts,), where parts of the grain end that have bands of their own.
+        bands: uint32 (parts, models, 2), the least magnitude's bits, and how far up from there.
+        dropped: uint8 (models, elements / 8), bits of what becomes a zero of its own sign, or
+            (0, 0) where bands decide.
     """
 
-    band: npt.NDArray[np.uint32]
+    ends: npt.NDArray[np.int64]
+    bands: npt.NDArray[np.uint32]
     dropped: Dropped
-    signed: bool
 
 
 NO_DROPS = np.empty((0, 0), np.uint8)
@@ -58,7 +57,7 @@ def thinner(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thin
             at random is worth remembering.
     """
     if thin is None:
-        return lambda grain: Thin(_bands([_ALL] * grain.models), NO_DROPS, signed=False)
+        return lambda grain: _whole(grain, NO_DROPS)
     if isinstance(thin, Trim):
         return _by_cuts(thin.cuts, [None] * len(thin.cuts))
     if isinstance(thin, Band):
@@ -70,69 +69,62 @@ def thinner(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thin
     return None
 
 
-def _bands(pairs: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:
-    return np.array(pairs, np.uint32)
+def _whole(grain: StoredGrain, dropped: Dropped) -> Thin:
+    """A grain in one part, with magnitudes of any size."""
+    return Thin(
+        np.array([grain.elements], np.int64), np.array([[_ALL] * grain.models], np.uint32), dropped
+    )
 
 
 class _Edge(NamedTuple):
-    """A cut as a grain meets it: how many of its elements at the threshold are on the upper side.
+    """A cut as a grain meets it: elements at the threshold are above it up to a place, then below.
 
-    ``shared`` says that some are and some are not.
+    ``bits`` are the threshold's.
     """
 
     bits: int
-    above: int
-    shared: bool
+    place: int
 
     @classmethod
-    def of(cls, cut: Cut, grain: StoredGrain) -> _Edge:
-        bits = int(np.float32(cut.threshold).view(np.uint32))
+    def of(cls, cut: Cut, grain: StoredGrain, model: int) -> _Edge:
+        bits = int(cut.bits)
         if cut.spare is None:
-            return cls(bits, _UNLIMITED, shared=False)
+            return cls(bits, grain.elements)
         ties = cut.ties[grain.tensor, grain.span.start]
-        above = max(cut.spare - ties.before, 0)
-        return cls(bits, above, shared=0 < above < ties.here)
+        above = cut.spare - ties.before
+        if above <= 0 or above >= ties.here:
+            return cls(bits, 0 if above <= 0 else grain.elements)
+        inputs = grain.row(0), grain.row(model + 1), grain.shift
+        return cls(bits, int(reach_equal(*inputs, cut.bits, above)))
 
-    @property
-    def lowest(self) -> int:
-        """The bits of the least magnitude on the upper side."""
-        return self.bits if self.above else self.bits + 1
+    def lowest(self, start: int) -> int:
+        """The bits of the least magnitude above, in a part that starts there."""
+        return self.bits if start < self.place else self.bits + 1
 
 
-def _by_cuts(outer: Sequence[Cut], inner: Sequence[Cut | None]) -> Thinner:
-    """Elements between two cuts; where a grain's ties are on both sides they are told apart."""
-    pairs = list(zip(outer, inner, strict=True))
+def _by_cuts(lower: Sequence[Cut], upper: Sequence[Cut | None]) -> Thinner:
+    """Elements between two cuts; a grain whose ties are on both sides of one is in two parts."""
 
     def thin(grain: StoredGrain) -> Thin:
-        bands, dropped = [], NO_DROPS
-        for model, (outer_cut, inner_cut) in enumerate(pairs):
-            low = _Edge.of(outer_cut, grain)
-            high = None if inner_cut is None else _Edge.of(inner_cut, grain)
-            bands.append(_band(low, high))
-            if low.shared:
-                dropped = _without_ties(grain, model, low.bits, 0, low.above, dropped)
-            if high is not None and high.shared:
-                dropped = _without_ties(grain, model, high.bits, high.above, _UNLIMITED, dropped)
-        return Thin(_bands(bands), dropped, signed=False)
+        low = [_Edge.of(cut, grain, model) for model, cut in enumerate(lower)]
+        high = [
+            None if cut is None else _Edge.of(cut, grain, model) for model, cut in enumerate(upper)
+        ]
+        places = {edge.place for edge in (*low, *high) if edge is not None}
+        ends = sorted(places - {0} | {grain.elements})
+        bands = [
+            [_band(edges, start) for edges in zip(low, high, strict=True)]
+            for start in (0, *ends[:-1])
+        ]
+        return Thin(np.array(ends, np.int64), np.array(bands, np.uint32), NO_DROPS)
 
     return thin
 
 
-def _without_ties(
-    grain: StoredGrain, model: int, bits: int, first: int, stop: int, dropped: Dropped
-) -> Dropped:
-    """Drop the ties outside of those from ``first`` to ``stop`` too."""
-    dropped = dropped if dropped.size else _no_drops(grain)
-    inputs = grain.row(0), grain.row(model + 1), grain.shift
-    drop_ties(*inputs, np.uint32(bits), first, stop, dropped[model])
-    return dropped
-
-
-def _band(low: _Edge, high: _Edge | None) -> tuple[int, int]:
-    lowest = low.lowest
-    highest = _LARGEST
-    if high is not None:
-        highest = high.bits if high.shared else high.lowest - 1
+def _band(edges: tuple[_Edge, _Edge | None], start: int) -> tuple[int, int]:
+    low, high = edges
+    lowest = low.lowest(start)
+    highest = _LARGEST if high is None else high.lowest(start) - 1
     return (lowest, highest - lowest) if lowest <= highest else _NONE
 
 
@@ -160,7 +152,7 @@ def _remembered(thin: Drop, drawing: Drawing | None, *, again: bool) -> Thinner 
             dropped = _drawn(thin, drawing, grain)
             if again and grain.span.elements <= REMEMBERED_ELEMENTS:
                 grain.drawn[key] = dropped
-        return Thin(_bands([_ALL] * grain.models), dropped, signed=True)
+        return _whole(grain, dropped)
 
     return take
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas, sum_up
-from bot.engine.kernels.magnitudes import count, high_bin, settle_high, settle_low
+from bot.engine.kernels.magnitudes import count, high_bin, settle, settle_low
 from bot.engine.kernels.sums import add_products, total
 from bot.engine.kernels.tiles import TILE, larger, magnitude_bits
 
@@ -93,9 +93,7 @@ def _variances(stored: Any, start: int, stop: int, shift: Any, work: Any) -> Non
 
 
 @compiled
-def variance_high(
-    stored: Any, shift: Any, counts: Any, singles: Any, work: Any, tables: Any
-) -> int:
+def variance_high(stored: Any, shift: Any, found: Any, work: Any, tables: Any) -> int:
     """``count_high`` of the variances between the models; ``stored`` as in ``load_deltas``."""
     largest = np.uint32(0)
     for start in range(0, stored.shape[1], TILE):
@@ -107,13 +105,11 @@ def variance_high(
             bins[j] = high_bin(magnitude_bits(variance[j]))
             largest = larger(largest, bins[j])
         count(bins, tables)
-    return settle_high(tables, largest, counts, singles)
+    return settle(tables, largest, found)
 
 
 @compiled
-def variance_low(
-    stored: Any, shift: Any, place: Any, counts: Any, singles: Any, work: Any, table: Any
-) -> int:
+def variance_low(stored: Any, shift: Any, place: Any, found: Any, work: Any, table: Any) -> int:
     """``count_low`` of the variances between the models."""
     for start in range(0, stored.shape[1], TILE):
         stop = min(start + TILE, stored.shape[1])
@@ -123,7 +119,7 @@ def variance_low(
             bits = magnitude_bits(variance[j])
             if high_bin(bits) == place:
                 table[np.uint32(bits & _LOW)] += _ONE
-    return settle_low(table, counts, singles)
+    return settle_low(table, found)
 
 
 @compiled

@@ -18,12 +18,11 @@ import numpy as np
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import Array, Block
 from bot.methods.reductions.tally import (
-    BINS,
-    HIGH_BINS,
+    NOTHING,
     TALLIED_ELEMENTS,
     BlockKey,
     Counts,
-    Singles,
+    Histogram,
     Tally,
     high_bins,
     magnitude_bits,
@@ -90,6 +89,11 @@ class Cut:
     spare: int | None = None
     ties: Mapping[BlockKey, Ties] = field(default_factory=dict)
 
+    @property
+    def bits(self) -> np.uint32:
+        """Those of the threshold."""
+        return np.float32(self.threshold).view(np.uint32)
+
     def keeps(self, magnitude: Array, block: Block) -> Array:
         """Boolean mask of the kept elements of a block, of the shape of ``magnitude``."""
         above: Array = magnitude > self.threshold
@@ -125,17 +129,11 @@ class KthMagnitude:
 
     def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
         """No element counted."""
-        rows = 1 + max(target.model for target in self.targets)
-        return _empty(self, rows, HIGH_BINS, spec)
+        return _empty(self, 1 + max(target.model for target in self.targets), spec)
 
     def update(self, state: Tally, block: Block) -> Tally:
         """Count a block."""
-        found = []
-        for row, values in enumerate(self.values(block)):
-            bins = np.bincount(high_bins(magnitude_bits(values)), minlength=HIGH_BINS)
-            state.counts[row] += bins
-            held = np.flatnonzero(bins[::2])
-            found.append(Singles(held.astype(np.uint16), bins[2 * held].astype(np.uint32)))
+        found = [Histogram.of(high_bins(magnitude_bits(row))) for row in self.values(block)]
         return state.note((block.tensor, block.span.start), found)
 
     def merge(self, left: Tally, right: Tally) -> Tally:
@@ -144,7 +142,8 @@ class KthMagnitude:
 
     def finish(self, state: Tally) -> LowBits | TiesBefore | tuple[Cut, ...]:
         """The k-th magnitudes, or where each lies to within 16 bits."""
-        places = tuple(target.place(state.counts) for target in self.targets)
+        counts = state.counts()
+        places = tuple(target.place(counts) for target in self.targets)
         low = LowBits(
             tuple(target.model for target in self.targets),
             places,
@@ -158,10 +157,10 @@ class KthMagnitude:
             place if isinstance(place, Cut) else _cut(place.bin >> 1 << 16, place)
             for place in places
         )
-        halves = [
-            (target.model, high_half(cut)) for target, cut in zip(self.targets, cuts, strict=True)
+        bins = [
+            (target.model, high_bin(cut)) for target, cut in zip(self.targets, cuts, strict=True)
         ]
-        return low.settled(cuts, state, halves)
+        return low.settled(cuts, state, bins)
 
 
 @dataclass(frozen=True)
@@ -173,14 +172,14 @@ class Place:
     held: int
 
 
-def high_half(cut: Cut) -> int:
-    """The high 16 bits of a threshold."""
-    return int(np.float32(cut.threshold).view(np.uint32)) >> 16
+def high_bin(cut: Cut) -> int:
+    """The bin of a threshold in the first pass."""
+    return int(high_bins(np.array(cut.bits)))
 
 
-def low_half(cut: Cut) -> int:
-    """The low 16 bits of a threshold."""
-    return int(np.float32(cut.threshold).view(np.uint32)) & 0xFFFF
+def low_bin(cut: Cut) -> int:
+    """The bin of a threshold in the second pass: the low half of its bits."""
+    return int(cut.bits) & 0xFFFF
 
 
 def _place(counts: Counts, k: int) -> Place | Cut:
@@ -210,21 +209,18 @@ class LowBits:
 
     def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
         """No element counted."""
-        return _empty(self, len(self.places), BINS, spec)
+        return _empty(self, len(self.places), spec)
 
     def update(self, state: Tally, block: Block) -> Tally:
         """Count a block."""
         values = self.values(block)
         found = []
-        for row, (model, place) in enumerate(zip(self.models, self.places, strict=True)):
-            bins = np.zeros(BINS, np.int64)
+        for model, place in zip(self.models, self.places, strict=True):
+            histogram = NOTHING
             if isinstance(place, Place):
                 bits = magnitude_bits(values[model])
-                inside = bits[high_bins(bits) == place.bin]
-                bins = np.bincount(inside & 0xFFFF, minlength=BINS)
-            state.counts[row] += bins
-            held = np.flatnonzero(bins)
-            found.append(Singles(held.astype(np.uint16), bins[held].astype(np.uint32)))
+                histogram = Histogram.of(bits[high_bins(bits) == place.bin] & 0xFFFF)
+            found.append(histogram)
         return state.note((block.tensor, block.span.start), found)
 
     def merge(self, left: Tally, right: Tally) -> Tally:
@@ -233,35 +229,35 @@ class LowBits:
 
     def finish(self, state: Tally) -> TiesBefore | tuple[Cut, ...]:
         """The k-th magnitudes; ties that were not counted block by block ask for a third pass."""
-        cuts = tuple(map(_resolve, self.places, state.counts))
-        return self.settled(cuts, state, [(row, low_half(cut)) for row, cut in enumerate(cuts)])
+        cuts = tuple(map(_resolve, self.places, state.counts()))
+        return self.settled(cuts, state, [(row, low_bin(cut)) for row, cut in enumerate(cuts)])
 
     def settled(
-        self, cuts: tuple[Cut, ...], state: Tally, halves: Sequence[tuple[int, int]]
+        self, cuts: tuple[Cut, ...], state: Tally, bins: Sequence[tuple[int, int]]
     ) -> TiesBefore | tuple[Cut, ...]:
         """The cuts as they stand, or with their ties counted, or the pass that counts them.
 
-        ``halves`` tells in which row of a block's ``Singles`` each cut's ties are, and as what.
+        ``bins`` tells in which row of a block's histograms each cut's ties are, and in which bin.
         """
         if not self.ties:
             return tuple(Cut(threshold=cut.threshold) for cut in cuts)
         if all(cut.spare is None for cut in cuts):
             return cuts
-        if state.blocks is None:
+        if not state.keeps:
             return TiesBefore(self.models, cuts, self.scope, self.values)
         rows = [
             [
-                0 if cut.spare is None else singles[row].count(half)
-                for cut, (row, half) in zip(cuts, halves, strict=True)
+                0 if cut.spare is None else found[row].count(bin_)
+                for cut, (row, bin_) in zip(cuts, bins, strict=True)
             ]
-            for _, singles in state.blocks
+            for _, found in state.blocks
         ]
         return _with_ties(cuts, [key for key, _ in state.blocks], rows)
 
 
-def _empty(asking: KthMagnitude | LowBits, rows: int, bins: int, spec: TensorSpec) -> Tally:
+def _empty(asking: KthMagnitude | LowBits, rows: int, spec: TensorSpec) -> Tally:
     small = asking.scope == "tensor" and spec.elements <= TALLIED_ELEMENTS
-    return Tally(np.zeros((rows, bins), np.int64), [] if small and asking.ties else None)
+    return Tally(rows, keeps=small and asking.ties)
 
 
 def _resolve(place: Place | Cut, counts: Counts) -> Cut:

@@ -7,7 +7,8 @@ pass has found the threshold, and how many elements of every block are equal to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +18,7 @@ from bot.methods.block import Array
 
 Counts = npt.NDArray[np.int64]
 BINS = 1 << 16
-"""Of the low halves."""
-HIGH_BINS = BINS
-"""Of the high halves, which have no sign: two for each."""
+"""Of the low halves; of the high ones too, which have no sign: two for each."""
 TALLIED_ELEMENTS = 1 << 26
 """Tensors up to this size keep the counts of their blocks: at most 25 MB per model, mostly one."""
 
@@ -41,54 +40,72 @@ def high_bins(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return bins
 
 
-class Singles(NamedTuple):
-    """Halves of a block's magnitudes, and how often it holds each.
+class Histogram(NamedTuple):
+    """The bins that a block fills, ascending, and how many of its elements are in each."""
 
-    After the first pass the high halves of those whose low half is zero, after the second the low
-    halves of those in the target's bin.
-    """
-
-    values: npt.NDArray[np.uint16]
+    bins: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.uint32]
 
     @classmethod
-    def of(cls, found: npt.NDArray[Any], held: int) -> Singles:
-        """Copied from the first ``held`` columns of (halves, counts)."""
-        values, counts = found[:, :held]
-        return cls(values.astype(np.uint16), counts.astype(np.uint32))
+    def of(cls, bins: npt.NDArray[np.integer[Any]]) -> Histogram:
+        """That of elements whose bins these are."""
+        counts = np.bincount(bins, minlength=1)
+        filled = np.flatnonzero(counts)
+        return cls(filled.astype(np.uint16), counts[filled].astype(np.uint32))
 
-    def count(self, value: int) -> int:
-        """How many have this half."""
-        place = int(np.searchsorted(self.values, value))
-        found = place < len(self.values) and int(self.values[place]) == value
+    def count(self, bin_: int) -> int:
+        """How many are in one bin."""
+        place = int(np.searchsorted(self.bins, bin_))
+        found = place < len(self.bins) and int(self.bins[place]) == bin_
         return int(self.counts[place]) if found else 0
 
 
+NOTHING = Histogram(np.empty(0, np.uint16), np.empty(0, np.uint32))
 BlockKey = tuple[str, int]
 """A tensor and the first element of a block."""
+Blocks = list[tuple[BlockKey, list[Histogram]]]
 
 
 @dataclass
 class Tally:
-    """The state of the first and the second pass.
+    """The state of the first and the second pass: a histogram of each row of every block.
 
     Attributes:
-        counts: int64 (rows, 65536), then (targets, 65536).
-        blocks: every block's ``Singles``, one per row of the counts; None where that is too much.
+        rows: how many there are of every block.
+        keeps: whether blocks stay apart when others follow.
+        blocks: those that are apart, in order.
     """
 
-    counts: Counts
-    blocks: list[tuple[BlockKey, list[Singles]]] | None
+    rows: int
+    keeps: bool
+    blocks: Blocks = field(default_factory=list)
 
-    def note(self, key: BlockKey, found: list[Singles]) -> Tally:
-        """Keep a block's singles, where they are kept."""
-        if self.blocks is not None:
-            self.blocks.append((key, found))
+    @cached_property
+    def _others(self) -> Counts:
+        """Of the blocks that are not apart."""
+        return np.zeros((self.rows, BINS), np.int64)
+
+    def note(self, key: BlockKey, found: list[Histogram]) -> Tally:
+        """Take the next block."""
+        self.blocks.append((key, found))
         return self
 
     def add(self, other: Tally) -> Tally:
-        """Add the counts of the blocks that follow; this one grows."""
-        self.counts += other.counts
-        if self.blocks is not None:
-            self.blocks += other.blocks or []
+        """Take the blocks that follow; this one grows."""
+        if self.keeps:
+            self.blocks += other.blocks
+        else:
+            _count(other.blocks, self._others)
         return self
+
+    def counts(self) -> Counts:
+        """Of all blocks together, int64 (rows, 65536)."""
+        total = self._others.copy()
+        _count(self.blocks, total)
+        return total
+
+
+def _count(blocks: Blocks, total: Counts) -> None:
+    for _, found in blocks:
+        for row, histogram in zip(total, found, strict=True):
+            row[histogram.bins] += histogram.counts
