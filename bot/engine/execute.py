@@ -28,6 +28,8 @@ CHUNK_GRAINS = 2
 FUSE_FROM = 1 << 23
 WAITING_FOR_THE_DISK = 2
 """Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
+WAITING_FOR_THE_INTERPRETER = 1
+"""Of those that compute: between two kernels a thread may have to wait for another one's Python."""
 
 
 def execute(
@@ -115,7 +117,8 @@ def execute_all(
         left = [job for jobs in todo for job in jobs]
         progress.start(left)
         fused = sum(job.output.elements for job in left) >= fuse_from
-        scratch, turns = Scratch(helper.buffer if helper else aligned), Semaphore(processors)
+        scratch = Scratch(helper.buffer if helper else aligned)
+        turns = Semaphore(processors + (WAITING_FOR_THE_INTERPRETER if processors > 1 else 0))
         shelf = Shelf(0 if helper else KEPT_BYTES)
         told = progress.advance
         shops = [
