@@ -8,11 +8,11 @@ import numpy as np
 
 from bot.engine.kernels.bits import unpack
 from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.deltas import sum_up
 from bot.engine.kernels.sums import add_magnitudes, total
 from bot.engine.kernels.tiles import (
     INFINITY,
     MAGNITUDE,
-    NOTHING,
     TILE,
     bits_of,
     difference,
@@ -64,19 +64,17 @@ def task_vectors(
         stop = min(start + TILE, ends[part])
         base, count = stored[0, start:stop], stop - start
         total, mixed, shares = work[models], work[models + 1], work[models + 2]
-        for j in range(count):
-            total[j] = NOTHING
         for m in range(models):
             vote, model = work[m, :count], stored[m + 1, start:stop]
             if dropped.shape[0]:
                 unpack(dropped[m, start // 8 :], count, marks)
-                found = _marked_vote(
-                    model, base, shift, marks.view(np.uint8), scale[m], weight[m], vote, total
-                )
+                single = marks.view(np.uint8)
+                found = _marked_vote(model, base, shift, single, scale[m], weight[m], vote)
             else:
                 band = bands[part, m]
-                found = _vote(model, base, shift, band, scale[m], weight[m], vote, total)
+                found = _vote(model, base, shift, band, scale[m], weight[m], vote)
             largest = larger(largest, found)
+        sum_up(work[:models], count, total)
         if consensus == SUM:
             if divisor != _ONE:
                 for j in range(count):
@@ -90,35 +88,29 @@ def task_vectors(
 
 
 @compiled
-def _vote(
-    model: Any, base: Any, shift: Any, band: Any, scale: Any, weight: Any, vote: Any, total: Any
-) -> Any:
-    """A model's weighed delta, zero outside the band, added to the total."""
+def _vote(model: Any, base: Any, shift: Any, band: Any, scale: Any, weight: Any, vote: Any) -> Any:
+    """A model's weighed delta, zero outside the band."""
     lowest, width, largest = band[0], band[1], _NONE
     for j in range(vote.size):
         delta = difference(model[j], base[j], shift)
         bits = magnitude_bits(delta)
         largest = larger(largest, bits)
         kept = delta if np.uint32(bits - lowest) <= width else _ZERO
-        share = np.float32(np.float32(kept * scale) * weight)
-        vote[j] = share
-        total[j] += share
+        vote[j] = np.float32(np.float32(kept * scale) * weight)
     return largest
 
 
 @compiled
 def _marked_vote(
-    model: Any, base: Any, shift: Any, marks: Any, scale: Any, weight: Any, vote: Any, total: Any
+    model: Any, base: Any, shift: Any, marks: Any, scale: Any, weight: Any, vote: Any
 ) -> Any:
-    """A model's weighed delta, a zero of its sign where it is marked, added to the total."""
+    """A model's weighed delta, a zero of its sign where it is marked."""
     largest = _NONE
     for j in range(vote.size):
         delta = difference(model[j], base[j], shift)
         largest = larger(largest, magnitude_bits(delta))
         lost = np.float32(delta * _ZERO)
-        share = np.float32(np.float32((lost if marks[j] else delta) * scale) * weight)
-        vote[j] = share
-        total[j] += share
+        vote[j] = np.float32(np.float32((lost if marks[j] else delta) * scale) * weight)
     return largest
 
 
@@ -127,20 +119,18 @@ def _elected(
     votes: Any, count: int, weight: Any, mean: bool, total: Any, mixed: Any, shares: Any
 ) -> None:
     """The sum (or mean) of the votes that have the sign of the total, into ``mixed``."""
-    for j in range(count):
-        mixed[j] = _ZERO
-        shares[j] = _ZERO
     for m in range(weight.size):
         vote, share = votes[m], weight[m]
-        if mean:
+        if m == 0:
             for j in range(count):
                 toward = vote[j] if total[j] >= _ZERO else -vote[j]
-                mixed[j] += vote[j] if toward > _ZERO else _ZERO
-                shares[j] += share if toward > _ZERO else _ZERO
+                mixed[j] = vote[j] if toward > _ZERO else _ZERO
+                shares[j] = share if toward > _ZERO else _ZERO
         else:
             for j in range(count):
                 toward = vote[j] if total[j] >= _ZERO else -vote[j]
                 mixed[j] += vote[j] if toward > _ZERO else _ZERO
+                shares[j] += share if toward > _ZERO else _ZERO
     if mean:
         for j in range(count):
             mixed[j] /= _ONE if shares[j] == _ZERO else shares[j]

@@ -118,17 +118,18 @@ def _count(buckets: Any, even: Any, odd: Any) -> None:
 
 @compiled
 def _limits(even: Any, odd: Any, table: Any, down: Any, limits: Any, starts: Any) -> None:
-    """Per bucket its first rank, and the upper 16 bits of its lowest and highest threshold.
+    """Per bucket its first rank, and the upper 16 bits of its lowest and of the next threshold.
 
-    Those of an empty bucket mean nothing; telling it apart would cost more.
+    The next one, the first of the bucket that follows, is never below the bucket's highest.
     """
-    rank, last = np.int64(0), table.size - 1
+    rank, last = _NONE, np.uint32(table.size - 1)
+    low = np.uint32(table[0] >> down)
     for bucket in range(even.size):
         starts[bucket] = rank
-        low = np.uint32(table[min(rank, last)] >> down)
-        rank += np.uint32(even[bucket] + odd[bucket])
-        high = np.uint32(table[max(rank - 1, 0)] >> down)
-        limits[bucket] = np.uint32(np.uint32(low << _HALF) | high)
+        rank = np.uint32(rank + np.uint32(even[bucket] + odd[bucket]))
+        following = np.uint32(table[np.uint32(min(rank, last))] >> down)
+        limits[bucket] = np.uint32(np.uint32(low << _HALF) | following)
+        low = following
     limits[0] = _EITHER_WAY
 
 

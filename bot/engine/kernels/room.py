@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ Words = npt.NDArray[np.uint32]
 
 class _Rooms(threading.local):
     def __init__(self) -> None:
-        self.held: dict[tuple[str, str], npt.NDArray[Any]] = {}
+        self.held: dict[tuple[str, type[Any]], npt.NDArray[Any]] = {}
 
 
 _rooms = _Rooms()
@@ -26,8 +27,7 @@ _rooms = _Rooms()
 
 def room(use: str, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
     """This thread's memory for a use: zeros at first, then as it was left; in one piece."""
-    size = int(np.prod(shape))
-    key = use, np.dtype(dtype).str
+    size, key = prod(shape), (use, dtype)
     held = _rooms.held.get(key)
     if held is None or held.size < size:
         held = _rooms.held[key] = np.zeros(size, dtype)
