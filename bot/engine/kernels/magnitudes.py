@@ -139,23 +139,29 @@ def count_equal(base: Any, model: Any, shift: Any, magnitude: Any) -> Any:
 
 
 @compiled
-def reach_equal(base: Any, model: Any, shift: Any, magnitude: Any, wanted: int) -> int:
+def reach_equal(base: Any, model: Any, shift: Any, magnitude: Any, wanted: int) -> Any:
     """Where the first ``wanted`` of the ``|model - base|`` with exactly these bits end.
 
-    There must be more of them.
+    That is where the elements end unless there are more of them.
     """
-    start, left = 0, wanted
-    while True:
-        stop = min(start + TILE, base.size)
-        equal = _equal(base[start:stop], model[start:stop], shift, magnitude)
+    left = wanted
+    for start in range(0, base.size, TILE):
+        below, above = base[start : start + TILE], model[start : start + TILE]
+        equal = _equal(below, above, shift, magnitude)
         if equal > left:
-            break
-        start, left = stop, left - equal
-    while left:
-        bits = magnitude_bits(difference(model[start], base[start], shift))
-        left -= bits == magnitude
-        start += 1
-    return start
+            return start + _reach(below, above, shift, magnitude, left)
+        left -= equal
+    return base.size
+
+
+@compiled
+def _reach(base: Any, model: Any, shift: Any, magnitude: Any, wanted: int) -> Any:
+    """The same in the tile that holds more than are wanted."""
+    for j in range(base.size):
+        if wanted == 0:
+            return j
+        wanted -= magnitude_bits(difference(model[j], base[j], shift)) == magnitude
+    return base.size
 
 
 @compiled
