@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.methods.apply import Inputs, reduce
 from bot.methods.block import Unit
 from bot.methods.reductions.kth_magnitude import KthMagnitude, Target, Top
+from bot.methods.reductions.tally import BINS, Histogram, Tally
 from bot.methods.sparsify import Trim
 from tests.methods.oracles import keep_ranks
 
@@ -79,3 +80,17 @@ def test_model_scope_counts_over_all_tensors_in_order():
 )
 def test_how_many_ties_keeps(density, elements, kept):
     assert Top(density)(elements) == kept
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_counts_are_the_same_however_tallies_are_put_together(keeps):
+    blocks = [np.random.default_rng(seed).integers(0, BINS, 500) for seed in range(4)]
+    single = [
+        Tally(1, keeps).note(("w", number), [Histogram.of(bins)])
+        for number, bins in enumerate(blocks)
+    ]
+    left = Tally(1, keeps).add(single[0]).add(single[1])
+    right = Tally(1, keeps).add(single[2]).add(single[3])
+    expected = np.bincount(np.concatenate(blocks), minlength=BINS)
+    assert np.array_equal(left.add(right).counts(), expected[None])
+    assert np.array_equal(left.counts(), expected[None])  # asking changes nothing

@@ -8,7 +8,6 @@ pass has found the threshold, and how many elements of every block are equal to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,11 +78,7 @@ class Tally:
     rows: int
     keeps: bool
     blocks: Blocks = field(default_factory=list)
-
-    @cached_property
-    def _others(self) -> Counts:
-        """Of the blocks that are not apart."""
-        return np.zeros((self.rows, BINS), np.int64)
+    _others: Counts | None = field(default=None, init=False)
 
     def note(self, key: BlockKey, found: list[Histogram]) -> Tally:
         """Take the next block."""
@@ -95,17 +90,21 @@ class Tally:
         if self.keeps:
             self.blocks += other.blocks
         else:
-            _count(other.blocks, self._others)
+            self._others = other._onto(self._nothing() if self._others is None else self._others)
         return self
 
     def counts(self) -> Counts:
         """Of all blocks together, int64 (rows, 65536)."""
-        total = self._others.copy()
-        _count(self.blocks, total)
+        return self._onto(self._nothing())
+
+    def _nothing(self) -> Counts:
+        return np.zeros((self.rows, BINS), np.int64)
+
+    def _onto(self, total: Counts) -> Counts:
+        """Add all blocks, those that are no longer apart too."""
+        if self._others is not None:
+            total += self._others
+        for _, found in self.blocks:
+            for row, histogram in zip(total, found, strict=True):
+                row[histogram.bins] += histogram.counts
         return total
-
-
-def _count(blocks: Blocks, total: Counts) -> None:
-    for _, found in blocks:
-        for row, histogram in zip(total, found, strict=True):
-            row[histogram.bins] += histogram.counts
