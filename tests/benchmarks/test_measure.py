@@ -67,3 +67,10 @@ def test_the_floor_writes_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "model" / "model.safetensors").write_bytes(bytes(1000))
     assert io_floor([tmp_path / "model"], tmp_path / "out", 9 << 20) > 0
     assert (tmp_path / "out" / "floor.bin").stat().st_size == 9 << 20
+
+
+def test_a_tool_runs_with_its_modules_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    run(python("import sys; assert not sys.dont_write_bytecode"), tmp_path / "out")
