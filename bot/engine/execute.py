@@ -53,7 +53,7 @@ def execute(
         sources: the keys that the plan's slots use -> readable checkpoints.
         sink: where it goes; what it finished for the same plan before is not made again.
         device: "cpu", "cuda", "cuda:1", or a device that is open.
-        threads: how many compute at once; None means one per processor.
+        threads: how many compute at once (and one more, if several); None means one per processor.
         report: told the bytes that are done.
         chunk_grains: grains that are read and written at once.
         fuse_from: models of so many elements use compiled kernels, which take time to load.

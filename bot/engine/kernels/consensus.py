@@ -45,7 +45,7 @@ def task_vectors(
         bands: uint32 (parts, models, 2): kept are magnitudes whose bits are at most the second
             number above the first.
         dropped: uint8 (models, elements / 8), bits that are 1 where an element becomes a zero of
-            its own sign; then there is one part, and no bands. (0, 0) where bands decide.
+            its own sign; then nothing else decides. (0, 0) where bands do.
         scale: float32 (models,).
         weight: float32 (models,).
         consensus: ``SUM``, ``ELECT``, or ``ELECT_MEAN`` over the weights that took part.
