@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -28,18 +28,44 @@ _BEHAVIOUR_FILES = (
 )  # fmt: skip
 
 
-class TensorDigest:
-    """The digest of one tensor, put together from parts that come in any order, on any thread."""
+Sha256s = Callable[[Sequence[memoryview]], Sequence[bytes]]
+"""Hashes several messages."""
 
-    def __init__(self, nbytes: int) -> None:
+
+def one_by_one(messages: Sequence[memoryview]) -> list[bytes]:
+    """Their SHA-256s."""
+    return [hashlib.sha256(message).digest() for message in messages]
+
+
+class TensorDigest:
+    """The digest of one tensor, put together from parts that come in any order, on any thread.
+
+    Args:
+        nbytes: the size of the tensor.
+        sha256s: hashes the blocks that come in one piece.
+    """
+
+    def __init__(self, nbytes: int, sha256s: Sha256s = one_by_one) -> None:
         self._nbytes = nbytes
+        self._sha256s = sha256s
         self._blocks: list[bytes | None] = [None] * -(-nbytes // BLOCK_BYTES)
         self._open: dict[int, _Block] = {}
         self._lock = threading.Lock()
 
-    def part(self, offset: int) -> Part:
-        """Begin a part; each byte of the tensor belongs to one."""
-        return Part(self, offset)
+    def take(self, offset: int, data: memoryview) -> None:
+        """Take the bytes from ``offset`` on, which may change afterwards; each is given once."""
+        whole: dict[int, memoryview] = {}
+        while data.nbytes:
+            index, inside = divmod(offset, BLOCK_BYTES)
+            size = min(BLOCK_BYTES, self._nbytes - index * BLOCK_BYTES)
+            piece, data = data[: size - inside], data[size - inside :]
+            offset += piece.nbytes
+            if piece.nbytes == size:
+                whole[index] = piece
+            else:
+                self._take_piece(index, inside, piece, size)
+        for index, digest in zip(whole, self._sha256s([*whole.values()]), strict=True):
+            self._blocks[index] = digest
 
     def hexdigest(self) -> str:
         """The digest.
@@ -54,22 +80,18 @@ class TensorDigest:
             whole.update(block)
         return whole.hexdigest()
 
-    def block_bytes(self, index: int) -> int:
-        """How many bytes a block has."""
-        return min(BLOCK_BYTES, self._nbytes - index * BLOCK_BYTES)
-
-    def take(self, offset: int, piece: hashlib._Hash | bytes, size: int) -> None:
-        """Take what lies from ``offset`` on in one block: hashed where a block begins, else raw."""
-        index = offset // BLOCK_BYTES
+    def _take_piece(self, index: int, inside: int, piece: memoryview, size: int) -> None:
+        """A piece of a block is hashed where the block begins; else it is kept until then."""
+        kept = bytes(piece) if inside else hashlib.sha256(piece)
         with self._lock:
             block = self._open.setdefault(index, _Block())
-            block.pieces[offset] = piece
-            block.held += size
-            complete = block.held == self.block_bytes(index)
+            block.pieces[inside] = kept
+            block.held += piece.nbytes
+            complete = block.held == size
             if complete:
                 del self._open[index]
         if complete:
-            hasher: Any = block.pieces.pop(index * BLOCK_BYTES)
+            hasher: Any = block.pieces.pop(0)
             for _, later in sorted(block.pieces.items()):
                 hasher.update(later)
             self._blocks[index] = hasher.digest()
@@ -77,56 +99,20 @@ class TensorDigest:
 
 @dataclass
 class _Block:
-    """What is there of a block that several parts share."""
+    """What is there of a block that comes in several pieces, by where they begin."""
 
     pieces: dict[int, hashlib._Hash | bytes] = field(default_factory=dict)
     held: int = 0
-
-
-class Part:
-    """Hashes part of a tensor piece by piece, while what was made is still in a cache."""
-
-    def __init__(self, digest: TensorDigest, offset: int) -> None:
-        self._digest = digest
-        self._at = offset
-        self._block: hashlib._Hash | None = None
-
-    def update(self, piece: memoryview) -> None:
-        """Take the bytes that follow; they may change afterwards."""
-        while piece.nbytes:
-            index, inside = divmod(self._at, BLOCK_BYTES)
-            left = self._digest.block_bytes(index) - inside
-            now, piece = piece[:left], piece[left:]
-            if inside == 0:
-                self._block = hashlib.sha256()
-            if self._block is None:
-                self._digest.take(self._at, bytes(now), now.nbytes)
-            else:
-                self._block.update(now)
-            self._at += now.nbytes
-            if now.nbytes == left:
-                self._hand_over()
-
-    def end(self) -> None:
-        """No more bytes follow."""
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        if self._block is not None:
-            start = (self._at - 1) // BLOCK_BYTES * BLOCK_BYTES
-            self._digest.take(start, self._block, self._at - start)
-            self._block = None
 
 
 def tensor_digest(source: Source, spec: TensorSpec) -> str:
     """The digest of one tensor of a source, read block by block."""
     digest = TensorDigest(spec.nbytes)
     buffer = memoryview(bytearray(min(BLOCK_BYTES, spec.nbytes)))
-    part = digest.part(0)
     for offset in range(0, spec.nbytes, BLOCK_BYTES):
         block = buffer[: spec.nbytes - offset]
         source.read_into(spec.name, offset, block)
-        part.update(block)
+        digest.take(offset, block)
     return digest.hexdigest()
 
 

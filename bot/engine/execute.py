@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from threading import Semaphore
 
+from bot.checkpoint.digest import Sha256s, one_by_one
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
 from bot.collector import uncollected
@@ -24,8 +26,9 @@ from bot.methods.reduction import Stat
 from bot.plan.budget import KEPT_BYTES
 from bot.plan.model import Plan, TensorJob
 
-CHUNK_GRAINS = 2
+CHUNK_GRAINS = 4
 FUSE_FROM = 1 << 23
+PAIR_FROM = 1 << 29
 WAITING_FOR_THE_DISK = 2
 """Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
 WAITING_FOR_THE_INTERPRETER = 1
@@ -42,10 +45,11 @@ def execute(
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
+    pair_from: int = PAIR_FROM,
 ) -> str:
     """Make the model that ``plan`` describes.
 
-    The result does not depend on the last four arguments, nor, for methods that are exact on any
+    The result does not depend on the last five arguments, nor, for methods that are exact on any
     host, on the device.
 
     Args:
@@ -57,6 +61,7 @@ def execute(
         report: told the bytes that are done.
         chunk_grains: grains that are read and written at once.
         fuse_from: models of so many elements use compiled kernels, which take time to load.
+        pair_from: so many bytes are hashed two blocks at a time, with code that is made first.
 
     Returns:
         The digest of the model.
@@ -75,6 +80,7 @@ def execute(
         report=report,
         chunk_grains=chunk_grains,
         fuse_from=fuse_from,
+        pair_from=pair_from,
     )
     return digest
 
@@ -96,6 +102,7 @@ def execute_all(
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
+    pair_from: int = PAIR_FROM,
 ) -> tuple[str, ...]:
     """Make several models of the same parents, tensor by tensor, as ``execute`` makes one.
 
@@ -116,17 +123,19 @@ def execute_all(
         todo = [_unfinished(output) for output in outputs]
         left = [job for jobs in todo for job in jobs]
         progress.start(left)
-        fused = sum(job.output.elements for job in left) >= fuse_from
-        scratch = Scratch(helper.buffer if helper else aligned)
-        turns = Semaphore(processors + (WAITING_FOR_THE_INTERPRETER if processors > 1 else 0))
-        shelf = Shelf(0 if helper else KEPT_BYTES)
-        told = progress.advance
-        shops = [
-            Workshop(
-                made.sources, made.sink, chunk_grains, told, scratch, shelf, fused, turns, helper
-            )
-            for made in outputs
-        ]
+        turns = processors + (WAITING_FOR_THE_INTERPRETER if processors > 1 else 0)
+        shop = partial(
+            Workshop,
+            chunk_grains=chunk_grains,
+            done=progress.advance,
+            scratch=Scratch(helper.buffer if helper else aligned),
+            shelf=Shelf(0 if helper else KEPT_BYTES),
+            fused=sum(job.output.elements for job in left) >= fuse_from,
+            sha256s=_hashing(sum(job.output.nbytes for job in left) >= pair_from),
+            processors=Semaphore(turns),
+            accelerator=helper,
+        )
+        shops = [shop(sources=output.sources, sink=output.sink) for output in outputs]
         with uncollected():
             _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)
         digests = tuple(output.sink.commit(output.plan.files) for output in outputs)
@@ -139,6 +148,14 @@ def execute_all(
         raise
     progress.end()
     return digests
+
+
+def _hashing(paired: bool) -> Sha256s:
+    if not paired:
+        return one_by_one
+    from bot.engine.kernels.sha256 import sha256s
+
+    return sha256s()
 
 
 def _unfinished(output: Output) -> list[TensorJob]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bot.checkpoint.decode import all_finite
-from bot.checkpoint.digest import Part, TensorDigest
+from bot.checkpoint.digest import Sha256s, TensorDigest
 from bot.checkpoint.encode import encode
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
@@ -37,7 +37,7 @@ Done = Callable[[str, int], None]
 """Told the tensor and how many more of its bytes are written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workshop:
     """What every tensor's work shares.
 
@@ -52,12 +52,17 @@ class Workshop:
     scratch: Scratch
     shelf: Shelf
     fused: bool
+    sha256s: Sha256s
     processors: AbstractContextManager[object]
     accelerator: Accelerator | None = None
 
     def inputs(self, job: TensorJob, room: memoryview | None = None) -> Inputs:
         """The job's tensors."""
         return Inputs(job, self.sources, self.scratch, room)
+
+    def output(self, job: TensorJob) -> Output:
+        """Where the job's result goes."""
+        return Output(self, job, TensorDigest(job.output.nbytes, self.sha256s))
 
     def chunks(self, job: TensorJob, unit: Unit) -> Iterator[Chunk]:
         """The job's tensor cut for I/O."""
@@ -72,13 +77,11 @@ class Output:
     job: TensorJob
     digest: TensorDigest
 
-    def part(self, start: int) -> Part:
-        """The digest of bytes that begin at element ``start``; on any thread."""
-        return self.digest.part(start * self.job.output.dtype.itemsize)
-
-    def write(self, start: int, data: memoryview) -> None:
-        """Write bytes that begin at element ``start``; on any thread."""
+    def put(self, start: int, data: memoryview) -> None:
+        """Hash and write bytes that begin at element ``start``; on any thread."""
         offset = start * self.job.output.dtype.itemsize
+        with self.shop.processors:
+            self.digest.take(offset, data)
         self.shop.sink.write(self.job.output.name, offset, data)
 
     def waves(self, tasks: Iterable[Callable[[], int]]) -> Iterator[Wave]:
@@ -92,19 +95,16 @@ class Output:
 
 def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
     """A tensor that is taken over byte by byte."""
-    output = Output(shop, job, TensorDigest(job.output.nbytes))
+    output = shop.output(job)
     inputs = shop.inputs(job)
     (slot,) = job.models
 
     def copy(chunk: Chunk) -> int:
         (stored,) = inputs.load(chunk).stored
-        with shop.processors:
-            if job.output.dtype.mergeable:
+        if job.output.dtype.mergeable:
+            with shop.processors:
                 check_finite(stored, job.output.dtype, slot, chunk.start, shop.sources[slot.source])
-            part = output.part(chunk.start)
-            part.update(stored)
-            part.end()
-        output.write(chunk.start, stored)
+        output.put(chunk.start, stored)
         return stored.nbytes
 
     yield from output.waves(partial(copy, chunk) for chunk in shop.chunks(job, Unit.GRAIN))
@@ -172,7 +172,7 @@ class Merged:
                 (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
             )
             folding.end_pass()
-        output = Output(self.shop, self.job, TensorDigest(self.job.output.nbytes))
+        output = self.shop.output(self.job)
         stats = {**self.known, **folding.answers}
         call = partial(self.method.function, **vars(self.arguments), **stats)
         write = partial(self._write, output, call, self._combiner(call, stats))
@@ -180,24 +180,21 @@ class Merged:
 
     def _write(self, output: Output, call: Call, combine: Combiner, chunk: Chunk) -> int:
         merged = self.shop.scratch.take(MERGED, chunk.elements * self.job.output.dtype.itemsize)
-        helper, part = self.shop.accelerator, output.part(chunk.start)
+        helper = self.shop.accelerator
         if helper is None or not helper.merge(self.inputs.load(chunk), call, merged):
-            self._fill(merged, combine, chunk, part)
-        else:
-            part.update(merged)
-        part.end()
-        output.write(chunk.start, merged)
+            self._fill(merged, combine, chunk)
+        output.put(chunk.start, merged)
         return merged.nbytes
 
-    def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk, part: Part) -> None:
+    def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk) -> None:
         size = self.job.output.dtype.itemsize
         for loaded in self._parts(chunk):
             with self.shop.processors:
                 for view in loaded.views():
                     start, stop, _ = view.grain.span
-                    made = merged[(start - chunk.start) * size : (stop - chunk.start) * size]
-                    combine(view, made)
-                    part.update(made)
+                    combine(
+                        view, merged[(start - chunk.start) * size : (stop - chunk.start) * size]
+                    )
 
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""

@@ -35,8 +35,9 @@ _NUMBERS: dict[type, str] = {bool: "|b1", int: "<i8", float: "<f8"}
 class Kernel(Generic[P, R]):
     """A function that runs as machine code, one version for each kind of arguments."""
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[P, R], *, multiply_add: bool = False) -> None:
         self.function = cast("FunctionType", function)
+        self.multiply_add = multiply_add
         self._versions: dict[Kinds, Callable[..., int]] = {}
         update_wrapper(self, function)
 
@@ -70,6 +71,14 @@ def compiled(function: Callable[P, R]) -> Kernel[P, R]:
     sum are rounded separately, as NumPy does, and division by zero gives an infinity.
     """
     return Kernel(function)
+
+
+def multiplying(function: Callable[P, R]) -> Kernel[P, R]:
+    """``compiled``, but a product and a sum may be one instruction and rounded once.
+
+    For products that are exact: of two float32 in float64, where the first rounding does nothing.
+    """
+    return Kernel(function, multiply_add=True)
 
 
 def _kind(argument: Any) -> Kind:

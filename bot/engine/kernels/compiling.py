@@ -85,4 +85,5 @@ def _jitted(kernel: Kernel[..., Any]) -> Any:
         if isinstance(value := function.__globals__.get(name), Kernel)
     }
     own = FunctionType(function.__code__, {**function.__globals__, **called}, function.__name__)
-    return numba.njit(nogil=True, fastmath=False, error_model="numpy")(own)
+    fast = {"contract"} if kernel.multiply_add else False
+    return numba.njit(nogil=True, fastmath=fast, error_model="numpy")(own)

@@ -77,6 +77,7 @@ def _meaning(value: Any, seen: set[int]) -> Iterator[bytes]:
         if id(value) not in seen:
             seen.add(id(value))
             code = value.function.__code__
+            yield repr(value.multiply_add).encode()
             yield from _meaning(code, seen)
             for name in code.co_names:
                 yield from _meaning(value.function.__globals__.get(name), seen)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.compiled import compiled, multiplying
 from bot.engine.kernels.deltas import subtract
 from bot.engine.kernels.tiles import TILE, widen
 from bot.methods.reductions.lanes import LANES
@@ -31,9 +31,26 @@ def add_magnitudes(values: Any, lanes: Any) -> None:
             lanes[k] += np.float64(abs(step[k]))
 
 
-@compiled
+@multiplying
+def add_squares(values: Any, lanes: Any) -> None:
+    """Add ``v * v`` (float32, multiplied in float64), likewise."""
+    if values.size == TILE:
+        for k in range(LANES):
+            lane = lanes[k]
+            for step in range(_STEPS):
+                value = np.float64(values[step * LANES + k])
+                lane += value * value
+            lanes[k] = lane
+        return
+    for start in range(0, values.size, LANES):
+        step = values[start : start + LANES]
+        for k in range(step.size):
+            lanes[k] += np.float64(step[k]) * np.float64(step[k])
+
+
+@multiplying
 def add_products(left: Any, right: Any, lanes: Any) -> None:
-    """Add ``left * right`` (float32, multiplied in float64), likewise."""
+    """Add ``left * right``, likewise."""
     if left.size == TILE:
         for k in range(LANES):
             lane = lanes[k]
@@ -46,6 +63,23 @@ def add_products(left: Any, right: Any, lanes: Any) -> None:
         a, b = left[start : start + LANES], right[start : start + LANES]
         for k in range(a.size):
             lanes[k] += np.float64(a[k]) * np.float64(b[k])
+
+
+@multiplying
+def add_both(values: Any, other: Any, products: Any, squares: Any) -> None:
+    """Add ``v * other`` to one row of lanes and ``v * v`` to another, in a single pass."""
+    if values.size == TILE:
+        for k in range(LANES):
+            product, square = products[k], squares[k]
+            for step in range(_STEPS):
+                place = step * LANES + k
+                value = np.float64(values[place])
+                product += value * np.float64(other[place])
+                square += value * value
+            products[k], squares[k] = product, square
+        return
+    add_products(values, other, products)
+    add_squares(values, squares)
 
 
 @compiled
@@ -83,8 +117,12 @@ def gram(stored: Any, shift: Any, deltas: bool, out: Any, work: Any, lanes: Any)
                 subtract(stored[i + 1, start:stop], stored[0, start:stop], shift, values)
             else:
                 widen(stored[i, start:stop], shift, values)
-            for j in range(i + 1):
+            for j in range(i - 1):
                 add_products(values, work[j, : stop - start], lanes[i, j])
+            if i:
+                add_both(values, work[i - 1, : stop - start], lanes[i, i - 1], lanes[i, i])
+            else:
+                add_squares(values, lanes[i, i])
     for i in range(rows):
         for j in range(i + 1):
             product = total(lanes[i, j])

@@ -12,7 +12,7 @@ import numpy as np
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas, sum_up
 from bot.engine.kernels.magnitudes import count, high_bin, settle, settle_low
-from bot.engine.kernels.sums import add_products, total
+from bot.engine.kernels.sums import add_squares, total
 from bot.engine.kernels.tiles import TILE, larger, magnitude_bits
 
 WORK_ROWS = 2
@@ -154,6 +154,6 @@ def energies(
             select(variance, stop - start, cut[0], room, deltas)
         for m in range(models):
             delta = deltas[m, : stop - start]
-            add_products(delta, delta, lanes[m])
+            add_squares(delta, lanes[m])
     for m in range(models):
         sums[m] += total(lanes[m])

@@ -29,8 +29,13 @@ def weighted_sum(
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
         total = work[0, : stop - start]
-        _set(stored[0, start:stop], shift, coefficients[0], total)
-        for i in range(1, coefficients.size):
+        first = stored[0, start:stop]
+        if coefficients.size == 1:
+            _set(first, shift, coefficients[0], total)
+        else:
+            second = stored[1, start:stop]
+            _set_two(first, second, shift, coefficients[0], coefficients[1], total)
+        for i in range(2, coefficients.size):
             _add(stored[i, start:stop], shift, coefficients[i], total)
         if divisor != np.float32(1):
             for j in range(total.size):
@@ -43,14 +48,17 @@ def weighted_sum(
 def toward_mean(
     stored: Any, shift: Any, toward: Any, stay: Any, out: Any, out_shift: Any, work: Any
 ) -> bool:
-    """``mean_i(x_i) * toward + base * stay``, the base in row 0; else as ``weighted_sum``."""
+    """``mean_i(x_i) * toward + base * stay``, the base in row 0; else as ``weighted_sum``.
+
+    There are two models or more.
+    """
     models, one = np.float32(stored.shape[0] - 1), np.float32(1)
     finite = True
     for start in range(0, out.size, TILE):
         stop = min(start + TILE, out.size)
         total, base = work[0, : stop - start], stored[0, start:stop]
-        _set(stored[1, start:stop], shift, one, total)
-        for i in range(2, stored.shape[0]):
+        _set_two(stored[1, start:stop], stored[2, start:stop], shift, one, one, total)
+        for i in range(3, stored.shape[0]):
             _add(stored[i, start:stop], shift, one, total)
         for j in range(total.size):
             near = np.float32(np.float32(total[j] / models) * toward)
@@ -64,6 +72,15 @@ def toward_mean(
 def _set(row: Any, shift: Any, factor: Any, total: Any) -> None:
     for j in range(total.size):
         total[j] = number(row[j], shift) * factor
+
+
+@compiled
+def _set_two(
+    first: Any, second: Any, shift: Any, factor: Any, other_factor: Any, total: Any
+) -> None:
+    for j in range(total.size):
+        added = np.float32(number(second[j], shift) * other_factor)
+        total[j] = np.float32(number(first[j], shift) * factor) + added
 
 
 @compiled
