@@ -74,6 +74,7 @@ class LazyGroup(click.Group):
         module, attribute = entry.target.split(":")
         with uncollected():
             command = getattr(importlib.import_module(module), attribute)
+            gc.freeze()  # modules stay: no later search for garbage need look at them
         assert isinstance(command, click.Command)  # noqa: S101 - our own table
         return command
 

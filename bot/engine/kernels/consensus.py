@@ -23,12 +23,14 @@ from bot.engine.kernels.tiles import (
     rounding,
     within,
 )
+from bot.methods.reductions.lanes import LANES
 
 SUM, ELECT, ELECT_MEAN = 0, 1, 2
 WORK_ROWS = 3
 """Tiles that ``task_vectors`` works in, beside one for each model."""
 _NONE = np.uint32(0)
 _ZERO, _ONE = np.float32(0), np.float32(1)
+_NOTHING = np.float64(0)
 
 
 @compiled
@@ -74,15 +76,17 @@ def task_vectors(
                 band = bands[part, m]
                 found = _vote(model, base, shift, band, scale[m], weight[m], vote)
             largest = larger(largest, found)
-        sum_up(work[:models], count, total)
         if consensus == SUM:
+            sum_up(work[:models], count, mixed)
             if divisor != _ONE:
                 for j in range(count):
-                    total[j] /= divisor
-            finite &= _store(base, shift, total, lambda_, out[start:stop], out_shift)
+                    mixed[j] /= divisor
+        elif models == 2:
+            _elected_of_two(work[0], work[1], weight, consensus == ELECT_MEAN, mixed[:count])
         else:
+            sum_up(work[:models], count, total)
             _elected(work[:models], count, weight, consensus == ELECT_MEAN, total, mixed, shares)
-            finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
+        finite &= _store(base, shift, mixed, lambda_, out[start:stop], out_shift)
         start = stop
     return finite and bool(largest < INFINITY)
 
@@ -112,6 +116,20 @@ def _marked_vote(
         lost = np.float32(delta * _ZERO)
         vote[j] = np.float32(np.float32((lost if marks[j] else delta) * scale) * weight)
     return largest
+
+
+@compiled
+def _elected_of_two(first: Any, second: Any, weight: Any, mean: bool, mixed: Any) -> None:
+    """As ``_elected``, in one pass."""
+    share = weight[0] if mean else _ZERO
+    other_share = weight[1] if mean else _ZERO
+    for j in range(mixed.size):
+        up = np.float32(first[j] + second[j]) >= _ZERO
+        one = (first[j] if up else -first[j]) > _ZERO
+        other = (second[j] if up else -second[j]) > _ZERO
+        taken = np.float32((first[j] if one else _ZERO) + (second[j] if other else _ZERO))
+        shares = np.float32((share if one else _ZERO) + (other_share if other else _ZERO))
+        mixed[j] = taken / (_ONE if shares == _ZERO else shares)
 
 
 @compiled
@@ -163,26 +181,37 @@ def magnitude_sums(
         for start in range(0, stored.shape[1], TILE):
             stop = min(start + TILE, stored.shape[1])
             count = stop - start
-            whole, thinned = work[0, :count], work[1, :count]
             model, base = stored[m + 1, start:stop], stored[0, start:stop]
             if dropped.shape[0]:
                 unpack(dropped[m, start // 8 :], count, marks)
-                _unmarked(model, base, shift, marks.view(np.uint8), whole, thinned)
+                _add_unmarked(model, base, shift, marks.view(np.uint8), lanes)
             else:
+                whole, thinned = work[0, :count], work[1, :count]
                 _inside(model, base, shift, start, ends, bands[:, m], whole, thinned)
-            add_magnitudes(whole, lanes[0])
-            add_magnitudes(thinned, lanes[1])
+                add_magnitudes(whole, lanes[0])
+                add_magnitudes(thinned, lanes[1])
         sums[0, m] += total(lanes[0])
         sums[1, m] += total(lanes[1])
 
 
 @compiled
-def _unmarked(model: Any, base: Any, shift: Any, marks: Any, whole: Any, thinned: Any) -> None:
-    """The magnitudes of a tile's deltas, and of those that are not marked."""
-    for j in range(whole.size):
-        delta = np.float32(abs(difference(model[j], base[j], shift)))
-        whole[j] = delta
-        thinned[j] = _ZERO if marks[j] else delta
+def _add_unmarked(model: Any, base: Any, shift: Any, marks: Any, lanes: Any) -> None:
+    """Add the magnitudes of a tile's deltas to lanes, and of those not marked to other lanes."""
+    whole, thinned = lanes[0], lanes[1]
+    if base.size == TILE:
+        for k in range(LANES):
+            every, unmarked = whole[k], thinned[k]
+            for step in range(TILE // LANES):
+                place = step * LANES + k
+                delta = np.float64(abs(difference(model[place], base[place], shift)))
+                every += delta
+                unmarked += _NOTHING if marks[place] else delta
+            whole[k], thinned[k] = every, unmarked
+        return
+    for place in range(base.size):
+        delta = np.float64(abs(difference(model[place], base[place], shift)))
+        whole[place % LANES] += delta
+        thinned[place % LANES] += _NOTHING if marks[place] else delta
 
 
 @compiled

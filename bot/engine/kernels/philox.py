@@ -35,14 +35,12 @@ def philox(key: Any, first: Any, out: Any, words: Any) -> None:
     for start in range(0, blocks, SIDE_BY_SIDE):
         count = min(SIDE_BY_SIDE, blocks - start)
         a, b, c, d = words[0], words[1], words[2], words[3]
-        for j in range(count):
-            a[j] = first + np.uint64(start + j)
-            b[j], c[j], d[j] = np.uint64(0), np.uint64(0), np.uint64(0)
-        left, right = key[0], key[1]
-        for _ in range(_ROUNDS):
-            _round(a, b, c, d, carry, left, right, count)
+        _first_two(key, first + np.uint64(start), a, b, c, d, carry, count)
+        left, right = key[0] + _RAISE[0], key[1] + _RAISE[1]
+        for _ in range(_ROUNDS - 2):
             left += _RAISE[0]
             right += _RAISE[1]
+            _round(a, b, c, d, carry, left, right, count)
         tile = out[4 * start : 4 * (start + count)]
         for j in range(count):
             place = np.uint64(j) * _FOUR
@@ -50,6 +48,29 @@ def philox(key: Any, first: Any, out: Any, words: Any) -> None:
             tile[place + np.uint64(1)] = b[j]
             tile[place + np.uint64(2)] = c[j]
             tile[place + np.uint64(3)] = d[j]
+
+
+@compiled
+def _first_two(
+    key: Any, counter: Any, a: Any, b: Any, c: Any, d: Any, carry: Any, count: int
+) -> None:
+    """Two rounds, of which half is known: three words of a counter are 0."""
+    left, right = key[0] + _RAISE[0], key[1] + _RAISE[1]
+    top = _upper(_MULTIPLY[0], key[0], _carry(_MULTIPLY[0], key[0])) ^ right
+    bottom = _MULTIPLY[0] * key[0]
+    middle = carry[0]
+    for j in range(count):
+        a[j] = counter + np.uint64(j)
+        middle[j] = _carry(_MULTIPLY[0], a[j])
+    for j in range(count):
+        c[j] = _upper(_MULTIPLY[0], a[j], middle[j]) ^ key[1]
+        d[j] = _MULTIPLY[0] * a[j] ^ top
+        middle[j] = _carry(_MULTIPLY[1], c[j])
+    for j in range(count):
+        a[j] = _upper(_MULTIPLY[1], c[j], middle[j]) ^ left
+        b[j] = _MULTIPLY[1] * c[j]
+        c[j] = d[j]
+        d[j] = bottom
 
 
 @compiled
