@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # Who may be imported by whom, left of the arrow by right of it. Rooms of one layer do not know
 # each other, but for the neighbours named in NEIGHBOURS.
 LAYERS = [
-    {"collector", "errors", "events", "sizes", "isolation", "leaderboard"},
+    {"collector", "errors", "events", "lazy", "sizes", "isolation", "leaderboard"},
     {"recipe", "checkpoint", "methods"},
     {"tokens"},
     {"plan"},

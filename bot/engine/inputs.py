@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from bot.engine.chunks import Chunk, Grain
 from bot.engine.kernels.stored import NATIVE, Bits, Drawn, StoredGrain
 from bot.engine.masks import PhiloxDraws
 from bot.errors import CheckpointError, NonFiniteError
+from bot.lazy import lazy
 from bot.methods.block import Array, Block
 from bot.plan.model import Slot, TensorJob
 
@@ -29,6 +29,7 @@ class Inputs:
         sources: where its inputs are.
         scratch: where a chunk of them is read to, unless there is room for the whole tensor.
         room: memory for all of the inputs, so that later passes need not read them again.
+        drawn: what kernels remember of their random thinnings from one pass to the next.
 
     Raises:
         CheckpointError: a source lacks the tensor, or holds it in another shape.
@@ -38,16 +39,13 @@ class Inputs:
     sources: Mapping[str, Source]
     scratch: Scratch
     room: memoryview | None = None
+    drawn: Drawn = field(default_factory=dict, init=False)
+    _read: set[int] = field(default_factory=set, init=False)
 
-    @cached_property
+    @lazy
     def dtypes(self) -> tuple[Dtype, ...]:
         """Stored dtypes, base first where there is one."""
         return tuple(self._dtype(slot) for slot in self.job.inputs)
-
-    @cached_property
-    def drawn(self) -> Drawn:
-        """What kernels remember of their random thinnings from one pass to the next."""
-        return {}
 
     @property
     def nbytes(self) -> int:
@@ -73,12 +71,7 @@ class Inputs:
             self._read.add(chunk.start)
         return Loaded(self, chunk, whole, tuple(stored))
 
-    @cached_property
-    def _read(self) -> set[int]:
-        """Where the chunks begin that are in the room."""
-        return set()
-
-    @cached_property
+    @lazy
     def _width(self) -> int:
         """Bytes per element, of all inputs together."""
         return sum(dtype.itemsize for dtype in self.dtypes)
@@ -109,7 +102,7 @@ class Loaded:
     whole: memoryview
     stored: tuple[memoryview, ...]
 
-    @cached_property
+    @lazy
     def draws(self) -> PhiloxDraws:
         """The random words of this tensor."""
         return PhiloxDraws(seed=self.inputs.job.seed, tensor=self.inputs.job.output.name)
@@ -176,12 +169,12 @@ class GrainView:
     loaded: Loaded
     grain: Grain
 
-    @cached_property
+    @lazy
     def block(self) -> Block:
         """In float32, checked to be finite."""
         return self.loaded.block(self.grain)
 
-    @cached_property
+    @lazy
     def stored(self) -> StoredGrain:
         """As stored."""
         return self.loaded.as_stored(self.grain)

@@ -25,6 +25,7 @@ from bot.engine.pool import Wave
 from bot.engine.shelf import Shelf
 from bot.engine.statistics import Folding, States
 from bot.errors import NonFiniteError
+from bot.lazy import lazy
 from bot.methods.block import Block, Unit
 from bot.methods.catalogue import catalogue
 from bot.methods.reduction import Reduction, Stat
@@ -123,22 +124,22 @@ class Merged:
     known: Mapping[str, Stat] = field(default_factory=dict)
     room: memoryview | None = None
 
-    @cached_property
+    @lazy
     def method(self) -> Method:
         """What computes it."""
         return catalogue()[str(self.job.method)]
 
     @cached_property
     def inputs(self) -> Inputs:
-        """The tensors it is computed from."""
+        """The tensors it is computed from; the same for all threads, since it remembers draws."""
         return self.shop.inputs(self.job, self.room)
 
-    @cached_property
+    @lazy
     def arguments(self) -> SimpleNamespace:
         """Keyword arguments of the method."""
         return self.method.arguments(self.job.parameters, len(self.job.models))
 
-    @cached_property
+    @lazy
     def asked(self) -> Mapping[str, Reduction[Any] | None]:
         """All statistics the method asks for."""
         return self.method.reductions(self.arguments)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from bot.lazy import lazy
 
 GRAIN = 1 << 20
 """Elements in a grain: the unit in which partial sums are formed and then combined in order."""
@@ -75,7 +76,7 @@ class Block:
     draws: Draws | None = None
     xp: ModuleType = field(default=np)
 
-    @cached_property
+    @lazy
     def deltas(self) -> tuple[Array, ...]:
         """Task vectors, model minus base, in float32.
 
