@@ -193,9 +193,8 @@ class Merged:
             with self.shop.processors:
                 for view in loaded.views():
                     start, stop, _ = view.grain.span
-                    combine(
-                        view, merged[(start - chunk.start) * size : (stop - chunk.start) * size]
-                    )
+                    made = merged[(start - chunk.start) * size : (stop - chunk.start) * size]
+                    combine(view, made)
 
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""
