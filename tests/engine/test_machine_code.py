@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.engine.kernels.compiled import Kernel, Kind, compiled
+from bot.engine.kernels.compiled import Kernel, Kind, compiled, multiplying
 from bot.engine.kernels.compiling import compile_kernel
 from bot.engine.kernels.machine_code import keep, kept, name_of
 
@@ -79,8 +79,9 @@ def test_the_name_tells_whatever_decides_the_code() -> None:
         name_of(renamed(twice_scaled, scaled=renamed(twice_scaled)), KINDS),
         name_of(twice_scaled, (Kind("<f4", 1), Kind("<f8", None))),
         name_of(scaled, KINDS),
+        name_of(multiplying(twice_scaled.function), KINDS),
     }
-    assert len(others - {usual}) == 4
+    assert len(others - {usual}) == 5
 
 
 def test_what_is_kept_is_whole_or_nothing(tmp_path: Path) -> None:
