@@ -24,8 +24,6 @@ _HALF, _LOW = np.uint32(16), np.uint32(0xFFFF)
 _EITHER_WAY = np.uint32(0x80007FFF)
 """Limits that leave nothing open."""
 _NONE, _ONE = np.uint32(0), np.uint32(1)
-_BELOW_32 = np.uint32(31)
-"""Masks a shift: the compiler must see that it needs no wider numbers."""
 WORK_ROWS = 9
 """Rows of ``work``, each as long as a row of the tensor and 32 numbers more."""
 
@@ -100,7 +98,7 @@ def _by_bucket(bits: Any, largest: Any, fine: int, held: int, buckets: Any) -> N
     down = np.uint32(_MANTISSA - fine)
     offset = np.int32(np.int32(held - 1) - np.int32(np.uint32(largest >> down)))
     for j in range(bits.size):
-        place = np.int32(np.int32(np.uint32(bits[j] >> np.uint32(down & _BELOW_32))) + offset)
+        place = np.int32(np.int32(np.uint32(bits[j] >> down)) + offset)
         place = np.int32(max(place, np.int32(1)))
         buckets[j] = np.uint32(place) if bits[j] else _NONE
 
@@ -143,7 +141,7 @@ def _by_limits(
     for j in range(buckets.size):
         spread[j] = limits[buckets[j]]
     for j in range(buckets.size):
-        word = np.uint32(np.uint32(words[j]) >> np.uint32(down & _BELOW_32))
+        word = np.uint32(np.uint32(words[j]) >> down)
         low, high = np.uint32(spread[j] >> _HALF), np.uint32(spread[j] & _LOW)
         above = np.uint8(word > high)
         dropped[j] = above
