@@ -193,6 +193,18 @@ class Counting(MemorySource):
             self.now -= out.nbytes
 
 
+def test_hashing_blocks_in_pairs_does_not_matter() -> None:
+    spec = TensorSpec(name="x", dtype=Dtype.BF16, shape=(3000, 4096))
+    words = np.random.default_rng(0).integers(0, 0x4000, spec.elements, np.uint16)
+    sources = {"a": MemorySource({spec: words.tobytes()})}
+    plan = plan_for(sources, "linear", {"weight": (1.0,)})
+    digests = {
+        execute(plan, sources, MemorySink(), threads=2, pair_from=pair_from)
+        for pair_from in (0, 1 << 60)
+    }
+    assert len(digests) == 1
+
+
 def test_a_large_tensor_is_read_in_pieces() -> None:
     spec = TensorSpec(name="x", dtype=Dtype.BF16, shape=(1 << 12, 1 << 12))
     source = Counting({spec: bytes(spec.nbytes)})
