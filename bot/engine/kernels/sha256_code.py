@@ -6,6 +6,7 @@ Made of LLVM's instructions, since numba knows none of those that processors hav
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -42,6 +43,7 @@ _ROUNDS = (
 _HELD = (5, 4, 1, 0), (7, 6, 3, 2)
 """How the instructions hold a state: the words f e b a, and h g d c."""
 _NAME = "compress"
+_COMPILING = threading.Lock()
 _LANES = (0, 1)
 _I64, _POINTER = ir.IntType(64), ir.PointerType(ir.IntType(8))
 _WORDS = ir.VectorType(ir.IntType(32), 4)
@@ -62,8 +64,13 @@ def compress(states: State, left: memoryview, right: memoryview) -> None:
         states[:, _HELD] = held
 
 
-@cache
 def _compiled() -> Callable[..., None]:
+    with _COMPILING:  # by the thread that comes first; the others need it too
+        return _made()
+
+
+@cache
+def _made() -> Callable[..., None]:
     machine = target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(_module())), machine)
     engine.finalize_object()
