@@ -30,7 +30,7 @@ WORK_ROWS = 3
 """Tiles that ``task_vectors`` works in, beside one for each model."""
 _NONE = np.uint32(0)
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_NOTHING = np.float64(0)
+_NO_MAGNITUDE = np.float64(0)
 
 
 @compiled
@@ -205,13 +205,13 @@ def _add_unmarked(model: Any, base: Any, shift: Any, marks: Any, lanes: Any) -> 
                 place = step * LANES + k
                 delta = np.float64(abs(difference(model[place], base[place], shift)))
                 every += delta
-                unmarked += _NOTHING if marks[place] else delta
+                unmarked += _NO_MAGNITUDE if marks[place] else delta
             whole[k], thinned[k] = every, unmarked
         return
     for place in range(base.size):
         delta = np.float64(abs(difference(model[place], base[place], shift)))
         whole[place % LANES] += delta
-        thinned[place % LANES] += _NOTHING if marks[place] else delta
+        thinned[place % LANES] += _NO_MAGNITUDE if marks[place] else delta
 
 
 @compiled

@@ -32,25 +32,8 @@ def add_magnitudes(values: Any, lanes: Any) -> None:
 
 
 @multiplying
-def add_squares(values: Any, lanes: Any) -> None:
-    """Add ``v * v`` (float32, multiplied in float64), likewise."""
-    if values.size == TILE:
-        for k in range(LANES):
-            lane = lanes[k]
-            for step in range(_STEPS):
-                value = np.float64(values[step * LANES + k])
-                lane += value * value
-            lanes[k] = lane
-        return
-    for start in range(0, values.size, LANES):
-        step = values[start : start + LANES]
-        for k in range(step.size):
-            lanes[k] += np.float64(step[k]) * np.float64(step[k])
-
-
-@multiplying
 def add_products(left: Any, right: Any, lanes: Any) -> None:
-    """Add ``left * right``, likewise."""
+    """Add ``left * right`` (float32, multiplied in float64), likewise."""
     if left.size == TILE:
         for k in range(LANES):
             lane = lanes[k]
@@ -63,6 +46,20 @@ def add_products(left: Any, right: Any, lanes: Any) -> None:
         a, b = left[start : start + LANES], right[start : start + LANES]
         for k in range(a.size):
             lanes[k] += np.float64(a[k]) * np.float64(b[k])
+
+
+@multiplying
+def add_squares(values: Any, lanes: Any) -> None:
+    """Add ``v * v``, likewise; every value is read once."""
+    if values.size == TILE:
+        for k in range(LANES):
+            lane = lanes[k]
+            for step in range(_STEPS):
+                value = np.float64(values[step * LANES + k])
+                lane += value * value
+            lanes[k] = lane
+        return
+    add_products(values, values, lanes)
 
 
 @multiplying
