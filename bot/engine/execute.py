@@ -23,12 +23,12 @@ from bot.engine.tensor_work import Merged, Workshop, copied
 from bot.errors import MergebotError
 from bot.events import Report, silent
 from bot.methods.reduction import Stat
-from bot.plan.budget import KEPT_BYTES
+from bot.plan.budget import CHUNK_GRAINS, KEPT_BYTES
 from bot.plan.model import Plan, TensorJob
 
-CHUNK_GRAINS = 4
 FUSE_FROM = 1 << 23
 PAIR_FROM = 1 << 29
+"""Bytes from which hashing in pairs saves more than making its code takes."""
 WAITING_FOR_THE_DISK = 2
 """Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
 WAITING_FOR_THE_INTERPRETER = 1

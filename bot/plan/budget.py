@@ -18,7 +18,7 @@ PROCESS_BYTES = 128 << 20
 WORKERS = 4
 """Threads assumed to work at once."""
 CHUNK_GRAINS = 4
-"""Grains assumed to be read and written together."""
+"""Grains that are written together."""
 
 KEPT_BYTES = 160 << 20
 """Inputs that cost to be read are kept between the passes of a method, in no more than that."""
