@@ -44,15 +44,36 @@ Bounds = tuple[float, float]
 """The least and the greatest of some probabilities."""
 
 
+class Rivals(NamedTuple):
+    """Whom the elements of some rows are measured against, flat.
+
+    Attributes:
+        kept: bool, the elements that are kept whatever their size.
+        rival: int64, an index among them; the element's own where it is dropped.
+        left: bool, whether the rival is left of the element.
+    """
+
+    kept: Array
+    rival: Array
+    left: Array
+
+
 class Draws(Protocol):
     """Counter-based random numbers: a function of seed, tensor, model and element, nothing else."""
 
-    def keep(
-        self, model: int, probability: float | Array, span: Span, bounds: Bounds | None = None
-    ) -> tuple[Array, float | Array]:
-        """A 0/1 mask for the span, and the probability that was realised (16 or 32 bit steps).
+    def keep(self, model: int, probability: float, span: Span) -> Array:
+        """A 0/1 mask for the span, flat."""
+        ...
 
-        ``bounds`` are those of an array's probabilities in the whole tensor, where they are known.
+    def realised(self, probability: float) -> float:
+        """The probability with which ``keep`` keeps an element when asked for this one."""
+        ...
+
+    def rivals(self, model: int, between: Bounds, span: Span, width: int) -> Rivals:
+        """For whole rows: those kept for sure, with the lower probability, and others' rivals.
+
+        An element whose rival comes before it, by magnitude and then by place, is kept too: with
+        the higher probability the one of highest rank, and with what its rank says one between.
         """
         ...
 

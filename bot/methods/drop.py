@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import PlanError, Problem
@@ -18,33 +17,33 @@ class Drop:
 
     density: tuple[float, ...]
 
-    def probability(self, _x: Block, model: int) -> float | Array:
-        """Of keeping an element."""
-        return self.density[model]
+    def mask(self, x: Block, model: int) -> Array:
+        """1 where an element is kept, else 0; flat."""
+        return _draws(x).keep(model, self.density[model], x.span)
 
-    def bounds(self, model: int) -> Bounds:
-        """Between what the probabilities lie."""
-        return self.density[model], self.density[model]
-
-    def drawn(self, x: Block) -> Iterator[tuple[Array, float | Array]]:
-        """Every delta with its dropped elements zeroed, and the probability realised."""
-        for model, (delta, density) in enumerate(zip(x.deltas, self.density, strict=True)):
-            if density >= 1:
-                yield delta, 1.0
-            elif density <= 0:
-                yield x.xp.zeros_like(delta), 1.0
-            else:
-                chance = self.probability(x, model)
-                mask, realised = _draws(x).keep(model, chance, x.span, self.bounds(model))
-                yield delta * mask.reshape(delta.shape), realised
+    def realised(self, x: Block, model: int) -> float | Array:
+        """The probability of being kept, one for all or one for each."""
+        return _draws(x).realised(self.density[model])
 
     def __call__(self, x: Block) -> Deltas:
         """The thinned deltas, not rescaled."""
-        return tuple(delta for delta, _ in self.drawn(x))
+        return tuple(self._thinned(x, model) for model in range(len(self.density)))
 
     def unbiased(self, x: Block) -> Deltas:
         """The thinned deltas over the probability of being kept: their expectation is the delta."""
-        return tuple(delta / _divisor(x, realised) for delta, realised in self.drawn(x))
+        return tuple(
+            thinned / _divisor(x, self.realised(x, model)) if 0 < density < 1 else thinned
+            for model, (thinned, density) in enumerate(zip(self(x), self.density, strict=True))
+        )
+
+    def _thinned(self, x: Block, model: int) -> Array:
+        delta, density = x.deltas[model], self.density[model]
+        if density >= 1:
+            return delta
+        if density <= 0:
+            zeros: Array = x.xp.zeros_like(delta)
+            return zeros
+        return delta * self.mask(x, model).reshape(delta.shape)
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,33 @@ class MagPrune(Drop):
     epsilon: tuple[float, ...]
 
     def bounds(self, model: int) -> Bounds:
-        """Between what the probabilities lie."""
+        """The probabilities of a row's smallest and largest element."""
         return self.density[model] - self.epsilon[model], self.density[model] + self.epsilon[model]
 
-    def probability(self, x: Block, model: int) -> float | Array:
-        """Of keeping an element, float32, of the block's shape."""
-        density, epsilon = self.density[model], self.epsilon[model]
-        magnitude = abs(x.deltas[model])
-        width = magnitude.shape[-1]
-        if width < 2 or epsilon == 0:
-            return density
-        slope = 2 * epsilon / (width - 1)
-        rising: Array = row_ranks(magnitude) * slope + (density - epsilon)
+    def is_even(self, model: int, width: int) -> bool:
+        """Whether rank makes no difference."""
+        low, high = self.bounds(model)
+        return width < 2 or low >= high
+
+    def mask(self, x: Block, model: int) -> Array:
+        """1 where an element is kept, else 0; flat."""
+        width = x.deltas[model].shape[-1]
+        if self.is_even(model, width):
+            return super().mask(x, model)
+        kept, rival, left = _draws(x).rivals(model, self.bounds(model), x.span, width)
+        size = abs(x.deltas[model]).reshape(-1)
+        against = size[rival]
+        mask: Array = kept | (against < size) | ((against == size) & left)
+        return mask
+
+    def realised(self, x: Block, model: int) -> float | Array:
+        """The probability of being kept, one for all or, float32, one for each."""
+        delta = x.deltas[model]
+        width = delta.shape[-1]
+        if self.is_even(model, width):
+            return super().realised(x, model)
+        low, high = self.bounds(model)
+        rising: Array = row_ranks(abs(delta)) * ((high - low) / (width - 1)) + low
         return rising
 
 

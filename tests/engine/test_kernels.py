@@ -13,7 +13,6 @@ from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.engine.execute import execute
 from bot.engine.kernels.consensus import magnitude_sums
-from bot.engine.kernels.ranks import WORK_ROWS, rank_drops
 from bot.engine.kernels.room import lanes, marks, tiles
 from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import NO_DROPS
@@ -170,27 +169,3 @@ def test_long_sums_keep_their_order(count: int) -> None:
     magnitude_sums(deltas, np.uint32(0), *whole_grain, sums, tiles(2), marks(), lanes(2))
     whole = lane_sum(abs(left).astype(np.float64))
     assert sums[0, 0] == sums[1, 0] == whole == pytest.approx(exact[1])
-
-
-@pytest.mark.parametrize("outlier", [0.0, 1.0, 1e6])
-@pytest.mark.parametrize("digits", [1, 7])
-@pytest.mark.parametrize("width", [2, 17, 500, 4099])
-@pytest.mark.parametrize("bits", [16, 32])
-def test_ranks_are_those_of_a_stable_sort(
-    bits: int, width: int, digits: int, outlier: float
-) -> None:
-    rng = np.random.default_rng(3)
-    rows = 4
-    model = np.round(rng.standard_normal((rows, width)), digits).astype(np.float32)
-    model[:, width // 2] *= outlier
-    words = rng.integers(0, 1 << bits, (rows, width), dtype=f"u{bits // 8}")
-    table = np.sort(rng.integers(0, 1 << bits, width, dtype=np.uint32))
-    dropped = np.empty(rows * width, np.uint8)
-    stored = model.reshape(-1).view(np.uint32)
-    base = np.zeros_like(stored)
-    work = np.empty((WORK_ROWS, width + 32), np.uint32)
-    flags = np.empty(width // 8 + 1, np.uint64)
-    rank_drops(base, stored, np.uint32(0), width, table, words.reshape(-1), dropped, work, flags)
-    ranks = np.argsort(np.argsort(abs(model), axis=1, kind="stable"), axis=1, kind="stable")
-    expected = (words >= table[ranks])[model != 0]  # what is zero is so with any mark
-    np.testing.assert_array_equal(dropped.reshape(rows, width)[model != 0], expected)

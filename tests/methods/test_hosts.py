@@ -57,9 +57,14 @@ class TorchDraws:
     def __init__(self):
         self.draws = PhiloxDraws(seed=1, tensor="w")
 
-    def keep(self, model, probability, span, bounds=None):
-        mask, realised = self.draws.keep(model, probability, span, bounds)
-        return torch.from_numpy(mask), realised
+    def keep(self, model, probability, span):
+        return torch.from_numpy(self.draws.keep(model, probability, span))
+
+    def realised(self, probability):
+        return self.draws.realised(probability)
+
+    def rivals(self, model, between, span, width):
+        return map(torch.from_numpy, self.draws.rivals(model, between, span, width))
 
 
 @pytest.mark.parametrize("rescale", ["l1", "expectation"])

@@ -119,7 +119,7 @@ def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed):
 def test_della_ranks_equal_magnitudes_by_index():
     inputs = Inputs(base=np.zeros((1, 4), np.float32), models=[np.ones((1, 4), np.float32)])
     (block,) = inputs.blocks(Unit.ROW)
-    line = MagPrune((0.5,), (0.3,)).probability(block, 0)
+    line = MagPrune((0.5,), (0.3,)).realised(block, 0)
     assert np.allclose(line, np.linspace(0.2, 0.8, 4))
 
 

@@ -99,7 +99,8 @@ class DeviceArray(NDArrayOperatorsMixin):
         return bool(self.tensor.any())
 
     def __getitem__(self, key: Any) -> DeviceArray:
-        return DeviceArray(self.tensor[key])
+        places = key.tensor if isinstance(key, DeviceArray) else key
+        return DeviceArray(self.tensor[places])
 
     def __len__(self) -> int:
         return len(self.tensor)

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bot.engine.kernels.drops import BATCH, BLOCK_BITS, even_drops, ranked_drops
+from bot.engine.kernels.drops import BATCH, even_drops, size_of_words
 from bot.engine.kernels.magnitudes import reach_equal
-from bot.engine.kernels.philox import SIDE_BY_SIDE
-from bot.engine.kernels.ranks import WORK_ROWS
+from bot.engine.kernels.rivals import rival_drops, row_room
 from bot.engine.kernels.room import marks, room
 from bot.engine.kernels.stored import StoredGrain
-from bot.engine.masks import even_threshold, word_bits
+from bot.engine.masks import even_threshold
 from bot.methods.block import Block
 from bot.methods.drop import Drop, MagPrune
 from bot.methods.reductions.kth_magnitude import Cut
@@ -134,8 +133,6 @@ def _no_drops(grain: StoredGrain) -> Dropped:
 
 Drawing = Callable[[StoredGrain, int, Dropped], None]
 """Sets the bits of a grain's elements that a model drops."""
-_NEARLY_ONE = 1 - 1e-6
-"""Above it a probability may be 1 in float32, and its threshold too large for 32 bits."""
 REMEMBERED_ELEMENTS = 1 << 26
 """Tensors up to this size remember their draws: 8 MiB per model."""
 
@@ -174,8 +171,9 @@ def _even(drop: Drop) -> Drawing | None:
         bits, limit = even_threshold(drop.density[model])
         if limit < 1 << bits:
             even_drops(
-                grain.draws.key(model, bits), bits, grain.span.start, grain.elements,
-                np.uint32(limit), dropped, _words(BATCH, bits), _blocks(), marks(BATCH),
+                grain.draws.key(model, str(bits)), bits, grain.span.start, grain.elements,
+                np.uint32(limit), dropped, room("words", (size_of_words(BATCH, bits),), np.uint64),
+                marks(BATCH),
             )  # fmt: skip
 
     return draw
@@ -184,42 +182,19 @@ def _even(drop: Drop) -> Drawing | None:
 def _ranked(prune: MagPrune) -> Drawing | None:
     """DELLA's drops."""
     even = _even(prune)
-    sums = map(sum, zip(prune.density, prune.epsilon, strict=True))
-    highest = max((share for share in sums if share < 1), default=0.0)
-    if even is None or highest > _NEARLY_ONE:
+    if even is None:
         return None
 
     def draw(grain: StoredGrain, model: int, dropped: Dropped) -> None:
         width = grain.width
-        if width < 2 or prune.epsilon[model] == 0:
+        if prune.is_even(model, width):
             even(grain, model, dropped)
             return
-        bits, table = rank_limits(prune, model, width)
-        batch = max(BATCH // width // 8, 1) * 8 * width
-        inputs = grain.row(0), grain.row(model + 1), grain.shift, width, table
-        words = grain.draws.key(model, bits), bits, grain.span.start
-        ranked_drops(
-            *inputs, *words, dropped, _words(batch, bits), _blocks(), marks(batch),
-            room("ranks", (WORK_ROWS, width + 32), np.uint32),
-            room("flags", (width // 8 + 1,), np.uint64),
+        rows = max(BATCH // width // 8, 1) * 8
+        rival_drops(
+            grain.row(0), grain.row(model + 1), grain.shift, width, *prune.bounds(model),
+            grain.draws.key(model, "row"), np.uint64(grain.span.start // width), dropped,
+            marks(rows * width), *row_room(width),
         )  # fmt: skip
 
     return draw
-
-
-def _words(elements: int, bits: int) -> npt.NDArray[np.uint64]:
-    """Room for the words of so many elements, from any of them on."""
-    return room("words", (4 * (elements * bits // BLOCK_BITS + 2),), np.uint64)
-
-
-def _blocks() -> npt.NDArray[np.uint64]:
-    return room("blocks", (6, SIDE_BY_SIDE), np.uint64)
-
-
-def rank_limits(prune: MagPrune, model: int, width: int) -> tuple[int, npt.NDArray[np.uint32]]:
-    """How wide DELLA's words are, and the limit of each rank in rows of that width."""
-    density, epsilon = prune.density[model], prune.epsilon[model]
-    rank = np.arange(width, dtype=np.float32)  # the definition's dtype, hence its rounding
-    chance = rank * (2 * epsilon / (width - 1)) + (density - epsilon)
-    bits = word_bits(*prune.bounds(model))
-    return bits, np.rint(chance.astype(np.float64) * float(1 << bits)).astype(np.uint32)

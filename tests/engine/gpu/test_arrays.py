@@ -97,7 +97,7 @@ def test_what_is_not_listed_is_refused() -> None:
 
 
 @given(
-    st.integers(0, 2**40), st.integers(0, 3), st.integers(0, 5000), st.integers(1, 300),
+    st.integers(0, 2**40), st.integers(0, 3), st.integers(0, 5000), st.integers(2, 300),
     st.sampled_from([0.0, 1e-6, 0.004, 0.3, 0.5, 0.999, 1.0]),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
@@ -107,16 +107,12 @@ def test_masks_are_the_hosts(
     host = PhiloxDraws(seed=seed, tensor="layer.0")
     device = DeviceDraws(host=host, device=DEVICE)
     span = Span(start, start + elements, 1 << 20)
-    mask, realised = host.keep(model, probability, span)
-    ours, our_realised = device.keep(model, probability, span)
-    assert same(ours, mask)
-    assert our_realised == realised
-    each = np.random.default_rng(seed).random((1, elements)).astype(np.float32)
-    for bounds in (None, (0.1, 0.9)):
-        mask, realised = host.keep(model, each, span, bounds)
-        ours, our_realised = device.keep(model, on_device(each), span, bounds)
-        assert same(ours, mask)
-        assert same(our_realised, realised)
+    assert same(device.keep(model, probability, span), host.keep(model, probability, span))
+    assert device.realised(probability) == host.realised(probability)
+    rows = Span(start * elements, (start + 3) * elements, 1 << 40)
+    for between in ((0.1, 0.9), (0.3, 0.31)):
+        ours = device.rivals(model, between, rows, elements)
+        assert all(map(same, ours, host.rivals(model, between, rows, elements)))
 
 
 class Stay(TorchDispatchMode):
