@@ -16,7 +16,7 @@ class Sink(Protocol):
 
         Args:
             layout: every output tensor in plan order.
-            plan: digest of the plan; leftovers of any other plan are discarded.
+            plan: says all that decides the output's bytes; leftovers of any other are discarded.
 
         Returns:
             name -> digest of each tensor that is already durable and need not be made again.

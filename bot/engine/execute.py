@@ -20,6 +20,7 @@ from bot.engine.pool import Work, run, window
 from bot.engine.progress import Progress
 from bot.engine.shelf import Shelf
 from bot.engine.tensor_work import Merged, Workshop, copied
+from bot.engine.version import ENGINE_VERSION
 from bot.errors import MergebotError
 from bot.events import Report, silent
 from bot.methods.reduction import Stat
@@ -159,7 +160,9 @@ def _hashing(paired: bool) -> Sha256s:
 
 
 def _unfinished(output: Output) -> list[TensorJob]:
-    finished = output.sink.begin(output.plan.layout, output.plan.digest)
+    """What an earlier attempt left to be done; tensors of another engine would be other ones."""
+    identity = f"{output.plan.digest} by engine {ENGINE_VERSION}"
+    finished = output.sink.begin(output.plan.layout, identity)
     return [job for job in output.plan.jobs if job.output.name not in finished]
 
 

@@ -170,6 +170,22 @@ def test_leftovers_of_another_plan_are_discarded(
     assert fingerprint(out) == fingerprint(tmp_path / "alone")
 
 
+def test_leftovers_of_another_engine_are_discarded(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    plan = plan_for(sources, "ties", TIES, base="base", files={"config.json": b"{}"})
+    older = FolderSink(tmp_path / "out", shard_bytes=900)
+    older.begin(plan.layout, plan.digest)
+    for spec in plan.layout:
+        older.write(spec.name, 0, memoryview(bytes(spec.nbytes)))
+        older.finish(spec.name, "of zeros")
+    older.abort()
+    assert (tmp_path / "out.partial").exists()
+    digest = merge(sources, tmp_path / "clean", RecordingDisk())
+    assert merge(sources, tmp_path / "out", RecordingDisk()) == digest
+    assert fingerprint(tmp_path / "out") == fingerprint(tmp_path / "clean")
+
+
 def test_a_torn_journal_line_is_cut_off(sources: dict[str, FolderSource], tmp_path: Path) -> None:
     digest = merge(sources, tmp_path / "clean", RecordingDisk())
     out = tmp_path / "out"
