@@ -157,6 +157,7 @@ def _console(stream: IO[str], *, color: bool) -> Console:
         file=cast("IO[str]", Redacted(stream)),
         no_color=None if color else True,
         highlight=False,
+        emoji=False,  # a name may hold ``:x:``
         width=width,
     )
 

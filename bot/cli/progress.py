@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 from bot.events import Event
 from bot.sizes import format_bytes, format_seconds
@@ -66,6 +67,9 @@ class TerminalProgress:
     """A bar with rate and time left for each running stage, a line with its time at the end."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
         self._console = console
         self._clock = clock
         self._started: dict[str, float] = {}

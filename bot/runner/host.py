@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
 from bot import __version__
@@ -23,6 +22,8 @@ def host(device: str = "cpu") -> LockedHost:
 
 def versions() -> Mapping[str, str]:
     """Versions of mergebot, Python and what computes; missing packages are left out."""
+    from importlib import metadata  # a merge alone has no use for it
+
     found = {"mergebot": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

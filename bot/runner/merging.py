@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
@@ -264,6 +262,8 @@ def _facts(
     recipe: Recipe, place: Path, digest: str, seconds: float, options: EngineOptions
 ) -> EngineFacts:
     """Time and memory of the merge that really ran, also when this call only found it done."""
+    from pydantic import ValidationError
+
     from leaderboard.schema import EngineFacts  # a merge alone has no use for records
 
     kept = read_json(place / "merge.json") or {}

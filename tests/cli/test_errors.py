@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.app import COMMANDS
+from bot.cli.output import Output
 from tests.cli.commands import run
 from tests.families import RECIPE, write_family
 
@@ -116,6 +118,15 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
+
+
+def test_a_name_between_colons_is_printed_as_it_is() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(stdout=out, stderr=err)
+    output.result(None, ["merged:x:model", output.table([["a:fire:b"]], [":x:"])])
+    output.note("parent:dog:7b")
+    assert {"merged:x:model", "a:fire:b", ":x:"} <= set(out.getvalue().split())
+    assert "parent:dog:7b" in err.getvalue()
 
 
 def test_piped_output_has_no_control_codes(place: Path) -> None:

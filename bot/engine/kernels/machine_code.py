@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -65,10 +65,19 @@ def processor() -> tuple[str, str]:
 
 def name_of(kernel: Kernel[..., Any], kinds: Kinds) -> str:
     """Names all that decides the code: compiler, processor, kinds, and what the function says."""
-    said = hashlib.sha256(repr((version("numba"), *processor(), kinds)).encode())
+    said = hashlib.sha256(repr((_numba(), *processor(), kinds)).encode())
     for part in _meaning(kernel, set()):
         said.update(part)
     return f"{kernel.function.__name__}-{said.hexdigest()[:_NAME_DIGITS]}"
+
+
+@cache
+def _numba() -> bytes:
+    """What tells one numba from another: a file of its own, found without importing anything."""
+    spec = find_spec("numba")
+    if spec is None or spec.origin is None:
+        raise ImportError("mergebot needs numba: install mergebot again")
+    return Path(spec.origin).with_name("_version.py").read_bytes()
 
 
 def _meaning(value: Any, seen: set[int]) -> Iterator[bytes]:
