@@ -38,7 +38,7 @@ class Kernel(Generic[P, R]):
     def __init__(self, function: Callable[P, R], *, multiply_add: bool = False) -> None:
         self.function = cast("FunctionType", function)
         self.multiply_add = multiply_add
-        self._versions: dict[Kinds, Callable[..., int]] = {}
+        self._versions: dict[tuple[Any, ...], Callable[..., int]] = {}
         update_wrapper(self, function)
 
     def __call__(self, *arguments: P.args, **_named: P.kwargs) -> R:
@@ -47,20 +47,33 @@ class Kernel(Generic[P, R]):
         Raises:
             ValueError: an array has gaps.
         """
-        kinds = tuple(map(_kind, arguments))
-        version = self._versions.get(kinds)
-        if version is None:
-            version = self._load(kinds)
-        return cast("R", version(*_flat(arguments)))
+        said: list[Any] = []  # what tells versions apart: one loop, since it runs for every grain
+        flat: list[Any] = []
+        for argument in arguments:
+            if isinstance(argument, np.ndarray):
+                if not argument.flags.c_contiguous:
+                    raise ValueError("a kernel's arrays must be in one piece")
+                said += (argument.dtype, argument.ndim)
+                flat.append(argument.__array_interface__["data"][0])
+                flat += argument.shape
+            elif isinstance(argument, np.generic):
+                said.append(argument.dtype)
+                flat.append(argument.item())
+            else:
+                said.append(type(argument))
+                flat.append(argument)
+        version = self._versions.get(tuple(said)) or self._load(tuple(said), arguments)
+        return cast("R", version(*flat))
 
-    def _load(self, kinds: Kinds) -> Callable[..., int]:
+    def _load(self, said: tuple[Any, ...], arguments: tuple[Any, ...]) -> Callable[..., int]:
         from bot.engine.kernels.machine_code import address_of
 
         with _COMPILING:
-            if kinds not in self._versions:
+            if said not in self._versions:
+                kinds = tuple(map(_kind, arguments))
                 signature = ctypes.CFUNCTYPE(ctypes.c_int64, *_types(kinds))
-                self._versions[kinds] = signature(address_of(self, kinds))
-        return self._versions[kinds]
+                self._versions[said] = signature(address_of(self, kinds))
+        return self._versions[said]
 
 
 def compiled(function: Callable[P, R]) -> Kernel[P, R]:
@@ -83,24 +96,10 @@ def multiplying(function: Callable[P, R]) -> Kernel[P, R]:
 
 def _kind(argument: Any) -> Kind:
     if isinstance(argument, np.ndarray):
-        if not argument.flags.c_contiguous:
-            raise ValueError("a kernel's arrays must be in one piece")
         return Kind(argument.dtype.str, argument.ndim)
     if isinstance(argument, np.generic):
         return Kind(argument.dtype.str, None)
     return Kind(_NUMBERS[type(argument)], None)
-
-
-def _flat(arguments: tuple[Any, ...]) -> list[Any]:
-    """As C sees them: an array is an address followed by its lengths."""
-    flat: list[Any] = []
-    for argument in arguments:
-        if isinstance(argument, np.ndarray):
-            flat.append(argument.__array_interface__["data"][0])
-            flat += argument.shape
-        else:
-            flat.append(argument.item() if isinstance(argument, np.generic) else argument)
-    return flat
 
 
 def _types(kinds: Kinds) -> list[Any]:
