@@ -88,16 +88,16 @@ def list_rivals(
     rivals, found = work[1], work[2]
     for which in range(kept.size // width):
         first = which * width
-        lost, meets = kept[first : first + width], rival[first : first + width]
-        count = _draw(key, row, width, low, high, draws, lost, flags, table, found)
+        stays, meets = kept[first : first + width], rival[first : first + width]
+        count = _draw(key, row, width, low, high, draws, stays, flags, table, found)
         for j in range(width):
+            stays[j] = 1 - stays[j]  # 1 meant that the byte drops it
             meets[j] = first + j
-            lost[j] = 1 - lost[j]
         _pair(found, count, draws, low, high, width, rivals)
         for k in range(count):
-            nobody = rivals[k] == width
-            lost[found[k]] = nobody
-            meets[found[k]] = first + (found[k] if nobody else rivals[k])
+            j, nobody = found[k], rivals[k] == width
+            stays[j] = nobody
+            meets[j] = first + (j if nobody else rivals[k])
         row += np.uint64(1)
 
 
