@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
 from bot.events import Event
 from bot.sizes import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 HEARTBEAT = 60.0
 """Seconds between two lines of one stage where there is no terminal."""
