@@ -78,12 +78,13 @@ class PhiloxDraws:
             width: their length, at least 2.
         """
         elements = span.stop - span.start
-        kept, rival = np.empty(elements, np.uint8), np.empty(elements, np.int64)
+        kept, left = np.empty((2, elements), np.uint8)
+        rival = np.empty(elements, np.int64)
         list_rivals(
-            self.key(model, "row"), np.uint64(span.start // width), width, *between, kept, rival,
-            *row_room(width),
+            self.key(model, "row"), np.uint64(span.start // width), width, *between,
+            kept, rival, left, *row_room(width),
         )  # fmt: skip
-        return Rivals(kept.view(np.bool_), rival, rival < np.arange(elements))
+        return Rivals(kept.view(np.bool_), rival, left.view(np.bool_))
 
     def words(
         self, model: int, bits: int, start: int, stop: int

@@ -16,8 +16,7 @@ from bot.methods.block import Array, Bounds, Rivals, Span
 class DeviceDraws:
     """The draws of one output tensor; bit for bit those of ``bot.engine.masks``.
 
-    The generator runs on the host and what it draws is copied: Philox makes it faster than a disk
-    delivers the tensors it thins out.
+    The generator runs on the host, and what it draws is copied.
     """
 
     host: PhiloxDraws

@@ -77,13 +77,13 @@ def rival_drops(
 
 @compiled
 def list_rivals(
-    key: Any, row: Any, width: int, low: float, high: float, kept: Any, rival: Any, draws: Any,
-    flags: Any, work: Any, table: Any,
+    key: Any, row: Any, width: int, low: float, high: float, kept: Any, rival: Any, left: Any,
+    draws: Any, flags: Any, work: Any, table: Any,
 ) -> None:  # fmt: skip
     """Who is kept without a rival, and whom the others meet; themselves where they are dropped.
 
-    ``kept`` is uint8 and ``rival`` int64 (elements,), an index among them; the rest is as in
-    ``rival_drops``.
+    ``kept`` and ``left`` are uint8 and ``rival`` int64 (elements,), as in ``Rivals``; the rest is
+    as in ``rival_drops``.
     """
     rivals, found = work[1], work[2]
     for which in range(kept.size // width):
@@ -93,11 +93,13 @@ def list_rivals(
         for j in range(width):
             stays[j] = 1 - stays[j]  # 1 meant that the byte drops it
             meets[j] = first + j
+            left[first + j] = 0
         _pair(found, count, draws, low, high, width, rivals)
         for k in range(count):
             j, nobody = found[k], rivals[k] == width
             stays[j] = nobody
             meets[j] = first + (j if nobody else rivals[k])
+            left[first + j] = rivals[k] < j
         row += np.uint64(1)
 
 
