@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from bot.engine.kernels.compiled import Kernel, Kind, compiled, multiplying
 from bot.engine.kernels.compiling import compile_kernel
-from bot.engine.kernels.machine_code import keep, kept, name_of
+from bot.engine.kernels.machine_code import keep, kept, name_of, release
 
 KINDS = (Kind("<f4", 1), Kind("<f4", None))
 STEP = np.float32(2)
@@ -82,6 +83,11 @@ def test_the_name_tells_whatever_decides_the_code() -> None:
         name_of(multiplying(twice_scaled.function), KINDS),
     }
     assert len(others - {usual}) == 5
+
+
+def test_a_release_is_told_with_and_without_a_file_of_its_own() -> None:
+    assert f'"{version("numba")}"' in release("numba")
+    assert release("click") == version("click")
 
 
 def test_what_is_kept_is_whole_or_nothing(tmp_path: Path) -> None:
