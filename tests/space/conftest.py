@@ -13,16 +13,15 @@ import pytest
 from space_app.app import Space
 from space_app.context import Context
 from space_app.live_board import LiveBoard
+from tests.chromium import REQUIRED, SKIPPED, running
 from tests.leaderboard.many import many_models
 from tests.space.boards import HOSTILE, MemoryStore, context, sliding_settings
 from tests.space.engines import ScriptedEngine
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-REQUIRED = os.environ.get("MERGEBOT_REQUIRE_BROWSER") == "1"
 AXE_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
 AXE = AXE_CACHE / "node_modules/axe-core/axe.min.js"
 HAS_AXE = AXE.exists() or shutil.which("npm") is not None
-collect_ignore_glob = [] if CHROMIUM or REQUIRED else ["browser/*"]
+collect_ignore_glob = ["browser/*"] if SKIPPED else []
 collect_ignore = [] if HAS_AXE or REQUIRED else ["browser/test_accessibility.py"]
 
 SCRIPTS = {
@@ -35,21 +34,13 @@ SCRIPTS = {
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not CHROMIUM and not REQUIRED:
+    if SKIPPED:
         terminalreporter.write_line("not run: the Space's browser tests need chromium")
     elif not HAS_AXE and not REQUIRED:
         terminalreporter.write_line("not run: the Space's accessibility tests need npm")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "MERGEBOT_REQUIRE_BROWSER=1, and there is no chromium"
-    with sync_playwright() as player:
-        running = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
+chromium = pytest.fixture(scope="package")(running)
 
 
 @pytest.fixture
