@@ -85,8 +85,10 @@ def ulp_distance(left: memoryview, right: memoryview, dtype: Dtype) -> int:
     bits = _BITS.get(dtype)
     if bits is None:
         return _UNORDERED
-    gap = _ordered(left, bits) - _ordered(right, bits)
-    return int(np.abs(gap).max(initial=0))
+    one, other = _ordered(left, bits), _ordered(right, bits)
+    # Two float64 can lie more than 2^63 apart, which only fits without a sign.
+    gap = np.maximum(one, other).view(np.uint64) - np.minimum(one, other).view(np.uint64)
+    return int(gap.max(initial=0))
 
 
 def _ordered(data: memoryview, bits: Bits) -> npt.NDArray[np.int64]:

@@ -53,7 +53,13 @@ class TensorDigest:
         self._lock = threading.Lock()
 
     def take(self, offset: int, data: memoryview) -> None:
-        """Take the bytes from ``offset`` on, which may change afterwards; each is given once."""
+        """Take the bytes from ``offset`` on, which may change afterwards; each is given once.
+
+        Raises:
+            ValueError: there are more of them than the tensor has.
+        """
+        if offset + data.nbytes > self._nbytes:
+            raise ValueError(f"a tensor of {self._nbytes} bytes has none at {offset + data.nbytes}")
         whole: dict[int, memoryview] = {}
         while data.nbytes:
             index, inside = divmod(offset, BLOCK_BYTES)

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from bot.checkpoint.digest import model_digest
@@ -228,7 +229,9 @@ class FolderSink:
                 self._places[name] = (file, position)
 
     def _close(self) -> None:
-        self._journal.close()
-        for file in self._files:
-            file.close()
-        self._files.clear()
+        """Close every file, even where one of them fails to."""
+        files, self._files = self._files, []
+        with ExitStack() as closing:
+            for file in files:
+                closing.callback(file.close)
+            closing.callback(self._journal.close)

@@ -59,9 +59,9 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; it stays."""
-        if self._fd is not None:
-            self._disk.close(self._fd)
-            self._fd = None
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            self._disk.close(fd)
 
 
 def _line(fact: Mapping[str, str]) -> bytes:

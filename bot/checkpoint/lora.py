@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,13 @@ from bot.errors import CheckpointError
 Matrix = npt.NDArray[np.float32]
 _WEIGHTS = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
+_PATTERN_LENGTH = 200
 _PREFIX = "base_model.model."
-_UNSUPPORTED = ("use_dora", "layer_replication", "megatron_config", "trainable_token_indices")
+_UNSUPPORTED = (
+    "use_dora", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config",
+    "alora_invocation_tokens", "layer_replication", "megatron_config", "trainable_token_indices",
+)  # fmt: skip
+_CHANGES_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 _FACTORS = {
     ".lora_A.weight": "a", ".lora_B.weight": "b",
     ".lora_embedding_A": "a", ".lora_embedding_B": "b",
@@ -148,7 +155,7 @@ class LoraSource:
             raise _unfit(module, f"gives an update of shape {product}; the base has {found}")
         if not target.dtype.mergeable:
             raise _unfit(module, f"adapts a weight stored as {target.dtype}")
-        scale = np.float32(self._scale(module))
+        scale = np.float32(self._scale(module, left.shape[1]))
         return _Update(
             left=np.ascontiguousarray(left), right=np.ascontiguousarray(right), scale=scale
         )
@@ -161,12 +168,19 @@ class LoraSource:
         self._adapter.read_into(name, 0, stored)
         return decode(stored, spec.dtype).reshape(spec.shape)
 
-    def _scale(self, module: str) -> float:
-        rank = _pattern(self._config.get("rank_pattern"), module, self._config.get("r"))
-        alpha = _pattern(self._config.get("alpha_pattern"), module, self._config.get("lora_alpha"))
-        if not isinstance(rank, int) or rank <= 0 or not isinstance(alpha, int | float):
-            raise CheckpointError(f"{_CONFIG}: r {rank!r} and lora_alpha {alpha!r} are no scale")
-        return alpha / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
+    def _scale(self, module: str, rank: int) -> float:
+        """``alpha / rank``; a pattern of ranks would only say again what the factors show."""
+        config = self._config
+        if not config.get("rank_pattern") and config.get("r") != rank:
+            said = f"r is {config.get('r')!r}, but the factors of {module!r} have rank {rank}"
+            raise CheckpointError(
+                f"{_CONFIG}: {said}",
+                hint="the file belongs to another adapter, or says less than it should",
+            )
+        alpha = _pattern(config.get("alpha_pattern"), module, config.get("lora_alpha"))
+        if not isinstance(alpha, int | float) or not rank:
+            raise CheckpointError(f"{_CONFIG}: rank {rank} and lora_alpha {alpha!r} are no scale")
+        return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
 def _opened(adapter: Source | Path) -> Source:
@@ -186,6 +200,10 @@ def _read_config(adapter: Source) -> dict[str, Any]:
     odd = [key for key in _UNSUPPORTED if config.get(key)]
     if config.get("bias", "none") != "none":
         odd.append("bias")
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start.lower().startswith(_CHANGES_THE_BASE):
+        # Such an adapter belongs to a base without its first product, which peft works out again.
+        odd.append(f"init_lora_weights {start!r}")
     if odd:
         hint = "merge the adapter into its base with peft first, and use the result as a parent"
         raise CheckpointError(f"{_CONFIG}: {odd[0]} is not supported", hint=hint)
@@ -193,11 +211,32 @@ def _read_config(adapter: Source) -> dict[str, Any]:
 
 
 def _pattern(patterns: Any, module: str, default: Any) -> Any:
-    """The value for a module whose own name, or whose end, a pattern names."""
+    """The value of the first pattern for this module, as peft's ``get_pattern_key`` finds it."""
     for pattern, value in (patterns or {}).items():
-        if module == pattern or module.endswith(f".{pattern}"):
+        if module == pattern or _ends(pattern).fullmatch(module):
             return value
     return default
+
+
+@cache
+def _ends(pattern: str) -> re.Pattern[str]:
+    """The expression for a whole module name or its last parts.
+
+    It is a stranger's, so it must be one that cannot run for hours: short, with few repetitions
+    and none of a group.
+    """
+    repeated = len(re.findall(r"[*+{]", pattern))
+    if (
+        len(pattern) <= _PATTERN_LENGTH
+        and repeated <= 2
+        and not re.search(r"\)[*+?{]|\(\?", pattern)
+    ):
+        with suppress(re.error):
+            return re.compile(rf"(?:.*\.)?(?:{pattern})")
+    raise CheckpointError(
+        f"{_CONFIG}: alpha_pattern {pattern[:_PATTERN_LENGTH]!r} is not a simple enough expression",
+        hint="name the modules in full, or merge the adapter into its base with peft first",
+    )
 
 
 def _unfit(what: str, why: str) -> CheckpointError:

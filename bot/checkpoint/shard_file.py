@@ -1,8 +1,8 @@
 """One output file, written past the page cache where the system allows it.
 
 Whole pages go out by direct I/O (measured several times faster than buffered writing and syncing),
-ragged ends through the page cache; no page is ever written both ways. Where direct I/O is not to
-be had (tmpfs, macOS), everything is buffered.
+ragged ends through the page cache, so that no page is written both ways. Where direct I/O is not to
+be had (tmpfs, macOS) or a write of it is refused, the page cache takes all.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ class ShardFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._disk.close(self._buffered)
-        if self._direct is not None:
-            self._disk.close(self._direct)
+        try:
+            self._disk.close(self._buffered)
+        finally:
+            if self._direct is not None:
+                self._disk.close(self._direct)
 
     def _write_pages(self, direct: int, position: int, pages: memoryview) -> None:
         try:

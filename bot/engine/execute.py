@@ -175,7 +175,7 @@ def _merge(
     known: list[Answers] = []
     for output, left, shop in zip(outputs, todo, shops, strict=True):
         jobs = output.plan.jobs if left else ()
-        merged = [Merged(job, shop) for job in jobs if job.method is not None]
+        merged = [Merged(job, shop, shop.inputs(job)) for job in jobs if job.method is not None]
         known.append(model_statistics(merged, workers))
     works = (
         _work(job, shop, answers.get(job.output.name, {}))
@@ -187,5 +187,6 @@ def _merge(
 
 
 def _work(job: TensorJob, shop: Workshop, known: Mapping[str, Stat]) -> Work:
-    waves = copied(job, shop) if job.method is None else Merged(job, shop, known).waves()
+    copy = job.method is None
+    waves = copied(job, shop) if copy else Merged(job, shop, shop.inputs(job), known).waves()
     return Work(f"tensor {job.output.name!r}", waves)

@@ -12,11 +12,13 @@ class Shelf:
     """
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self._limit = self._left = limit
         self._free: list[memoryview] = []
 
     def take(self, nbytes: int) -> memoryview | None:
         """A buffer of ``nbytes`` with undefined contents, or None where there is no room."""
+        if nbytes > self._limit:
+            return None
         sizes = [(buffer.nbytes, place) for place, buffer in enumerate(self._free)]
         if fitting := [size for size in sizes if size[0] >= nbytes]:
             return self._free.pop(min(fitting)[1])

@@ -14,13 +14,28 @@ from typing import Any
 from bot.checkpoint.tensor import TensorSpec
 from bot.engine.inputs import GrainView, Loaded
 from bot.methods.reduction import Reduction, Stat
+from bot.methods.reductions.chain import Then
 
-States = dict[Hashable, Any]
+States = dict[int, Any]
+"""A grain's states, by the places of their questions."""
+Later = tuple[Callable[[Stat], Reduction[Any]], ...]
+"""What asks on once a reduction is answered, first to last."""
+
+
+@dataclass
+class Question:
+    """A reduction that is running, its state so far, and who waits for it."""
+
+    reduction: Reduction[Any]
+    state: Any
+    askers: list[tuple[Hashable, Later]]
 
 
 @dataclass
 class Folding:
     """Reductions over the same grains, pass after pass until all are answered.
+
+    Equal reductions run once, those that begin another one (``Then``) included.
 
     Args:
         asked: key -> reduction; None is an answer as it stands.
@@ -32,17 +47,16 @@ class Folding:
     spec: TensorSpec
     models: int
     answers: dict[Any, Stat] = field(default_factory=dict, init=False)
-    _active: dict[Any, Reduction[Any]] = field(default_factory=dict, init=False)
-    _states: States = field(default_factory=dict, init=False)
+    _running: list[Question] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         for key, reduction in self.asked.items():
-            self._sort_in(key, reduction)
+            self._sort_in(key, reduction, ())
 
     @property
     def open(self) -> bool:
         """Whether another pass over the grains is needed."""
-        return bool(self._active)
+        return bool(self._running)
 
     def scan(
         self, parts: Iterable[Loaded], processors: AbstractContextManager[object], *, fused: bool
@@ -51,40 +65,53 @@ class Folding:
 
         Where order is all one, as when counting, the first grain's state holds the whole chunk.
         """
-        folds = {key: _fold_of(reduction, fused=fused) for key, reduction in self._active.items()}
+        folds = [_fold_of(question.reduction, fused=fused) for question in self._running]
         grains: list[States] = []
         for loaded in parts:
             with processors:
                 for view in loaded.views():
                     grains.append({})
-                    for key, (fold, any_order) in folds.items():
+                    for place, (fold, any_order) in enumerate(folds):
                         into = grains[0] if any_order else grains[-1]
-                        state = into[key] if key in into else self._none(key, loaded)
-                        into[key] = fold(state, view)
+                        state = into[place] if place in into else self._none(place, loaded)
+                        into[place] = fold(state, view)
         return grains
 
-    def _none(self, key: Hashable, loaded: Loaded) -> Any:
-        return self._active[key].empty(loaded.inputs.job.output, self.models)
+    def _none(self, place: int, loaded: Loaded) -> Any:
+        return self._running[place].reduction.empty(loaded.inputs.job.output, self.models)
 
     def fold(self, grains: list[States]) -> None:
         """Merge the states of the next grains."""
         for states in grains:
-            for key, state in states.items():
-                self._states[key] = self._active[key].merge(self._states[key], state)
+            for place, state in states.items():
+                question = self._running[place]
+                question.state = question.reduction.merge(question.state, state)
 
     def end_pass(self) -> None:
         """Every grain was folded: take the answers, or the questions of the next pass."""
-        finished, self._active, states = self._active, {}, self._states
-        self._states = {}
-        for key, reduction in finished.items():
-            self._sort_in(key, reduction.finish(states[key]))
+        finished, self._running = self._running, []
+        for question in finished:
+            answer = question.reduction.finish(question.state)
+            for key, later in question.askers:
+                self._sort_in(key, answer, later)
 
-    def _sort_in(self, key: Hashable, answer: Stat | Reduction[Any] | None) -> None:
-        if isinstance(answer, Reduction):
-            self._active[key] = answer
-            self._states[key] = answer.empty(self.spec, self.models)
+    def _sort_in(self, key: Hashable, answer: Stat | Reduction[Any] | None, later: Later) -> None:
+        if isinstance(answer, Then):
+            self._sort_in(key, answer.first, (answer.second, *later))
+        elif isinstance(answer, Reduction):
+            self._question(answer).askers.append((key, later))
+        elif later:
+            self._sort_in(key, later[0](answer), later[1:])
         else:
             self.answers[key] = answer
+
+    def _question(self, reduction: Reduction[Any]) -> Question:
+        for running in self._running:
+            if running.reduction == reduction:
+                return running
+        question = Question(reduction, reduction.empty(self.spec, self.models), [])
+        self._running.append(question)
+        return question
 
 
 def _fold_of(

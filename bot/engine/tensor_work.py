@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,24 +115,19 @@ def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
 class Merged:
     """A tensor that is computed.
 
-    ``known`` are the statistics of model scope, which were made before any tensor was merged;
-    ``room`` is where inputs stay between passes.
+    ``inputs`` are the same for all threads, since they remember draws; ``known`` are the statistics
+    of model scope, which were made before any tensor was merged.
     """
 
     job: TensorJob
     shop: Workshop
+    inputs: Inputs
     known: Mapping[str, Stat] = field(default_factory=dict)
-    room: memoryview | None = None
 
     @lazy
     def method(self) -> Method:
         """What computes it."""
         return catalogue()[str(self.job.method)]
-
-    @cached_property
-    def inputs(self) -> Inputs:
-        """The tensors it is computed from; the same for all threads, since it remembers draws."""
-        return self.shop.inputs(self.job, self.room)
 
     @lazy
     def arguments(self) -> SimpleNamespace:
@@ -162,7 +157,7 @@ class Merged:
         folding = Folding(asked, self.job.output, len(self.job.models))
         kept = folding.open and self.inputs.costly
         room = self.shop.shelf.take(self.inputs.nbytes) if kept else None
-        yield from replace(self, room=room).passes(folding)
+        yield from replace(self, inputs=self.shop.inputs(self.job, room)).passes(folding)
         if room is not None:
             self.shop.shelf.give_back(room)
 

@@ -218,7 +218,8 @@ def frechet_mean(sphere: Sphere, weights: list[float], steps: int, tol: float) -
     """Coefficients of the unit vector at which the weighted tangents cancel."""
     mean: Matrix = np.array(weights) @ sphere.directions
     length = sphere.length(mean)
-    at = mean / length if length >= tol else sphere.directions[int(np.argmax(weights))]
+    apart = length < tol or length == 0  # directions that cancel have no mean one
+    at = sphere.directions[int(np.argmax(weights))] if apart else mean / length
     for _ in range(steps):
         step = sphere.logarithm(at, weights)
         if sphere.length(step) < tol:

@@ -93,3 +93,10 @@ def test_a_model_digest_is_of_names_kinds_bytes_and_behaviour() -> None:
 )
 def test_what_shapes_behaviour(path: str, counts: bool) -> None:
     assert shapes_behaviour(path) is counts
+
+
+def test_more_bytes_than_the_tensor_has_are_refused() -> None:
+    digest = TensorDigest(100)
+    for offset, size in ((0, 200), (50, 51), (100, 1)):
+        with pytest.raises(ValueError, match="100 bytes"):
+            digest.take(offset, memoryview(bytes(size)))

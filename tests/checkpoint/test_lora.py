@@ -64,7 +64,11 @@ def expected(scale: float) -> np.ndarray:
         ({"use_rslora": True}, 6 / np.sqrt(RANK)),
         ({"alpha_pattern": {"q": 2}}, 2 / RANK),
         ({"alpha_pattern": {"other": 2}}, 6 / RANK),
+        ({"alpha_pattern": {r"(k|q)": 2}}, 2 / RANK),
+        ({"alpha_pattern": {r"[qk]\w*": 2}, "use_rslora": True}, 2 / np.sqrt(RANK)),
+        ({"alpha_pattern": {"x": 3, "q": 2, ".*q": 1}}, 2 / RANK),
         ({"rank_pattern": {"q": RANK}, "r": 64}, 6 / RANK),
+        ({"rank_pattern": {r"layers\.\d+\.q|q": RANK}, "r": 64}, 6 / RANK),
     ],
 )
 def test_the_update_is_added_at_its_scale(
@@ -107,6 +111,22 @@ def test_side_files_are_the_bases_unless_the_adapter_has_a_tokenizer(tmp_path: P
     assert source.file("tokenizer.json") == b"2"
 
 
+@pytest.mark.parametrize("module", ["model.layers.7.q", "q"])
+def test_a_pattern_may_name_the_end_of_a_module(tmp_path: Path, module: str) -> None:
+    shapes = {f"{module}.weight": (40, 24)}
+    base = write_model(tmp_path / "base", random_tensors(1, shapes), {})
+    (tmp_path / "adapter").mkdir()
+    renamed = {name.replace(PREFIX + "q", PREFIX + module): x for name, x in factors().items()}
+    save_file(renamed, tmp_path / "adapter/adapter_model.safetensors")
+    patterns = {"alpha_pattern": {r"layers\.\d+\.q": 2}}
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(CONFIG | patterns))
+    scale = (2 if module != "q" else 6) / RANK
+    merged = read(LoraSource(base, tmp_path / "adapter"), f"{module}.weight")
+    a, b = (x.astype(np.float64) for x in factors().values())
+    wanted = random_tensors(1, shapes)[f"{module}.weight"] + scale * (b @ a)
+    np.testing.assert_allclose(merged, wanted, rtol=0, atol=2e-5)
+
+
 def test_the_id_tells_adapters_apart(tmp_path: Path) -> None:
     ids = {
         adapted(tmp_path / str(number), **config).id
@@ -121,7 +141,15 @@ def test_the_id_tells_adapters_apart(tmp_path: Path) -> None:
         ({"peft_type": "IA3"}, "LoRA"),
         ({"use_dora": True}, "use_dora is not supported"),
         ({"bias": "all"}, "bias is not supported"),
-        ({"r": 0}, "no scale"),
+        (
+            {"init_lora_weights": "pissa_niter_4"},
+            "init_lora_weights 'pissa_niter_4' is not supported",
+        ),
+        ({"init_lora_weights": "olora"}, "not supported"),
+        ({"r": 8}, "r is 8, but the factors of 'q' have rank 4"),
+        ({"alpha_pattern": {"(a+)+q": 1}}, "not a simple enough expression"),
+        ({"alpha_pattern": {"(q": 1}}, "not a simple enough expression"),
+        ({"alpha_pattern": {"q" * 300: 1}}, "not a simple enough expression"),
         ({"lora_alpha": "x"}, "no scale"),
     ],
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.checkpoint.comparing import ulp_distance
 from bot.checkpoint.decode import all_finite, decode
 from bot.checkpoint.encode import encode
 from bot.checkpoint.tensor import Dtype
@@ -68,3 +69,20 @@ def test_what_is_not_finite_is_seen(dtype: Dtype, odd: float) -> None:
     values[1] = odd
     assert not all_finite(stored(values), dtype)
     assert all_finite(memoryview(b""), dtype)
+
+
+FINITE = st.floats(width=64, allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(FINITE, FINITE), max_size=4))
+@example([(2.0, -2.0)])  # 2^63 units apart
+@example([(0.0, -0.0)])
+@example([(1.7e308, -1.7e308), (1.0, 1.0)])
+def test_units_in_the_last_place_are_counted_across_zero(pairs: list[tuple[float, float]]) -> None:
+    def steps_from_zero(value: float) -> int:
+        bits = int.from_bytes(np.float64(abs(value)).tobytes(), "little")
+        return -bits if value < 0 else bits
+
+    wanted = max((abs(steps_from_zero(a) - steps_from_zero(b)) for a, b in pairs), default=0)
+    left, right = np.array(pairs).reshape(-1, 2).T.copy()
+    assert ulp_distance(memoryview(left), memoryview(right), Dtype.F64) == wanted

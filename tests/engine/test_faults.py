@@ -16,6 +16,7 @@ from bot.checkpoint.disk import Disk, write_atomic
 from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.memory import MemorySink
+from bot.checkpoint.shard_file import PAGE
 from bot.engine.execute import execute
 from bot.errors import StorageError
 from tests.checkpoint.models import random_tensors, write_model
@@ -162,9 +163,59 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
         write_atomic(tmp_path / "file" / "below", b"")
 
 
+class FullAtClose(Disk):
+    """A disk that says only at the end, as NFS does, that it could not keep a file of weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = 0
+
+    def close(self, fd: int) -> None:
+        self.closed += self._paths[fd].suffix == ".safetensors"
+        super().close(fd)
+        if self.closed == 2:  # the first time it was laid out
+            self.closed += 1
+            raise StorageError("cannot close the file: No space left on device")
+
+
+def test_a_disk_that_is_full_at_the_end_says_so(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    disk, out = FullAtClose(), tmp_path / "out"
+    with pytest.raises(StorageError, match="No space left"):
+        merge(sources, out, disk)
+    assert not out.exists()
+    assert disk._paths == {}  # whatever was open is closed
+    assert merge(sources, out) == merge(sources, tmp_path / "other")
+
+
+class Direct(Disk):
+    """Counts the bytes that are written past the page cache."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.direct: set[int] = set()
+        self.written = 0
+
+    def open_direct(self, path: Path) -> int | None:
+        fd = super().open_direct(path)
+        self.direct |= {fd} - {None}
+        return fd
+
+    def pwrite_some(self, fd: int, data: memoryview, offset: int) -> int:
+        written = super().pwrite_some(fd, data, offset)
+        self.written += written if fd in self.direct else 0
+        return written
+
+
 def test_large_aligned_tensors_take_the_direct_path(tmp_path: Path) -> None:
     tensors = {"x": np.arange(1 << 20, dtype=np.float32), "y": np.ones(3, np.float32),
                "z": np.arange(300_001, dtype=np.float32)}  # fmt: skip
     source = {"a": write_model(tmp_path / "a", tensors)}
-    execute(plan_for(source, None), source, FolderSink(tmp_path / "out"))
+    disk = Direct()
+    execute(plan_for(source, None), source, FolderSink(tmp_path / "out", disk=disk))
     assert FolderSource(tmp_path / "out").id == source["a"].id
+    if not disk.direct:
+        pytest.skip("no direct I/O in this folder")
+    whole = sum(values.nbytes for values in tensors.values())
+    assert whole - 4 * PAGE < disk.written <= whole

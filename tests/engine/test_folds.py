@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, is_dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,17 @@ from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.engine.kernels.fold import folder
 from bot.engine.kernels.stored import StoredGrain
 from bot.engine.masks import PhiloxDraws
-from bot.methods.block import Block, Span
+from bot.engine.statistics import Folding
+from bot.methods.apply import Inputs, reduce
+from bot.methods.block import GRAIN, Block, Span, Unit
 from bot.methods.reduction import Reduction
+from bot.methods.reductions.chain import Then
 from bot.methods.reductions.counts import Energy, SharedAndUnique
 from bot.methods.reductions.importance import ImportanceQuartiles
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target, TiesBefore, deltas
+from bot.methods.reductions.l1_ratio import L1Ratio
 from bot.methods.select import Selected, variance
+from bot.methods.sparsify import Trim, kth_magnitude
 
 LEVELS = 9  # so few values that magnitudes and variances tie
 
@@ -138,3 +145,27 @@ def test_every_pass_over_magnitudes(k: int, wide: bool) -> None:
     cuts = all_passes(KthMagnitude(targets), case(3, 70, 59, 2, wide=wide))
     ties = tuple(Cut(threshold=cut.threshold, spare=1) for cut in cuts)
     agree(TiesBefore((0, 1), ties, "tensor", deltas), case(3, 70, 59, 2, wide=wide))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_equal_reductions_run_once_even_where_one_begins_another(fused: bool) -> None:
+    at = case(7, 5, 4096, 2, wide=True)
+    first = kth_magnitude((0.3, 0.6), "tensor")
+    assert first is not None
+    chained = Then(first, lambda cuts: L1Ratio(Trim(cuts)))
+    asked = {"cuts": kth_magnitude((0.3, 0.6), "tensor"), "scale": chained, "none": None}
+    folding = Folding(asked, at.spec, 2)
+    view = SimpleNamespace(block=at.block, stored=at.grain)
+    job = SimpleNamespace(output=at.spec)
+    loaded: Any = SimpleNamespace(views=lambda: [view], inputs=SimpleNamespace(job=job))
+    while folding.open:
+        grains = folding.scan([loaded], nullcontext(), fused=fused)
+        assert [len(states) for states in grains] == [1]
+        folding.fold(grains)
+        folding.end_pass()
+    inputs = Inputs(base=at.block.base, models=at.block.models, tensor="w")
+    for name, reduction in asked.items():
+        if reduction is None:
+            assert folding.answers[name] is None
+        else:
+            same(folding.answers[name], reduce(reduction, [inputs], Unit.GRAIN, GRAIN))

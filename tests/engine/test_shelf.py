@@ -61,6 +61,8 @@ def test_a_shelf_keeps_to_its_limit_and_uses_memory_again() -> None:
     shelf.give_back(first)
     shelf.give_back(second)
     assert shelf.take(1001) is None
+    assert shelf.take(600) is first  # what could never be had cost nothing
+    shelf.give_back(first)
     whole = shelf.take(1000)
     assert whole is not None
     assert whole.nbytes == 1000

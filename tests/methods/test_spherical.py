@@ -48,6 +48,12 @@ def test_slerp_of_opposite_or_equal_ends_is_linear():
     assert np.allclose(run("slerp", a, [a], {"t": 0.25}), a, atol=1e-6)
 
 
+@pytest.mark.parametrize("tol", [0, 1e-11])
+def test_karcher_of_opposite_directions_is_the_first_of_them(tol):
+    (a,) = on_sphere(3, 1)
+    assert np.allclose(run("karcher", None, [a, -a], {"tol": tol}), a, atol=1e-6)
+
+
 def test_nuslerp_without_a_base_is_slerp():
     a, b = on_sphere(4, 2)
     out = run("nuslerp", None, [a, b], {"weight": (0.6, 0.2)})

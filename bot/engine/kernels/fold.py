@@ -26,7 +26,7 @@ from bot.engine.kernels.sums import gram
 from bot.engine.kernels.thinning import thinner
 from bot.engine.kernels.tiles import TILE
 from bot.methods.reduction import Reduction
-from bot.methods.reductions.chain import Beside, Then
+from bot.methods.reductions.chain import Beside
 from bot.methods.reductions.counts import Energy, SharedAndUnique
 from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import ImportanceQuartiles
@@ -39,8 +39,6 @@ from bot.methods.select import variance
 def folder(reduction: Reduction[Any]) -> Folder | None:
     """The kernel for a reduction; None when its plain definition must do."""
     match reduction:
-        case Then():
-            return folder(reduction.first)
         case Beside():
             return folder(reduction.reduction)
         case KthMagnitude() if reduction.values is deltas:

@@ -65,10 +65,17 @@ def processor() -> tuple[str, str]:
 
 def name_of(kernel: Kernel[..., Any], kinds: Kinds) -> str:
     """Names all that decides the code: compiler, processor, kinds, and what the function says."""
-    said = hashlib.sha256(repr((release("numba"), *processor(), kinds)).encode())
+    said = hashlib.sha256(repr((*_compiler(), *processor(), kinds)).encode())
     for part in _meaning(kernel, set()):
         said.update(part)
     return f"{kernel.function.__name__}-{said.hexdigest()[:_NAME_DIGITS]}"
+
+
+@cache
+def _compiler() -> tuple[str, ...]:
+    """The releases that compile, and the two files that say how they are asked to."""
+    files = (Path(__file__), Path(__file__).with_name("compiling.py"))
+    return release("numba"), release("llvmlite"), *(file.read_text("utf-8") for file in files)
 
 
 @cache
