@@ -107,8 +107,14 @@ def _tokens(
 
 def _budget(facts: Facts, views: Views, methods: Mapping[str, Method], throughput: float) -> Budget:
     remote = {body.parent.key for ref, body in facts.bodies.items() if not ref.is_local}
+    adapted = {body.parent.key for ref, body in facts.bodies.items() if ref.lora}
     fetched = {key for key, view in views.sources.items() if view.parent in remote}
-    return budget(facts.jobs, methods, views.specs, fetched, throughput=throughput)
+    costly = {
+        key
+        for key, view in views.sources.items()
+        if view.alignment or view.parent in remote | adapted
+    }
+    return budget(facts.jobs, methods, views.specs, fetched, costly, throughput=throughput)
 
 
 def _assemble(
