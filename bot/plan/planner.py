@@ -58,7 +58,8 @@ def make_plan(
     tokens = _tokens(recipe, bodies, donor, findings)
     findings.raise_if_any(file=recipe.file)
     views = Views(bodies=bodies, choice=recipe.tokenizer, tokens=tokens, findings=findings)
-    heads = settle_heads(outline(parts, donor, sliced=bool(recipe.slices)), findings)
+    drafts = outline(parts, donor, sliced=bool(recipe.slices))
+    heads = settle_heads(drafts, parts, donor, findings)
     jobs = _jobs(recipe, heads, views, methods, findings)
     if tokens is None:
         check_rows(jobs, donor, findings)

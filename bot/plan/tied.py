@@ -1,18 +1,20 @@
 """Heads that are the embedding under another name.
 
-A head that all parents tie is merged once, as the embedding, and tied again in the output. A head
-that only some parents store is merged with the others' embeddings, which serve as their heads, and
-the output no longer ties it.
+Where all models that give the output its embedding and its head tie the two, the output has the
+embedding alone and ties it. Elsewhere the output stores a head: the models' own, and for those that
+tie it their embedding, which serves them as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.plan.findings import Findings
 from bot.plan.outline import Draft
 from bot.plan.parent import Body
+from bot.plan.slices import Stretch
+from bot.recipe.values import OUTSIDE_LAYERS
 from bot.tokens.config import ties_embeddings
 from bot.tokens.tensors import embedding_name, is_head
 
@@ -25,31 +27,77 @@ class TiedDrafts:
     tied: bool | None
 
 
-def settle_heads(drafts: Iterable[Draft], findings: Findings) -> TiedDrafts:
-    """Drop heads that are tied everywhere, fill in the embedding where only some have a head."""
-    tied: bool | None = None
-    settled: list[Draft] = []
+def settle_heads(
+    drafts: Iterable[Draft], parts: Sequence[Stretch], donor: Body, findings: Findings
+) -> TiedDrafts:
+    """Drop heads that are tied everywhere, fill in the embedding where only some have a head.
+
+    Args:
+        drafts: the output's, head last.
+        parts: the first gives the embedding, the last gives the head.
+        donor: whose config the output gets.
+        findings: told what the output does not keep.
+    """
+    others: list[Draft] = []
+    heads: list[Draft] = []
     for draft in drafts:
-        if not is_head(draft.name) or not draft.name.endswith(".weight"):
-            settled.append(draft)
-        elif all(ties_embeddings(seat.body.config) is True for seat, _ in draft.pairs):
-            findings.warn(
-                f"{draft.name} is stored although the models tie it to the embedding: "
-                "the output keeps the embedding alone"
-            )
-            tied = True
-        else:
-            heads = tuple(_heads(draft))
-            settled.append(replace(draft, inputs=heads))
-            tied = None if heads == draft.inputs else False
-    return TiedDrafts(drafts=tuple(settled), tied=tied)
+        (heads if _is_head_weight(draft.name) else others).append(draft)
+    first, last = parts[0], parts[-1]
+    if _tie(last) and _tie(first):
+        _say_what_is_left_out(heads, first, last, findings)
+        untied = ties_embeddings(donor.config) is False and _head_name(donor) is not None
+        return TiedDrafts(drafts=tuple(others), tied=True if heads or untied else None)
+    if _tie(last) and not heads:
+        heads = [_new_head(first, last)]
+    settled = [replace(draft, inputs=tuple(_heads(draft))) for draft in heads]
+    changed = settled != heads or (settled and ties_embeddings(donor.config) is True)
+    return TiedDrafts(drafts=(*others, *settled), tied=False if changed else None)
+
+
+def _tie(part: Stretch) -> bool:
+    """Whether the embedding is the head of all models: they say so, or store no other."""
+    return all(
+        ties_embeddings(seat.body.config) is True
+        or (ties_embeddings(seat.body.config) is None and _head_name(seat.body) is None)
+        for seat in part.seats
+    )
+
+
+def _say_what_is_left_out(
+    heads: Sequence[Draft], first: Stretch, last: Stretch, findings: Findings
+) -> None:
+    for draft in heads:
+        findings.warn(
+            f"{draft.name} is stored although the models tie it to the embedding: "
+            "the output keeps the embedding alone"
+        )
+    if _labels(first) != _labels(last):
+        findings.warn(
+            f"the output's head is its embedding, which comes from {_labels(first)}, "
+            f"not from {_labels(last)}"
+        )
+
+
+def _labels(part: Stretch) -> str:
+    return " and ".join(dict.fromkeys(seat.body.label for seat in part.models))
+
+
+def _new_head(first: Stretch, last: Stretch) -> Draft:
+    """A head for models that have none of their own, in an output that needs one."""
+    names = (_head_name(seat.body) for seat in first.seats)
+    name = next((name for name in names if name), "lm_head.weight")
+    return Draft(name=name, stretch=last, t=OUTSIDE_LAYERS, inputs=(None,) * len(last.seats))
 
 
 def _heads(draft: Draft) -> Iterator[str | None]:
     for seat, name in draft.pairs:
         tied = ties_embeddings(seat.body.config) is True
-        yield _embedding(seat.body) if name is None or tied else name
+        yield embedding_name(seat.body.tensors) if name is None or tied else name
 
 
-def _embedding(body: Body) -> str | None:
-    return embedding_name(body.tensors)
+def _head_name(body: Body) -> str | None:
+    return next((name for name in body.tensors if _is_head_weight(name)), None)
+
+
+def _is_head_weight(name: str) -> bool:
+    return is_head(name) and name.endswith(".weight")

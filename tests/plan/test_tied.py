@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.plan.model import Plan
+from bot.plan.parent import Parent
 from tests.plan.parents import llama
 from tests.plan.recipes import plan_of
 
@@ -85,3 +88,77 @@ slices:
     origin = {job.output.name: job.models[0].source for job in plan.jobs}
     assert origin["model.embed_tokens.weight"] == "a"
     assert origin["model.norm.weight"] == origin["lm_head.weight"] == "b"
+
+
+STACK = """
+merge_method: passthrough
+base_model: {base}
+slices:
+  - sources: [{{model: org/{first}, layer_range: [0, 2]}}]
+  - sources: [{{model: org/{last}, layer_range: [2, 4]}}]
+"""
+
+
+def tying(name: str, **given: Any) -> Parent:
+    return llama(f"org/{name}", head=False, tie_word_embeddings=True, **given)
+
+
+def stacked(tmp_path: Path, first: Parent, last: Parent, base: str | None = None) -> Plan:
+    names = {"first": first.key, "last": last.key}
+    text = STACK.format(base=f"org/{base or first.key}", **names)
+    extra = [] if base in (None, *names.values()) else [llama(f"org/{base}")]
+    return plan_of(tmp_path, text, first, last, *extra)
+
+
+def origin(plan: Plan) -> list[tuple[str, str]]:
+    jobs = [job for job in plan.jobs if job.output.name == "lm_head.weight"]
+    return [(slot.source, slot.tensor) for job in jobs for slot in job.inputs]
+
+
+def test_an_untied_models_embedding_under_a_tied_ones_layers(tmp_path) -> None:
+    for base in "ab":
+        plan = stacked(tmp_path, llama("org/a"), tying("b"), base)
+        assert origin(plan) == [("b", "model.embed_tokens.weight")]
+        assert not tied(plan)
+        assert not plan.warnings
+
+
+def test_a_tied_models_stored_head_is_not_its_head(tmp_path) -> None:
+    stored = llama("org/b", tensors=HEAD, tie_word_embeddings=True)
+    plan = stacked(tmp_path, llama("org/a"), stored)
+    assert origin(plan) == [("b", "model.embed_tokens.weight")]
+    assert not tied(plan)
+
+
+def test_a_tied_models_embedding_under_an_untied_ones_layers(tmp_path) -> None:
+    plan = stacked(tmp_path, tying("a"), llama("org/b"))
+    assert origin(plan) == [("b", "lm_head.weight")]
+    assert not tied(plan)
+
+
+def test_models_that_tie_under_the_config_of_one_that_does_not(tmp_path) -> None:
+    text = LINEAR.replace("models:", "base_model: org/c\nmodels:")
+    plan = plan_of(tmp_path, text, tying("a"), tying("b"), llama("org/c"))
+    assert origin(plan) == []
+    assert tied(plan)
+
+
+def test_models_that_do_not_tie_under_the_config_of_one_that_does(tmp_path) -> None:
+    text = LINEAR.replace("models:", "base_model: org/c\nmodels:")
+    plan = plan_of(tmp_path, text, llama("org/a"), llama("org/b"), tying("c"))
+    assert heads(plan) == ["lm_head.weight"] * 2
+    assert not tied(plan)
+
+
+def test_a_stack_of_tied_models_keeps_one_embedding_and_says_whose(tmp_path) -> None:
+    plan = stacked(tmp_path, tying("a"), tying("b"), "c")
+    assert origin(plan) == []
+    assert tied(plan)
+    assert "comes from org/a, not from org/b" in plan.warnings[0]
+
+
+def test_a_model_that_has_no_head_gets_none(tmp_path) -> None:
+    pair = [llama(f"org/{m}", head=False, tie_word_embeddings=None) for m in "ab"]
+    plan = plan_of(tmp_path, LINEAR, *pair)
+    assert origin(plan) == []
+    assert json.loads(plan.files["config.json"])["tie_word_embeddings"] is None
