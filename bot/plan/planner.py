@@ -15,6 +15,7 @@ from bot.plan.jobs import JobMaker
 from bot.plan.model import Budget, Plan, TensorJob
 from bot.plan.outline import outline
 from bot.plan.parent import Body, Parent, examine
+from bot.plan.scope import check_scope
 from bot.plan.serialize import with_digest
 from bot.plan.slices import stretches
 from bot.plan.tied import TiedDrafts, settle_heads
@@ -61,6 +62,7 @@ def make_plan(
     drafts = outline(parts, donor, sliced=bool(recipe.slices))
     heads = settle_heads(drafts, parts, donor, findings)
     jobs = _jobs(recipe, heads, views, methods, findings)
+    check_scope(jobs, parts, methods, findings)
     if tokens is None:
         check_rows(jobs, donor, findings)
     facts = Facts(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from bot.checkpoint.tensor import Dtype
+from bot.errors import PlanError
 from tests.plan.parents import header, llama
 from tests.plan.recipes import plan_of
 
@@ -130,3 +131,42 @@ dtype: bfloat16
     assert plan.budget.output_bytes == pytest.approx(16.06e9, rel=1e-3)
     assert plan.budget.download_bytes == 3 * plan.budget.output_bytes
     assert plan.budget.peak_memory_bytes < 1 << 30
+
+
+SCOPED = """
+merge_method: {method}
+base_model: org/c
+parameters: {{weight: 1, {parameter}}}
+slices:
+  - sources:
+    - {{model: org/c, layer_range: [0, 2]}}
+    - {{model: org/a, layer_range: [0, 2]}}
+    - {{model: org/b, layer_range: [0, 2]}}
+  - sources:
+    - {{model: org/{x}, layer_range: [2, 4]}}
+    - {{model: org/{y}, layer_range: [2, 4]}}
+    - {{model: org/c, layer_range: [2, 4]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "parameter", "pair", "refused"),
+    [
+        ("ties", "density: 0.5, scope: model", "ba", True),
+        ("ties", "density: 0.5, scope: model", "ad", True),
+        ("ties", "density: 0.5, scope: model", "ab", False),
+        ("ties", "density: 1, scope: model", "ba", False),
+        ("ties", "density: 0.5", "ba", False),
+    ],
+)
+def test_what_counts_over_the_model_needs_the_same_models_in_every_slice(
+    tmp_path, method: str, parameter: str, pair: str, refused: bool
+) -> None:
+    text = SCOPED.format(method=method, parameter=parameter, x=pair[0], y=pair[1])
+    parents = [llama(f"org/{name}") for name in sorted({*"abc", *pair})]
+    if refused:
+        with pytest.raises(PlanError, match="counts over the whole model") as caught:
+            plan_of(tmp_path, text, *parents)
+        assert f"org/c, org/a, org/b; org/c, org/{pair[0]}, org/{pair[1]}" in str(caught.value)
+    else:
+        assert plan_of(tmp_path, text, *parents).jobs
