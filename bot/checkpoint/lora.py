@@ -90,12 +90,10 @@ class LoraSource:
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         """The base's bytes, or the adapted weight's."""
-        if name in self._replaced:
-            self._adapter.read_into(self._replaced[name], offset, out)
-        elif name in self._updates:
+        if name in self._updates:
             self._read_adapted(name, offset, out.cast("B"))
         else:
-            self._base.read_into(name, offset, out)
+            self._read_plain(name, offset, out.cast("B"))
 
     def costly(self, name: str) -> bool:
         """Adapted weights are computed."""
@@ -108,6 +106,24 @@ class LoraSource:
             return self._base.file(path) if own is None else own
         return self._base.file(path)
 
+    def _read_plain(self, name: str, offset: int, out: memoryview) -> None:
+        """The base's bytes, or those of the adapter's own copy in the base's dtype."""
+        if name not in self._replaced:
+            self._base.read_into(name, offset, out)
+            return
+        own, size = self._replaced[name], self.tensors()[name].dtype.itemsize
+        theirs = self._adapter.tensors()[own].dtype
+        if theirs == self.tensors()[name].dtype:
+            self._adapter.read_into(own, offset, out)
+            return
+        first, last = offset // size, -(-(offset + out.nbytes) // size)
+        read = memoryview(bytearray((last - first) * theirs.itemsize))
+        self._adapter.read_into(own, first * theirs.itemsize, read)
+        stored = memoryview(bytearray((last - first) * size))
+        encode(decode(read, theirs), self.tensors()[name].dtype, stored)
+        skip = offset - first * size
+        out[:] = stored[skip : skip + out.nbytes]
+
     def _read_adapted(self, name: str, offset: int, out: memoryview) -> None:
         spec = self.tensors()[name]
         if offset < 0 or offset + out.nbytes > spec.nbytes:
@@ -115,7 +131,7 @@ class LoraSource:
         row_bytes = spec.shape[1] * spec.dtype.itemsize
         first, last = offset // row_bytes, -(-(offset + out.nbytes) // row_bytes)
         stored = memoryview(bytearray((last - first) * row_bytes))
-        self._base.read_into(name, first * row_bytes, stored)
+        self._read_plain(name, first * row_bytes, stored)
         weight = decode(stored, spec.dtype).reshape(last - first, spec.shape[1])
         encode((weight + self._updates[name].rows(first, last)).reshape(-1), spec.dtype, stored)
         skip = offset - first * row_bytes
@@ -135,11 +151,19 @@ class LoraSource:
         return {f"{m}.weight": self._update(m, parts) for m, parts in factors.items()}, replaced
 
     def _replacement(self, plain: str, name: str) -> str:
-        """The base tensor that a fully trained tensor of the adapter (``modules_to_save``) is."""
-        target = plain.replace(".modules_to_save.default.", ".").replace(".modules_to_save.", ".")
+        """The base tensor that a whole tensor of the adapter stands for.
+
+        It is one that was fully trained (``modules_to_save``), or an adapted embedding or head,
+        which peft saves beside its factors (``base_layer``).
+        """
+        target = plain
+        for part in (".modules_to_save.default.", ".modules_to_save.", ".base_layer."):
+            target = target.replace(part, ".")
         ours, theirs = self.tensors().get(target), self._adapter.tensors()[name]
-        if ours is None or (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
-            raise _unfit(name, "replaces no tensor of the base of its dtype and shape")
+        if ours is None or ours.shape != theirs.shape:
+            raise _unfit(name, "replaces no tensor of the base of its shape")
+        if ours.dtype != theirs.dtype and not (ours.dtype.mergeable and theirs.dtype.mergeable):
+            raise _unfit(name, f"is {theirs.dtype}, the base's tensor {ours.dtype}")
         return target
 
     def _update(self, module: str, parts: Mapping[str, str]) -> _Update:

@@ -103,6 +103,26 @@ def test_a_fully_trained_tensor_replaces_the_bases(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(adapted(tmp_path, tensors), "k.weight"), own["k.weight"])
 
 
+def test_a_fully_trained_tensor_of_another_dtype_is_rounded_to_the_bases(tmp_path: Path) -> None:
+    own = random_tensors(4, {"k.weight": (16, 24)})["k.weight"].astype(np.float64) / 3
+    source = adapted(tmp_path, factors() | {PREFIX + "k.weight": own})
+    whole = own.astype(np.float32)
+    np.testing.assert_array_equal(read(source, "k.weight"), whole)
+    for offset, size in ((0, 3), (5, 90), (1533, 3)):
+        part = bytearray(size)
+        source.read_into("k.weight", offset, memoryview(part))
+        assert bytes(part) == whole.tobytes()[offset : offset + size]
+
+
+def test_an_adapted_head_is_added_to_the_copy_that_is_saved_beside_its_factors(
+    tmp_path: Path,
+) -> None:
+    own = random_tensors(6, {"q.weight": (40, 24)})["q.weight"]
+    source = adapted(tmp_path, factors() | {PREFIX + "q.base_layer.weight": own})
+    update = expected(6 / RANK) - random_tensors(1, BASE)["q.weight"]
+    np.testing.assert_allclose(read(source, "q.weight"), own + update, rtol=0, atol=2e-5)
+
+
 def test_side_files_are_the_bases_unless_the_adapter_has_a_tokenizer(tmp_path: Path) -> None:
     source = adapted(tmp_path)
     assert source.file("config.json") == b"{}"
@@ -167,6 +187,7 @@ def test_other_adapters_are_refused(tmp_path: Path, config: dict[str, Any], says
         ({"q.lora_A.weight": (4, 24)}, "only one of its two factors"),
         ({"q.lora_A.weight": (4,), "q.lora_B.weight": (40, 4)}, "not a matrix"),
         ({"q.something": (4,)}, "replaces no tensor"),
+        ({"k.weight": (16, 23)}, "of its shape"),
     ],
 )
 def test_an_adapter_that_does_not_fit(
