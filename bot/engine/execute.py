@@ -15,7 +15,7 @@ from bot.checkpoint.source import Source
 from bot.collector import uncollected
 from bot.engine.buffers import Scratch, aligned, keep_freed_memory
 from bot.engine.devices import Accelerator, accelerator, default_threads
-from bot.engine.model_statistics import Answers, model_statistics
+from bot.engine.model_statistics import model_statistics
 from bot.engine.pool import Work, run, window
 from bot.engine.progress import Progress
 from bot.engine.shelf import Shelf
@@ -172,11 +172,11 @@ def _merge(
     shops: Sequence[Workshop],
     workers: int,
 ) -> None:
-    known: list[Answers] = []
-    for output, left, shop in zip(outputs, todo, shops, strict=True):
-        jobs = output.plan.jobs if left else ()
-        merged = [Merged(job, shop, shop.inputs(job)) for job in jobs if job.method is not None]
-        known.append(model_statistics(merged, workers))
+    merged = [
+        [Merged(job, shop, shop.inputs(job)) for job in output.plan.jobs if left and job.method]
+        for output, left, shop in zip(outputs, todo, shops, strict=True)
+    ]
+    known = model_statistics(merged, workers)
     works = (
         _work(job, shop, answers.get(job.output.name, {}))
         for turn in zip_longest(*todo)

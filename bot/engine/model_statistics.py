@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,44 +10,68 @@ from bot.engine.pool import Task, Wave, Work, run, window
 from bot.engine.statistics import Folding
 from bot.engine.tensor_work import Merged
 from bot.methods.reduction import Reduction, Stat
+from bot.plan.model import TensorJob
 
 Answers = dict[str, dict[str, Stat]]
 """Output tensor -> statistic's name -> statistic."""
-Group = tuple[str | None, int, bool]
+Asker = tuple[Answers, Sequence[Merged]]
+"""The tensors of one model that are merged alike, and where their statistics go."""
 
 
-def model_statistics(tensors: Sequence[Merged], workers: int) -> Answers:
-    """Every statistic of model scope that these tensors' methods ask for.
+def model_statistics(models: Sequence[Sequence[Merged]], workers: int) -> list[Answers]:
+    """For every model, all statistics of model scope that its tensors' methods ask for.
 
-    A statistic ranges over all tensors that are merged by the same method from as many models.
-    Equal questions of different tensors are answered once; all of them share their passes.
+    A statistic ranges over all tensors of a model that are merged by the same method from as many
+    models. Tensors share their passes, and so do models that are made of the same inputs, as the
+    variants of a sweep are: equal questions are answered once.
     """
-    groups: dict[Group, list[Merged]] = {}
-    for tensor in tensors:
-        job = tensor.job
-        groups.setdefault((job.method, len(job.models), job.base is not None), []).append(tensor)
-    answers: Answers = {}
-    works = [
-        Work("the statistics of the whole model", _scan(group, answers))
-        for group in groups.values()
-    ]
+    answers: list[Answers] = [{} for _ in models]
+    askers: dict[Hashable, list[Asker]] = {}
+    for answer, tensors in zip(answers, models, strict=True):
+        for group in _merged_alike(tensors):
+            askers.setdefault(_what_is_read(group), []).append((answer, group))
+    works = [Work("the statistics of the whole model", _scan(group)) for group in askers.values()]
     run(works, workers=workers, window=window(workers))
     return answers
 
 
-def _scan(tensors: Sequence[Merged], answers: Answers) -> Iterator[Wave]:
+def _merged_alike(tensors: Sequence[Merged]) -> list[list[Merged]]:
+    groups: dict[Hashable, list[Merged]] = {}
+    for tensor in tensors:
+        job = tensor.job
+        groups.setdefault((job.method, len(job.models), job.base is not None), []).append(tensor)
+    return list(groups.values())
+
+
+def _what_is_read(tensors: Sequence[Merged]) -> Hashable:
+    """Equal where every statistic is: the same inputs in the same order, with the same draws."""
+    contents = {key: source.id for key, source in tensors[0].shop.sources.items()}
+
+    def read(job: TensorJob) -> Hashable:
+        inputs = tuple((contents[slot.source], slot.tensor) for slot in job.inputs)
+        return job.method, job.base is not None, inputs, job.output, job.seed
+
+    return tuple(read(tensor.job) for tensor in tensors)
+
+
+def _scan(askers: Sequence[Asker]) -> Iterator[Wave]:
     asked: dict[Reduction[Any], Reduction[Any]] = {
-        reduction: reduction for tensor in tensors for reduction in _of_model(tensor).values()
+        reduction: reduction
+        for _, tensors in askers
+        for tensor in tensors
+        for reduction in _of_model(tensor).values()
     }
-    first = tensors[0].job
+    _, read = askers[0]
+    first = read[0].job
     folding = Folding(asked, first.output, len(first.models))
     while folding.open:
-        yield Wave(_tasks(tensors, folding), folding.fold)
+        yield Wave(_tasks(read, folding), folding.fold)
         folding.end_pass()
-    for tensor in tensors:
-        answers[tensor.job.output.name] = {
-            name: folding.answers[reduction] for name, reduction in _of_model(tensor).items()
-        }
+    for answers, tensors in askers:
+        for tensor in tensors:
+            answers[tensor.job.output.name] = {
+                name: folding.answers[reduction] for name, reduction in _of_model(tensor).items()
+            }
 
 
 def _tasks(tensors: Sequence[Merged], folding: Folding) -> Iterator[Task]:

@@ -56,11 +56,13 @@ def settle_heads(
 
 def _tie(part: Stretch) -> bool:
     """Whether the embedding is the head of all models: they say so, or store no other."""
-    return all(
-        ties_embeddings(seat.body.config) is True
-        or (ties_embeddings(seat.body.config) is None and _head_name(seat.body) is None)
-        for seat in part.seats
-    )
+    return all(_ties(seat.body, _head_name(seat.body)) for seat in part.seats)
+
+
+def _ties(body: Body, head: str | None) -> bool:
+    """A config that does not say goes by whether there is a head."""
+    said = ties_embeddings(body.config)
+    return head is None if said is None else said
 
 
 def _say_what_is_left_out(
@@ -91,8 +93,7 @@ def _new_head(first: Stretch, last: Stretch) -> Draft:
 
 def _heads(draft: Draft) -> Iterator[str | None]:
     for seat, name in draft.pairs:
-        tied = ties_embeddings(seat.body.config) is True
-        yield embedding_name(seat.body.tensors) if name is None or tied else name
+        yield embedding_name(seat.body.tensors) if _ties(seat.body, name) else name
 
 
 def _head_name(body: Body) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.engine.execute import execute
+from bot.engine.execute import Output, execute, execute_all
 from bot.engine.shelf import Shelf
 from bot.plan.budget import KEPT_BYTES
 from tests.engine.plans import plan_for
@@ -20,10 +20,11 @@ class Counted(MemorySource):
 
     def __init__(self, tensors: dict[TensorSpec, memoryview]) -> None:
         super().__init__(tensors)
+        self.kept = True
         self.read: Counter[str] = Counter()
 
     def costly(self, name: str) -> bool:
-        return True
+        return self.kept
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
         self.read[name] += out.nbytes
@@ -48,6 +49,33 @@ def test_every_byte_is_read_once(method: str) -> None:
     execute(plan, sources, MemorySink(), fuse_from=0)
     for source in sources.values():
         assert source.read == {"w": 5 << 22}
+
+
+@pytest.mark.parametrize(
+    ("method", "varied", "given"),
+    [("ties", "lambda", {"weight": 0.5, "density": 0.5}), ("ramplus", "r", {"alpha": 9.0})],
+)
+def test_variants_share_the_passes_that_count_over_the_model(
+    method: str, varied: str, given: dict[str, float]
+) -> None:
+    sources = {name: model(1 << 20, seed) for seed, name in enumerate(("base", "one", "two"))}
+    for source in sources.values():
+        source.kept = False
+
+    def output(strength: float) -> Output:
+        parameters = {**given, "scope": "model", varied: strength}
+        plan = plan_for(sources, method, parameters, base="base", digest=str(strength))
+        return Output(plan=plan, sources=sources, sink=MemorySink())
+
+    def times_read(*outputs: Output) -> tuple[float, tuple[str, ...]]:
+        sources["one"].read.clear()
+        digests = execute_all(outputs)
+        return sources["one"].read["w"] / (1 << 22), digests
+
+    (passes, one), (_, two) = times_read(output(1)), times_read(output(2))
+    assert passes > 1
+    assert one != two
+    assert times_read(output(1), output(2)) == (passes + 1, one + two)
 
 
 def test_a_shelf_keeps_to_its_limit_and_uses_memory_again() -> None:

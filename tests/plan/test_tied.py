@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.errors import PlanError
 from bot.plan.model import Plan
 from bot.plan.parent import Parent
 from tests.plan.parents import llama
@@ -75,6 +78,11 @@ def test_a_head_the_config_does_not_speak_of(tmp_path) -> None:
     pair = [llama(f"org/{m}", head=m == "b", tie_word_embeddings=None) for m in "ab"]
     plan = plan_of(tmp_path, LINEAR, *pair)
     assert heads(plan) == ["model.embed_tokens.weight", "lm_head.weight"]
+
+
+def test_a_missing_head_that_is_not_the_embedding_is_missing(tmp_path) -> None:
+    with pytest.raises(PlanError, match=r"org/a lacks lm_head\.weight"):
+        plan_of(tmp_path, LINEAR, llama("org/a", head=False), llama("org/b"))
 
 
 def test_slices_take_the_head_from_the_last_and_the_embedding_from_the_first(tmp_path) -> None:
