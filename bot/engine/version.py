@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-ENGINE_VERSION = "3"
+ENGINE_VERSION = "4"
 """Raised whenever the same recipe over the same parents would give other bytes."""
