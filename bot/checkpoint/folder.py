@@ -13,6 +13,7 @@ from typing import Any
 from bot.checkpoint.digest import model_digest, shapes_behaviour, tensor_digest
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
 from bot.checkpoint.index import place_tensors
+from bot.checkpoint.json_object import is_text
 from bot.checkpoint.tensor import TensorSpec
 from bot.errors import CheckpointError
 
@@ -196,7 +197,7 @@ def _weight_map(index: Path) -> dict[str, str]:
 
 def _plain_name(shard: str) -> bool:
     inside = not {"/", "\\", "\0"} & set(shard) and ".." not in shard
-    return inside and shard.endswith(".safetensors")
+    return inside and is_text(shard) and shard.endswith(".safetensors")
 
 
 def _no_safetensors(folder: Path, weights: str) -> CheckpointError:

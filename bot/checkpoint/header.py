@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.checkpoint.json_object import is_text
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.errors import CheckpointError
 
@@ -125,6 +126,8 @@ def _check_metadata(metadata: Any, where: str) -> None:
 
 
 def _extent(name: str, entry: Any, data_start: int, where: str) -> Extent:
+    if not is_text(name):
+        raise _broken(where, "has half of a surrogate pair in its name", name)
     if not isinstance(entry, dict):
         raise _broken(where, "is not described by a JSON object", name)
     dtype = entry.get("dtype")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.checkpoint.json_object import parse_object
 from bot.checkpoint.source import Source
 from bot.errors import CheckpointError, Problem
+from bot.recipe.yaml_nodes import shorten
 
 JsonObject = dict[str, Any]
 
@@ -28,7 +30,8 @@ def read_json_object(source: Source, path: str, label: str, *, cap: int) -> Json
         cap: greatest size in bytes.
 
     Raises:
-        CheckpointError: not UTF-8 JSON, not an object, too large or nested too deeply.
+        CheckpointError: not UTF-8 JSON, not an object, too large, nested too deeply, or with text
+            that is none.
     """
     data = source.file(path)
     if data is None:
@@ -38,15 +41,7 @@ def read_json_object(source: Source, path: str, label: str, *, cap: int) -> Json
         raise CheckpointError(
             f"{place} has {len(data)} bytes; at most {cap} are read", hint=_EXPORT_AGAIN
         )
-    try:
-        value = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{place} is not valid JSON: {error}", hint=_EXPORT_AGAIN) from error
-    if not isinstance(value, dict):
-        raise CheckpointError(
-            f"{place} holds a JSON {type(value).__name__}, not an object", hint=_EXPORT_AGAIN
-        )
-    return value
+    return parse_object(data, place, _EXPORT_AGAIN)
 
 
 def read_config(source: Source, label: str) -> JsonObject:
@@ -69,30 +64,34 @@ def refusals(config: Mapping[str, Any], label: str, file: str = "config.json") -
     for path, key in _keys(config):
         if key in _CODE_KEYS:
             yield Problem(
-                message=f"{file} of {label} asks for code from its repository ({path})",
+                message=f"{file} of {label} asks for code from its repository ({_dotted(path)})",
                 hint="remote code is never run; use a copy of the model in a format that "
                 "transformers supports by itself, without that key",
             )
         elif key == "quantization_config":
             yield Problem(
-                message=f"{label} is quantized ({path} in its {file})",
+                message=f"{label} is quantized ({_dotted(path)} in its {file})",
                 hint="merge the full-precision model and quantize the result",
             )
 
 
-def _keys(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _keys(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every (path, key) with a value that is set, at any depth."""
-    stack = [(value, path)]
+    stack: list[tuple[Any, tuple[str, ...]]] = [(config, ())]
     while stack:
         node, at = stack.pop()
         if isinstance(node, dict):
             for key, child in node.items():
-                below = f"{at}.{key}" if at else key
+                below = (*at, key)
                 if child is not None:
                     yield below, key
                     stack.append((child, below))
         elif isinstance(node, list):
-            stack += [(child, f"{at}[{index}]") for index, child in enumerate(node)]
+            stack += [(child, (*at, f"[{index}]")) for index, child in enumerate(node)]
+
+
+def _dotted(path: Sequence[str]) -> str:
+    return shorten(".".join(path).replace(".[", "["))
 
 
 def text_section(config: JsonObject) -> JsonObject:

@@ -95,7 +95,16 @@ def test_a_file_cut_after_opening_is_found_when_it_is_read(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.safetensors", "a/b.safetensors", "..", "x.bin", "a\\b.safetensors", 3]
+    "name",
+    [
+        "../x.safetensors",
+        "a/b.safetensors",
+        "..",
+        "x.bin",
+        "a\\b.safetensors",
+        "\ud800.safetensors",
+        3,
+    ],
 )
 def test_an_index_may_not_lead_elsewhere(tmp_path: Path, name: object) -> None:
     index = tmp_path / "model.safetensors.index.json"

@@ -56,6 +56,7 @@ HOSTILE: list[tuple[str, Any, int, str]] = [
     ("backwards", {"a": entry(offsets=(8, 0))}, 8, "data_offsets"),
     ("three offsets", {"a": entry(offsets=(0, 4, 8))}, 8, "data_offsets"),
     ("no offsets", {"a": {"dtype": "F32", "shape": [2]}}, 8, "data_offsets"),
+    ("half a surrogate pair", {"a\ud800": entry()}, 8, "half of a surrogate pair in its name"),
     ("entry no object", {"a": 3}, 8, "JSON object"),
     ("metadata no table", {"__metadata__": 3}, 0, "metadata"),
     ("metadata no strings", {"__metadata__": {"a": 1}}, 0, "metadata"),

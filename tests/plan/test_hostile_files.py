@@ -17,7 +17,11 @@ from bot.tokens.output_config import _LAYER_INDEX_LISTS, _LAYER_RULES
 from tests.plan.parents import LLAMA, by_ref, llama
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers(-3, 40) | st.floats() | st.text("ab<>", max_size=3)
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 40)
+    | st.floats()
+    | st.text("ab<>\ud800", max_size=3)
 )
 NAMES = st.sampled_from(["id", "content", "vocab", "name", "template"])
 JSON = st.recursive(
@@ -91,3 +95,16 @@ def test_any_side_files(recipes, config, other, tokenizer, beside, generation, s
     for recipe in recipes:
         with suppress(PlanError):
             json.loads(make_plan(recipe, parents, catalogue()).files["config.json"])
+
+
+@pytest.mark.parametrize(
+    "file", ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json"]
+)
+def test_text_that_cannot_be_written_is_refused_where_it_is_read(recipes, file) -> None:
+    tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}
+    files = {"config.json": LLAMA, "tokenizer.json": tokenizer, "tokenizer_config.json": {}}
+    files = {**files, file: {**files.get(file, {}), "odd": "\ud800"}}
+    data = {path: json.dumps(value).encode() for path, value in files.items()}
+    parents = by_ref(llama("org/a", files=data), llama("org/b"))
+    with pytest.raises(PlanError, match=f"{file} of org/a has half of a surrogate pair at 'odd'"):
+        make_plan(recipes[0], parents, catalogue())
