@@ -9,10 +9,13 @@ from typing import Any, Literal
 
 import yaml
 
+from bot.checkpoint.json_object import is_text
 from bot.checkpoint.source import Source
+from bot.errors import CheckpointError
 from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.model import ModelRef
 
+CARD_FILE = "README.md"
 FRONT_MATTER_LIMIT = 256 * 1024
 
 
@@ -37,24 +40,32 @@ class Origin:
     gated: bool = False
 
 
-def read_card(text: str) -> LockedCard:
+def read_card(text: str, where: str = CARD_FILE) -> LockedCard:
     """Read a model card's front matter; a card without one, or with a broken one, says nothing.
 
     Cards come from strangers: only plain strings and lists of them are taken over.
+
+    Raises:
+        CheckpointError: as ``card_of_data``; ``where`` is the file that it names.
     """
     block = _front_matter(text)
     if block is None:
         return LockedCard()
     try:
         data = yaml.safe_load(block)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return LockedCard()
-    return card_of_data(data) if isinstance(data, dict) else LockedCard()
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):
+        return LockedCard()  # a tag on what it does not fit raises anything
+    return card_of_data(data, where) if isinstance(data, dict) else LockedCard()
 
 
-def card_of_data(data: Mapping[str, Any]) -> LockedCard:
-    """What a card's metadata says, as far as it is plain strings and lists of them."""
-    return LockedCard(
+def card_of_data(data: Mapping[str, Any], where: str = CARD_FILE) -> LockedCard:
+    """What a card's metadata says, as far as it is plain strings and lists of them.
+
+    Raises:
+        CheckpointError: a licence, a parent or the like has half of a surrogate pair. To leave it
+            out would be to lose a licence's terms or a parent.
+    """
+    card = LockedCard(
         license=_one(data.get("license")),
         license_name=_one(data.get("license_name")),
         license_link=_one(data.get("license_link")),
@@ -63,6 +74,13 @@ def card_of_data(data: Mapping[str, Any]) -> LockedCard:
         tags=_many(data.get("tags")),
         language=_many(data.get("language")),
     )
+    for key, said in vars(card).items():
+        if not all(map(is_text, [said] if isinstance(said, str) else said or ())):
+            raise CheckpointError(
+                f"{where} has half of a surrogate pair in its {key}",
+                hint="correct the card's front matter, or leave the model out",
+            )
+    return card
 
 
 def _front_matter(text: str) -> str | None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import CheckpointError
 from bot.lineage.origin import read_card
 from bot.recipe.lock import LockedCard
 
@@ -38,10 +39,22 @@ def test_a_card_says_licence_and_parents() -> None:
         "---\nlicense: !!python/object/apply:os.system [true]\n---\n",
         "---\n{unclosed\n---\n",
         "---\n" + "[" * 5000 + "\n---\n",
+        "---\nlicense: !!timestamp soon\n---\n",
+        "---\nlicense: !!bool maybe\n---\n",
+        "---\nlicense: !!int ''\n---\n",
     ],
 )
 def test_a_card_that_says_nothing_usable_says_nothing(text: str) -> None:
     assert read_card(text) == LockedCard()
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [('license: "\\ud800"', "license"), ('base_model: [a/b, "c\\udfff"]', "base_model")],
+)
+def test_metadata_that_is_no_text_is_refused_by_file_and_key(line: str, key: str) -> None:
+    with pytest.raises(CheckpointError, match=rf"^m/README\.md has half .* in its {key}$"):
+        read_card(f"---\n{line}\n---\n", "m/README.md")
 
 
 def test_a_list_of_one_licence_is_a_licence() -> None:
