@@ -96,7 +96,8 @@ def _set_layers(section: JsonObject, layers: Sequence[Layer]) -> list[str]:
             section[name] = [at for at, layer in enumerate(layers) if _listed(layer, name)]
         elif _is_per_layer(name, value, depth):
             section[name] = [_entry(layer, name, value) for layer in layers]
-    moved = [layer.index for layer in layers] != list(range(depth))
+    # The depth is a stranger's number: nothing is made as long as it says.
+    moved = len(layers) != depth or any(layer.index != at for at, layer in enumerate(layers))
     if not moved or isinstance(section.get("layer_types"), list):
         return []
     return [

@@ -51,6 +51,11 @@ def test_lists_with_one_entry_a_layer_move_with_the_layers() -> None:
     assert not warnings
 
 
+def test_a_promised_depth_beyond_all_memory_costs_nothing() -> None:
+    config, _ = moved({"num_hidden_layers": 10**18, "sliding_window_pattern": 2}, 0, 1)
+    assert config["num_hidden_layers"] == 2
+
+
 def test_entries_come_from_the_model_that_gave_the_layer() -> None:
     one = {"num_hidden_layers": 2, "layer_types": ["a", "b"]}
     other = {"num_hidden_layers": 3, "layer_types": ["x", "y", "z"]}
