@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.plan.findings import Findings
 from bot.plan.parent import Body
+from bot.recipe.yaml_nodes import shorten
 from bot.tokens.config import layer_count, text_section
 
 _MUST_AGREE: tuple[tuple[str, ...], ...] = (("hidden_size", "n_embd", "d_model"),)
@@ -31,14 +32,14 @@ def check_fit(bodies: Sequence[Body], donor: Body, findings: Findings) -> None:
             mine, theirs = _setting(body, keys), _setting(donor, keys)
             if None not in (mine, theirs) and mine != theirs:
                 findings.problem(
-                    f"{keys[0]} differs: {body.label} has {mine}, {donor.label} has {theirs}",
+                    f"{keys[0]} differs: {_said(body, mine)}, {_said(donor, theirs)}",
                     hint="only models of one width can be merged",
                 )
         for keys in _SHOULD_AGREE:
             mine, theirs = _setting(body, keys), _setting(donor, keys)
             if None not in (mine, theirs) and mine != theirs:
                 findings.warn(
-                    f"{keys[0]} differs: {body.label} has {mine}, {donor.label} has {theirs}; "
+                    f"{keys[0]} differs: {_said(body, mine)}, {_said(donor, theirs)}; "
                     f"the merge runs with {donor.label}'s"
                 )
 
@@ -48,7 +49,8 @@ def _depth(body: Body, findings: Findings) -> None:
     promised, found = layer_count(body.config), body.anatomy.depth
     if promised is not None and found < promised:
         findings.warn(
-            f"config.json of {body.label} promises {promised} layers, its tensors make up {found}"
+            f"config.json of {body.label} promises {shorten(str(promised))} layers, "
+            f"its tensors make up {found}"
         )
 
 
@@ -56,7 +58,8 @@ def _architecture(body: Body, donor: Body, findings: Findings) -> None:
     mine, theirs = _kind(body), _kind(donor)
     if mine and theirs and mine != theirs:
         findings.problem(
-            f"the architectures differ: {body.label} is {mine}, {donor.label} is {theirs}",
+            f"the architectures differ: {body.label} is {shorten(mine)}, "
+            f"{donor.label} is {shorten(theirs)}",
             hint="merge models of one architecture",
         )
 
@@ -68,6 +71,11 @@ def _kind(body: Body) -> str | None:
         return kind
     classes = body.config.get("architectures")
     return str(classes[0]) if isinstance(classes, list) and classes else None
+
+
+def _said(body: Body, value: Any) -> str:
+    """What a config says, which may be anything and as long as the file."""
+    return f"{body.label} has {shorten(str(value))}"
 
 
 def _setting(body: Body, keys: Sequence[str]) -> Any:

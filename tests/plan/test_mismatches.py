@@ -105,6 +105,16 @@ def test_architectures(tmp_path) -> None:
     assert "org/b is qwen2, org/a is llama" in error.message
 
 
+def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path) -> None:
+    said = LLAMA | {"model_type": "x\nhint: y" + "z" * 900, "hidden_size": "w" * 900}
+    other = llama("org/b", files={"config.json": json.dumps(said).encode()})
+    error = failure(tmp_path, LINEAR, llama("org/a"), other)
+    assert len(error.problems()) == 2
+    for problem in error.problems():
+        assert "\n" not in problem.message
+        assert len(problem.message) < 200
+
+
 @pytest.mark.parametrize("dtype", [Dtype.I8, Dtype.U8, Dtype.F8_E4M3])
 def test_quantized_weights_on_one_side(tmp_path, dtype) -> None:
     tensors = with_dtype("model.layers.0.mlp.up_proj.weight", dtype)
