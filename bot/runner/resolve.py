@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bot.checkpoint.source import Source
 from bot.checkpoint.unpinned import UnpinnedFolder
 from bot.errors import HubError, Problem, RecipeError
 from bot.events import Event, Report, silent
-from bot.lineage.origin import Origin, read_card
+from bot.lineage.origin import CARD_FILE, Origin, read_card
 from bot.plan.parent import Parent
 from bot.recipe.lock import LockedFile
 from bot.recipe.model import ModelRef, Recipe
@@ -96,7 +97,7 @@ def open_unpinned(recipe: Recipe, hub: HubResolver = no_hub) -> Family:
         base = UnpinnedFolder(local_path(ref, folder))
         source: Source = base
         if ref.lora is not None:
-            source = LoraSource(base, _adapter(ref.lora, folder, hub, silent)[0])
+            source = LoraSource(base, _adapter(ref.lora, folder, hub, silent)[0], str(ref.lora))
         origins[_unique(ref.name, origins)] = Origin(
             ref=ref, kind="local", pin=source.id, digest=source.id, source=source, folder=base.path
         )
@@ -114,7 +115,7 @@ def open_on_hub(ref: ModelRef, folder: Path, hub: HubResolver, report: Report) -
     if ref.lora is None:
         return origin
     adapter, pin = _adapter(ref.lora, folder, hub, report)
-    source = LoraSource(origin.source, adapter)
+    source = LoraSource(origin.source, adapter, str(ref.lora))
     pin = f"{origin.pin}{PIN_SEPARATOR}{pin}"
     return replace(origin, ref=ref, pin=pin, digest=source.id, source=source, folder=None)
 
@@ -147,8 +148,9 @@ def open_local(
     base = FolderSource(path)
     source: Source = base
     if ref.lora is not None:
-        source = LoraSource(base, _adapter(ref.lora, folder, hub, report)[0])
-    card = path / "README.md"
+        source = LoraSource(base, _adapter(ref.lora, folder, hub, report)[0], str(ref.lora))
+    card = path / CARD_FILE
+    text = card.read_text("utf-8", "replace") if card.is_file() else ""
     return Origin(
         ref=ref,
         kind="local",
@@ -157,13 +159,15 @@ def open_local(
         source=source,
         folder=path if ref.lora is None else None,
         files=_files(path),
-        card=read_card(card.read_text("utf-8", "replace")) if card.is_file() else read_card(""),
+        card=read_card(text, str(card)),
     )
 
 
 def local_path(ref: ModelRef, folder: Path) -> Path:
     """Where a local reference points, seen from the recipe's folder."""
-    path = Path(ref.path).expanduser()
+    path = Path(ref.path)
+    with suppress(RuntimeError):  # ``~name`` of nobody here: a folder's name, as in a shell
+        path = path.expanduser()
     return path if path.is_absolute() else folder / path
 
 

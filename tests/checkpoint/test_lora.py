@@ -170,12 +170,47 @@ def test_the_id_tells_adapters_apart(tmp_path: Path) -> None:
         ({"alpha_pattern": {"(a+)+q": 1}}, "not a simple enough expression"),
         ({"alpha_pattern": {"(q": 1}}, "not a simple enough expression"),
         ({"alpha_pattern": {"q" * 300: 1}}, "not a simple enough expression"),
+        ({"alpha_pattern": {"a?" * 50: 1}}, "not a simple enough expression"),
+        ({"alpha_pattern": {"(.|q)" * 30: 1}}, "not a simple enough expression"),
+        ({"alpha_pattern": {f"x{n}": 1 for n in range(100_000)}}, "at most 10000 are read"),
+        ({"alpha_pattern": "x"}, "alpha_pattern is not a table"),
+        ({"rank_pattern": [1]}, "rank_pattern is not a table"),
         ({"lora_alpha": "x"}, "no scale"),
+        ({"lora_alpha": float("nan")}, "no scale"),
+        ({"lora_alpha": 1e308}, "no scale"),
+        ({"lora_alpha": True}, "no scale"),
+        ({"lora_alpha": 10**4000}, "lora_alpha 1000.*… are no scale"),
+        ({"r": 10**4000}, "r is 1000.*…, but"),
+        ({"task": "\ud800"}, "half of a surrogate pair at 'task'"),
     ],
 )
-def test_other_adapters_are_refused(tmp_path: Path, config: dict[str, Any], says: str) -> None:
-    with pytest.raises(CheckpointError, match=says):
+def test_other_adapters_are_refused_by_name(
+    tmp_path: Path, config: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(CheckpointError, match=says) as caught:
         adapted(tmp_path, **config)
+    assert str(tmp_path / "adapter") in caught.value.message
+    assert len(caught.value.message) < 400
+    assert caught.value.hint
+
+
+def test_patterns_that_would_run_for_hours_are_refused(tmp_path: Path) -> None:
+    module = "a." * 1000 + "q"
+    base = write_model(tmp_path / "base", random_tensors(1, {f"{module}.weight": (40, 24)}))
+    (tmp_path / "adapter").mkdir()
+    renamed = {name.replace(PREFIX + "q", PREFIX + module): x for name, x in factors().items()}
+    save_file(renamed, tmp_path / "adapter/adapter_model.safetensors")
+    patterns = {"alpha_pattern": {".*.*x": 2}}
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps(CONFIG | patterns))
+    with pytest.raises(CheckpointError, match="1 patterns for 1 modules, too much"):
+        LoraSource(base, tmp_path / "adapter")
+
+
+def test_an_update_that_overflows_says_nothing_about_our_lines(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    assert not np.isfinite(read(adapted(tmp_path, lora_alpha=3e38), "q.weight")).all()
+    assert not list(recwarn)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +229,9 @@ def test_an_adapter_that_does_not_fit(
     tmp_path: Path, shapes: dict[str, tuple[int, ...]], says: str
 ) -> None:
     tensors = {PREFIX + name: value for name, value in random_tensors(5, shapes).items()}
-    with pytest.raises(CheckpointError, match=says):
+    with pytest.raises(CheckpointError, match=says) as caught:
         adapted(tmp_path, tensors)
+    assert str(tmp_path / "adapter") in caught.value.message
 
 
 def test_an_adapter_without_its_config(tmp_path: Path) -> None:
