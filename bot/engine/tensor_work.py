@@ -216,7 +216,8 @@ class Merged:
             plain(view, merged)
 
     def _combine(self, call: Call, view: GrainView, merged: memoryview) -> None:
-        values = np.asarray(call(view.block), np.float32)
+        with np.errstate(all="ignore"):  # what is not finite is told below, with the tensor's name
+            values = np.asarray(call(view.block), np.float32)
         encode(values.reshape(-1), self.job.output.dtype, merged)
         if not all_finite(merged, self.job.output.dtype):
             raise self._not_finite(view.block)

@@ -67,7 +67,11 @@ class Merged:
 
 
 def make_lock(recipe: Recipe, family: Family, options: EngineOptions) -> Lock:
-    """The lock of a recipe over these parents, before anything is merged."""
+    """The lock of a recipe over these parents, before anything is merged.
+
+    Raises:
+        StorageError: a file has a name that is no text, so that the lock could not be written.
+    """
     pins = {origin.ref: origin.pin for origin in family.origins.values()}
     parents = tuple(
         LockedParent(
@@ -80,7 +84,7 @@ def make_lock(recipe: Recipe, family: Family, options: EngineOptions) -> Lock:
         )
         for origin in family.origins.values()
     )
-    return Lock(
+    lock = Lock(
         recipe=recipe.text,
         recipe_file=Path(recipe.file).name,
         recipe_hash=recipe_hash(recipe),
@@ -91,6 +95,21 @@ def make_lock(recipe: Recipe, family: Family, options: EngineOptions) -> Lock:
         host=host(options.device),
         exact=catalogue()[recipe.merge_method].exact,
     )
+    _require_text(lock)
+    return lock
+
+
+def _require_text(lock: Lock) -> None:
+    """Whatever cannot be written is found before the merge, not after hours of it."""
+    try:
+        dump_lock(lock).encode()
+    except UnicodeEncodeError as error:
+        text = error.object
+        line = text[text.rfind("\n", 0, error.start) + 1 : text.find("\n", error.end)]
+        raise StorageError(
+            f"the lock cannot hold {line.strip()!r}: that is no text",
+            hint="give the recipe and the models' files names in UTF-8",
+        ) from error
 
 
 def merge(
@@ -177,10 +196,11 @@ def merge_once(
         MergebotError: as ``merge``.
     """
     family = resolve(recipe, report, hub) if lock else open_unpinned(recipe, hub)
+    unfinished = make_lock(recipe, family, options) if lock else None
     plan = make_plan(recipe, family.parents(), catalogue())
     (digest,) = merge_into([out], [plan], family, options, report)
-    if lock:
-        finished = make_lock(recipe, family, options).with_result(_result(out, digest))
+    if unfinished is not None:
+        finished = unfinished.with_result(_result(out, digest))
         write_atomic(out / LOCK_FILE, dump_lock(finished).encode())
     return Made(plan=plan, digest=digest)
 

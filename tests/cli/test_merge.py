@@ -57,6 +57,27 @@ def locked(recipe: Path, tmp_path: Path) -> Path:
     return tmp_path / "merged"
 
 
+def test_a_lock_that_cannot_be_written_is_found_before_the_merge(
+    recipe: Path, tmp_path: Path
+) -> None:
+    odd = recipe.rename(tmp_path / "r\udcff.yaml")
+    done = run("merge", odd, tmp_path / "merged", "--lock")
+    assert done.code == 6
+    assert r"r\udcff.yaml" in done.err
+    assert not list(tmp_path.glob("merged*"))
+    assert run("merge", odd, tmp_path / "merged").code == 0
+
+
+def test_weights_beyond_float32_end_in_one_clean_error(
+    recipe: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    recipe.write_text(recipe.read_text().replace("weight: 0.5", "weight: 1e39"))
+    done = run("merge", recipe, tmp_path / "merged")
+    assert done.code == 7
+    assert "too large for float32" in done.err
+    assert not [str(each.message) for each in recwarn]
+
+
 def test_verify_makes_the_same_bytes_again(locked: Path, tmp_path: Path) -> None:
     done = run("verify", locked, "--parents", tmp_path, "--json")
     assert done.code == 0
