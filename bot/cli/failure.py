@@ -72,3 +72,16 @@ def _(failure: OSError) -> Failure:
     problem = Problem(message=f"{failure.strerror or failure}{where}")
     hint = "check the path, its permissions and the free space"
     return Failure(code=StorageError.exit_code, kind="StorageError", problems=(problem,), hint=hint)
+
+
+@explain.register
+def _(failure: MemoryError) -> Failure:
+    wanted = f": {failure}" if str(failure) else ""
+    problem = Problem(message=f"out of memory{wanted}")
+    hint = (
+        "free some memory or take fewer --threads, then run the same command again: what was "
+        "finished is kept; `mergebot plan` says how much a merge needs"
+    )
+    return Failure(
+        code=StorageError.exit_code, kind="OutOfMemoryError", problems=(problem,), hint=hint
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, Literal, TypeVar, cast
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from bot.cli.failure import Failure
 from bot.cli.progress import PlainProgress, Progress, TerminalProgress
 from bot.events import Report, silent
 from bot.recipe.present import render_problem
+from bot.recipe.text import visible
 from bot.redaction import Redacted
 
 Mode = Literal["human", "json", "quiet"]
@@ -67,7 +69,7 @@ class Output:
     def result(self, data: Any, text: str | Table | Sequence[str | Table]) -> None:
         """Print the result: ``data`` as JSON, or ``text`` for people."""
         if self.json:
-            self._out.file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            self._print_json(data)
             return
         for part in [text] if isinstance(text, str | Table) else text:
             self._out.print(part, markup=False, soft_wrap=isinstance(part, str))
@@ -82,7 +84,7 @@ class Output:
             justify: Literal["left", "right"] = "right" if number else "left"
             table.add_column(column, justify=justify, no_wrap=number, overflow="fold")
         for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
+            table.add_row(*(Text(visible(str(cell))) for cell in row))
         return table
 
     def note(self, text: str) -> None:
@@ -120,7 +122,7 @@ class Output:
                 "problems": problems,
                 "hint": failure.hint,
             }
-            self._out.file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            self._print_json(data)
             return failure.code
         hints = {problem.hint for problem in failure.problems}
         for problem in failure.problems:
@@ -128,6 +130,9 @@ class Output:
         if failure.hint and failure.hint not in hints:
             self._err.print(Text(f"hint: {failure.hint}"), soft_wrap=True)
         return failure.code
+
+    def _print_json(self, data: Any) -> None:
+        self._out.file.write(visible(json.dumps(data, indent=2, ensure_ascii=False)) + "\n")
 
     def close(self) -> None:
         """Take away any bar that still stands."""
@@ -149,11 +154,22 @@ def output_options(command: F) -> F:
     return command
 
 
+class _Plain(Console):
+    """A console on which the only control codes are its own: texts may come from strangers."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Escape, in whatever is to be shown, what a terminal would obey or hide."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
 def _console(stream: IO[str], *, color: bool) -> Console:
     # A pipe has no width: never cut a table's cell there.
     width = None if stream.isatty() else 400
     # Whatever is printed goes through one place that takes secrets out.
-    return Console(
+    return _Plain(
         file=cast("IO[str]", Redacted(stream)),
         no_color=None if color else True,
         highlight=False,

@@ -97,6 +97,22 @@ def is_deceptive(character: str) -> bool:
     return noncharacter or unicodedata.category(character) in _DECEPTIVE
 
 
+def visible(text: str) -> str:
+    """The text with every character that hides, reorders or commands escaped as JSON escapes it.
+
+    Terminals obey escape sequences, and half of a surrogate pair cannot be printed at all. JSON
+    stays the same JSON.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(each) if is_deceptive(each) else each for each in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def _not_composed(text: str, file: str) -> list[Problem]:
     if unicodedata.is_normalized("NFC", text):
         return []

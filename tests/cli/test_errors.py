@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from bot.cli.app import COMMANDS
+from bot.cli.failure import Failure, explain
 from bot.cli.output import Output
+from bot.errors import Problem
+from bot.events import Event
 from tests.cli.commands import run
 from tests.families import RECIPE, write_family
 
@@ -26,6 +29,7 @@ MISTAKES = [
     (["merge", ".", "out"], 3, "cannot read the recipe"),
     (["merge", "typo.yaml", "out"], 3, "typo.yaml:6:"),
     (["merge", "lost.yaml", "out"], 3, "there is no folder ./gone"),
+    (["merge", "nobody.yaml", "out"], 3, "there is no folder ~nobody-here/a"),
     (["merge", "file.yaml", "out"], 3, "./recipe.yaml is a file"),
     (["merge", "recipe.yaml", "base"], 2, "a parent of the merge"),
     (["merge", "recipe.yaml", "."], 6, "choose another output folder"),
@@ -61,6 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         RECIPE.replace("density: 0.5", "densty: 0.5").replace("    p", "\n    p", 1)
     )
     (folder / "lost.yaml").write_text(RECIPE.replace("./second", "./gone"))
+    (folder / "nobody.yaml").write_text(RECIPE.replace("./second", "~nobody-here/a"))
     (folder / "file.yaml").write_text(RECIPE.replace("./second", "./recipe.yaml"))
     (folder / "prose.yaml").write_text("Use this:\nit merges\n")
     (folder / "loop").symlink_to(folder / "loop")
@@ -127,6 +132,49 @@ def test_a_name_between_colons_is_printed_as_it_is() -> None:
     output.note("parent:dog:7b")
     assert {"merged:x:model", "a:fire:b", ":x:"} <= set(out.getvalue().split())
     assert "parent:dog:7b" in err.getvalue()
+
+
+def test_a_strangers_text_cannot_steer_a_terminal() -> None:
+    nasty = "a\x1b[2J\0\u202e\x9b\ud800\u2028b"
+    shown = r"a\u001b[2J\u0000\u202e\u009b\ud800\u2028b"
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(stdout=out, stderr=err)
+    output.result(None, [nasty, output.table([[nasty, "1"]], ["name", "size"])])
+    assert [line.split()[0] for line in out.getvalue().splitlines()] == [shown, "name", shown]
+    output.note(nasty)
+    output.note_table(output.table([[nasty]], ["x"]))
+    output.print_error(nasty)
+    output.report(Event("merge", "note", item=nasty))
+    problem = Problem(message=nasty, file=nasty, hint=nasty)
+    output.fail(Failure(code=1, kind="x", problems=[problem], hint=None))
+    assert err.getvalue().count(shown) == 7
+    assert not set(nasty) - set("a[2Jb") & set(err.getvalue())
+
+
+def test_json_keeps_every_character_and_none_is_printed_raw() -> None:
+    data = {"name": "a\x1b\x9b\u202e\ud800\U000e0001 é 漢字 \U0001f600"}
+    out = io.StringIO()
+    Output("json", stdout=out, stderr=io.StringIO()).result(data, "")
+    assert json.loads(out.getvalue()) == data
+    assert {each for each in out.getvalue() if not each.isprintable()} == {"\n"}
+    assert "é 漢字 \U0001f600" in out.getvalue()
+
+
+def test_ordinary_names_are_printed_as_they_are() -> None:
+    names = "Ünïcödé 漢字 한국어 العربية \U0001f600 ❤\ufe0f e\u0301 ×·√"
+    out = io.StringIO()
+    output = Output(stdout=out, stderr=io.StringIO())
+    output.result(None, [names, output.table([[names]], ["x"])])
+    assert out.getvalue().count(names) == 2
+
+
+def test_running_out_of_memory_is_no_bug_of_ours() -> None:
+    for error in (MemoryError(), MemoryError("Unable to allocate 381. MiB")):
+        told = explain(error)
+        assert told.code == 6
+        assert told.problems[0].message.startswith("out of memory")
+        assert "--threads" in str(told.hint)
+    assert "381. MiB" in told.problems[0].message
 
 
 def test_piped_output_has_no_control_codes(place: Path) -> None:
