@@ -145,7 +145,8 @@ class Merged:
 
     def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
         """The states of a chunk's grains."""
-        return folding.scan(self._parts(chunk), self.shop.processors, fused=self.shop.fused)
+        with np.errstate(all="ignore"):  # an overflow shows in the merge, which tells it by name
+            return folding.scan(self._parts(chunk), self.shop.processors, fused=self.shop.fused)
 
     def _parts(self, chunk: Chunk) -> Iterator[Loaded]:
         """The chunk grain by grain: what was just read is still in the processor's cache."""
@@ -216,7 +217,7 @@ class Merged:
             plain(view, merged)
 
     def _combine(self, call: Call, view: GrainView, merged: memoryview) -> None:
-        with np.errstate(all="ignore"):  # what is not finite is told below, with the tensor's name
+        with np.errstate(all="ignore"):
             values = np.asarray(call(view.block), np.float32)
         encode(values.reshape(-1), self.job.output.dtype, merged)
         if not all_finite(merged, self.job.output.dtype):

@@ -7,6 +7,7 @@ composed normal form (NFC).
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ MAXIMUM_BYTES = 64 * 1024
 _PLAIN_CONTROLS = frozenset("\n\r\t")
 _DECEPTIVE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _MAXIMUM_REPORTED = 20
+_NOT_PLAIN = re.compile(r"[^ -~\n]")
 
 
 def decode(data: bytes, file: str) -> str:
@@ -103,13 +105,13 @@ def visible(text: str) -> str:
     Terminals obey escape sequences, and half of a surrogate pair cannot be printed at all. JSON
     stays the same JSON.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(each) if is_deceptive(each) else each for each in text)
+    return _NOT_PLAIN.sub(_escaped, text)
 
 
-def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass").hex()
+def _escaped(found: re.Match[str]) -> str:
+    if not is_deceptive(found[0]):
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from tests.checkpoint.models import write_model
 from tests.cli.commands import run
-from tests.families import flip_bit, write_family
+from tests.families import RECIPE, flip_bit, write_family
+from tests.plan.parents import LLAMA
 
 
 @pytest.fixture
@@ -68,10 +73,26 @@ def test_a_lock_that_cannot_be_written_is_found_before_the_merge(
     assert run("merge", odd, tmp_path / "merged").code == 0
 
 
-def test_weights_beyond_float32_end_in_one_clean_error(
-    recipe: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+@pytest.mark.parametrize(
+    "text",
+    [
+        RECIPE.replace("weight: 0.5", "weight: 1e39"),
+        (
+            "merge_method: nuslerp\nbase_model: ./base\nmodels:\n"
+            "  - {model: ./second, parameters: {weight: 1}}\n"
+            "  - {model: ./huge, parameters: {weight: 1}}\n"
+        ),
+    ],
+)
+def test_an_overflow_ends_in_one_clean_error(
+    text: str, recipe: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    recipe.write_text(recipe.read_text().replace("weight: 0.5", "weight: 1e39"))
+    tensors = load_file(tmp_path / "second/model.safetensors")
+    huge = {name: np.full_like(values, 3.3e38) for name, values in tensors.items()}
+    write_model(tmp_path / "huge", huge, {"config.json": json.dumps(LLAMA).encode()})
+    low = {name: -values for name, values in huge.items()}
+    write_model(tmp_path / "base", low, {"config.json": json.dumps(LLAMA).encode()})
+    recipe.write_text(text)
     done = run("merge", recipe, tmp_path / "merged")
     assert done.code == 7
     assert "too large for float32" in done.err
