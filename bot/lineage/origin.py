@@ -52,7 +52,7 @@ def read_card(text: str, where: str = CARD_FILE) -> LockedCard:
     if block is None:
         return LockedCard()
     try:
-        data = yaml.safe_load(block)
+        data = _Loader(block).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):
         return LockedCard()  # a tag on what it does not fit raises anything
     return card_of_data(data, where) if isinstance(data, dict) else LockedCard()
@@ -81,6 +81,13 @@ def card_of_data(data: Mapping[str, Any], where: str = CARD_FILE) -> LockedCard:
                 hint="correct the card's front matter, or leave the model out",
             )
     return card
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without merge keys: thirty lines of them can multiply to billions of entries."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave ``<<`` where it is, as a key that cannot be read."""
 
 
 def _front_matter(text: str) -> str | None:

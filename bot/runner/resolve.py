@@ -14,7 +14,7 @@ from bot.checkpoint.source import Source
 from bot.checkpoint.unpinned import UnpinnedFolder
 from bot.errors import HubError, Problem, RecipeError
 from bot.events import Event, Report, silent
-from bot.lineage.origin import CARD_FILE, Origin, read_card
+from bot.lineage.origin import CARD_FILE, FRONT_MATTER_LIMIT, Origin, read_card
 from bot.plan.parent import Parent
 from bot.recipe.lock import LockedFile
 from bot.recipe.model import ModelRef, Recipe
@@ -150,7 +150,6 @@ def open_local(
     if ref.lora is not None:
         source = LoraSource(base, _adapter(ref.lora, folder, hub, report)[0], str(ref.lora))
     card = path / CARD_FILE
-    text = card.read_text("utf-8", "replace") if card.is_file() else ""
     return Origin(
         ref=ref,
         kind="local",
@@ -159,7 +158,7 @@ def open_local(
         source=source,
         folder=path if ref.lora is None else None,
         files=_files(path),
-        card=read_card(text, str(card)),
+        card=read_card(_beginning(card), str(card)),
     )
 
 
@@ -169,6 +168,14 @@ def local_path(ref: ModelRef, folder: Path) -> Path:
     with suppress(RuntimeError):  # ``~name`` of nobody here: a folder's name, as in a shell
         path = path.expanduser()
     return path if path.is_absolute() else folder / path
+
+
+def _beginning(card: Path) -> str:
+    """As much of a model card as its front matter may take; nothing where there is none."""
+    if not card.is_file():
+        return ""
+    with card.open("rb") as stream:
+        return stream.read(FRONT_MATTER_LIMIT).decode("utf-8", "replace")
 
 
 def _adapter(

@@ -40,6 +40,9 @@ def test_a_card_says_licence_and_parents() -> None:
         "---\n{unclosed\n---\n",
         "---\n" + "[" * 5000 + "\n---\n",
         "---\nlicense: !!timestamp soon\n---\n",
+        "---\na0: &a0 {x: 1}\n"
+        + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 60))
+        + "---\n",
         "---\nlicense: !!bool maybe\n---\n",
         "---\nlicense: !!int ''\n---\n",
     ],
