@@ -78,7 +78,7 @@ class TerminalProgress:
             TextColumn("{task.description:<9}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,

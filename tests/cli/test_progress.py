@@ -50,3 +50,12 @@ def test_a_terminal_keeps_one_line_per_finished_stage() -> None:
     progress.report(Event("check", "end", item="all good"))
     progress.close()
     assert "✔ check        1.5s  all good" in stream.getvalue()
+
+
+def test_a_stage_may_be_of_anything() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system=None)
+    progress = TerminalProgress(console, Clock())
+    progress.report(Event("merge", "start", "bytes", 0, 10, "[/model] [bold]x"))
+    progress.close()
+    assert "[/model] [bold]x" in stream.getvalue()
