@@ -1,19 +1,24 @@
 """Methods that work on the singular vectors of whole task matrices.
 
-Only projections are matrices here: two axes, not an embedding or output head, and not so thin that
-the tasks could not each have a direction. Every other tensor gets the mean of the task vectors.
-Linear algebra is in float64; a call holds about ``8 + 4 * models`` float64 copies of one matrix.
+Only projections are matrices here: two axes, not a table of tokens or positions nor an output head,
+and not so thin that the tasks could not each have a direction: a matrix whose smaller side is less
+than the number of tasks is an "other tensor" like vectors and tables. Every other tensor gets the
+mean of the task vectors. Linear algebra is in float64; a call holds about ``8 + 4 * models``
+float64 copies of one matrix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from operator import add
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
+from bot.checkpoint.roles import is_head, is_table
+from bot.errors import PlanError, Problem
 from bot.methods.apply import Inputs, apply
 from bot.methods.block import Array, Block, Unit
 from bot.methods.knobs import Lambda
@@ -22,7 +27,6 @@ from bot.methods.registry import Doc, PerModel, Range, each, merge_method, regis
 
 SIGNIFICANT = 1e-6
 """A singular value below this share of the largest is noise; its vectors are arbitrary."""
-VOCABULARY = ("embed", "lm_head", "wte", "output.weight")
 
 Share = Annotated[PerModel[float], Doc("share of each task vector")]
 ONE = each(1.0)
@@ -47,7 +51,17 @@ def is_projection(x: Block) -> bool:
     """Whether the tensor is a matrix that maps features to features."""
     if len(x.shape) != 2 or min(x.shape) < len(x.models):
         return False
-    return not any(name in x.tensor for name in VOCABULARY)
+    return not is_table(x.tensor) and not is_head(x.tensor)
+
+
+def has_directions(x: Block, tasks: Sequence[Array]) -> bool:
+    """Whether the tasks are projections, and small enough for float32.
+
+    An infinity has no singular vectors, and LAPACK may find none without a word; added up like a
+    vector it stays, and the merge is refused.
+    """
+    small = (np.count_nonzero(abs(task) < np.inf) == task.size for task in tasks)
+    return is_projection(x) and all(small)
 
 
 def merged(
@@ -55,7 +69,10 @@ def merged(
 ) -> Array:
     """``base + lambda * rule(weighted deltas)`` for a projection, else with their mean."""
     tasks = [w * delta.astype(np.float64) for w, delta in zip(weight, x.deltas, strict=True)]
-    task: Matrix = rule(tasks) if is_projection(x) else reduce(add, tasks) / len(tasks)
+    if not has_directions(x, tasks):
+        return plus(x, lambda_ * (reduce(add, tasks) / len(tasks)))
+    with naming(x.tensor):
+        task = rule(tasks)
     return plus(x, lambda_ * task)
 
 
@@ -65,9 +82,28 @@ def plus(x: Block, task: Matrix) -> Array:
     return out
 
 
+@contextmanager
+def naming(tensor: str) -> Iterator[None]:
+    """Say which tensor it is that LAPACK gives up on.
+
+    Raises:
+        PlanError: a decomposition did not converge.
+    """
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        message = f"the singular vectors of {tensor}'s task vectors cannot be found: {error}"
+        hint = "use other weights, or another merge method"
+        raise PlanError([Problem(message=message, hint=hint)]) from error
+
+
 def orthonormal(vectors: Matrix) -> Matrix:
-    """The orthonormal columns closest to these (whitening)."""
-    left, _, right = np.linalg.svd(vectors, full_matrices=False)
+    """The orthonormal columns closest to these (whitening).
+
+    Directions that several tasks share leave singular values of zero, whose vectors are noise as
+    large as the others: the columns then span what they spanned before, and no more.
+    """
+    left, _, right = factors(vectors)
     closest: Matrix = left @ right
     return closest
 
@@ -116,9 +152,11 @@ def tsv_m(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
     """Keeps each task's leading singular vectors and makes them orthogonal (Gargiulo et al. 2024).
 
     For a projection of shape (m, n): ``w_i * d_i = U_i S_i V_i^T`` with the ``min(m, n) // tasks``
-    leading triplets (values below 1e-6 of the largest are never kept); all U side by side, and all
-    V, are replaced by the closest orthonormal columns; ``out = base + lambda * U S V^T``. Other
-    tensors: ``out = base + lambda * mean_i(w_i * d_i)``. Equal tasks do not merge to themselves.
+    leading triplets (values below 1e-6 of the largest are never kept; slots that a task of lower
+    rank leaves over go to the largest values of the others); all U side by side, and all V, are
+    replaced by the closest orthonormal columns, which span no more than they did; ``out = base +
+    lambda * U S V^T``. Other tensors, a matrix with a side shorter than the number of tasks among
+    them: ``out = base + lambda * mean_i(w_i * d_i)``. Equal tasks merge to their leading part.
     """
     return merged(x, weight, lambda_, separated)
 
@@ -146,8 +184,9 @@ def iso_c(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
     """Gives every direction of the summed task the same strength (Marczak et al. 2025).
 
     For a projection: ``sum_i(w_i * d_i) = U S V^T`` and ``out = base + lambda * mean(S) * U V^T``,
-    over singular values above 1e-6 of the largest. Other tensors: ``out = base + lambda *
-    mean_i(w_i * d_i)``. Even a single task is changed.
+    over singular values above 1e-6 of the largest. Other tensors, a matrix with a side shorter than
+    the number of tasks among them: ``out = base + lambda * mean_i(w_i * d_i)``. Even a single task
+    is changed.
     """
     return merged(x, weight, lambda_, isotropic)
 
@@ -167,7 +206,8 @@ def wudi(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
 
     For a projection: ``G_i = d_i^T d_i / |d_i|^2`` and ``out = base + lambda * (sum_i d_i G_i)
     (sum_i G_i)^+``, the minimum over D of ``sum_i |(D - d_i) d_i^T|^2 / |d_i|^2``, d_i being
-    weighted by w_i. Other tensors: ``out = base + lambda * mean_i(w_i * d_i)``.
+    weighted by w_i. Other tensors, a matrix with a side shorter than the number of tasks among
+    them: ``out = base + lambda * mean_i(w_i * d_i)``.
     """
     return merged(x, weight, lambda_, least_interference)
 
@@ -181,7 +221,7 @@ def least_interference(tasks: list[Matrix]) -> Matrix:
     moved = [task for task in tasks if task.any()]
     if not moved:
         return np.zeros_like(tasks[0])
-    units = [task / np.sqrt(np.square(task).sum()) for task in moved]
+    units = [direction(task) for task in moved]
     if sum(map(len, units)) < units[0].shape[1]:
         stacked = factors(np.concatenate(units))
         seen = (_seen(*pair, stacked.right) for pair in zip(moved, units, strict=True))
@@ -193,6 +233,13 @@ def least_interference(tasks: list[Matrix]) -> Matrix:
     inverse = np.linalg.pinv(reduce(add, grams), rcond=SIGNIFICANT**2, hermitian=True)
     task: Matrix = pulled @ inverse
     return task
+
+
+def direction(task: Matrix) -> Matrix:
+    """The task over its length, whose square need not be a number of float64."""
+    small = task / abs(task).reshape(-1).max(0)
+    scaled: Matrix = small / np.sqrt(np.square(small).sum())
+    return scaled
 
 
 def _seen(task: Matrix, unit: Matrix, right: Matrix) -> Matrix:
@@ -226,10 +273,12 @@ def knots(
 
     For a projection: ``[d_1 | .. | d_N] = U S [V_1 | .. | V_N]^T``, values above 1e-6 of the
     largest; the aligned tasks ``C_i = S V_i^T`` are merged by the inner method with its defaults;
-    ``out = base + lambda * U merge(C)``. Other tensors: the inner method on the tasks themselves.
+    ``out = base + lambda * U merge(C)``. Other tensors, a matrix with a side shorter than the
+    number of tasks among them: the inner method on the tasks themselves.
     """
-    if is_projection(x):
-        joint = factors(np.concatenate([d.astype(np.float64) for d in x.deltas], axis=1))
+    if has_directions(x, x.deltas):
+        with naming(x.tensor):
+            joint = factors(np.concatenate([d.astype(np.float64) for d in x.deltas], axis=1))
         aligned = (joint.values[:, None] * joint.right).astype(np.float32)
         left, tasks = joint.left, np.split(aligned, len(x.models), axis=1)
     else:

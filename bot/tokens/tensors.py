@@ -1,36 +1,13 @@
-"""Which tensors have one row per token: input embeddings and output heads, by their names."""
+"""Which tensors have one row per token: input embeddings and output heads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bot.checkpoint.roles import is_embedding, is_head
 from bot.checkpoint.tensor import TensorSpec
 
-_EMBEDDINGS = frozenset(
-    {
-        "embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "embeddings",
-        "shared",
-    }
-)  # fmt: skip
-_HEADS = frozenset({"lm_head", "embed_out"})
-_OTHER_TOWERS = frozenset(
-    {"vision_tower", "vision_model", "visual", "vision", "audio_tower", "audio_model", "audio"}
-)
-
-
-def is_embedding(name: str) -> bool:
-    """Whether the tensor is the language model's input embedding."""
-    *path, module, leaf = ["", *name.split(".")]
-    return leaf == "weight" and module in _EMBEDDINGS and not _OTHER_TOWERS.intersection(path)
-
-
-def is_head(name: str) -> bool:
-    """Whether the tensor belongs to the output head (its weight or its bias)."""
-    *path, module, leaf = ["", *name.split(".")]
-    if leaf not in {"weight", "bias"} or _OTHER_TOWERS.intersection(path):
-        return False
-    # InternLM2 and the original Llama files call the head ``output``; deeper, it is a projection.
-    return module in _HEADS or (module == "output" and len(path) <= 1)
+__all__ = ["embedding_name", "embedding_rows", "has_token_rows", "is_embedding", "is_head"]
 
 
 def has_token_rows(spec: TensorSpec) -> bool:

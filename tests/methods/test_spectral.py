@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bot.errors import PlanError
+from bot.methods.spectral import naming
 from tests.methods.cases import family, run
 from tests.methods.oracles import elected, trim
 
@@ -45,6 +47,26 @@ def test_tsv_gives_slots_that_a_low_rank_task_leaves_to_the_others():
     assert np.linalg.matrix_rank(out, tol=1e-4) == 32
     kept = (left[:, :28] * values[:28]) @ right[:28]
     assert np.linalg.norm(out - kept - low) < 0.5 * np.linalg.norm(kept)
+
+
+def leading(task, count):
+    """The part of a matrix with its largest singular values."""
+    left, values, right = np.linalg.svd(task)
+    return (left[:, :count] * values[:count]) @ right[:count]
+
+
+@pytest.mark.parametrize("second", [1.0, 1 + 1e-15])
+def test_tsv_of_equal_tasks_is_their_leading_part(second):
+    task = RNG.normal(size=(12, 20)).astype(np.float32)
+    out = tasks(task, task, name="tsv_m", weight=(1.0, second))
+    assert np.allclose(out, leading(task.astype(float), 6), atol=1e-5)
+
+
+def test_tsv_halves_the_directions_that_tasks_share_and_keeps_their_own():
+    left, right = (np.linalg.qr(RNG.normal(size=(12, 3)))[0].T for _ in range(2))
+    shared, one, two = (np.outer(u, v) for u, v in zip(left, right, strict=True))
+    out = tasks(4 * shared + 2 * one, 3 * shared + 1 * two, name="tsv_m")
+    assert np.allclose(out, 3.5 * shared + 2 * one + two, atol=1e-5)
 
 
 def test_iso_c_makes_all_directions_equally_strong():
@@ -95,14 +117,61 @@ def test_knots_is_ties_in_shared_directions():
     assert np.allclose(out, left @ expected.value, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["tsv_m", "iso_c", "wudi"])
-@pytest.mark.parametrize(
-    ("shape", "tensor"),
-    [((30,), "norm"), ((1, 9), "thin"), ((9, 12), "model.embed_tokens.weight"), ((2, 3, 4), "w")],
-)
-def test_what_is_no_projection_gets_the_mean(name, shape, tensor):
+MEANS = ["tsv_m", "iso_c", "wudi"]
+
+
+@pytest.mark.parametrize("name", MEANS)
+@pytest.mark.parametrize("shape", [(30,), (1, 9), (9, 1), (2, 3, 4)])
+def test_what_is_no_matrix_with_a_side_for_every_task_gets_the_mean(name, shape):
     pair = [RNG.normal(size=shape) for _ in range(2)]
-    assert np.allclose(tasks(*pair, name=name, tensor=tensor), np.mean(pair, axis=0), atol=1e-6)
+    assert np.allclose(tasks(*pair, name=name, tensor="w"), np.mean(pair, axis=0), atol=1e-6)
+
+
+TABLES = [
+    "model.embed_tokens.weight", "shared.weight", "transformer.wte.weight",
+    "transformer.wpe.weight", "bert.embeddings.position_embeddings.weight",
+    "model.decoder.embed_positions.weight", "vision_model.embeddings.position_embedding.weight",
+    "lm_head.weight", "output.weight", "transformer.output_layer.weight",
+]  # fmt: skip
+PROJECTIONS = [
+    "layers.0.attention.output.weight", "layers.0.mlp.embedding_proj.weight",
+    "encoder.layer.0.output.dense.weight", "layers.0.mlp.output_layer.weight",
+    "decoder.embed_tokens_proj.weight",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_names_tell_tables_and_heads_from_projections(name):
+    pair = [RNG.normal(size=(9, 12)) for _ in range(2)]
+    mean = np.mean(pair, axis=0)
+    for tensor in TABLES:
+        assert np.allclose(tasks(*pair, name=name, tensor=tensor), mean, atol=1e-6), tensor
+    for tensor in PROJECTIONS:
+        assert not np.allclose(tasks(*pair, name=name, tensor=tensor), mean, atol=0.1), tensor
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_a_task_too_large_for_float32_is_no_quiet_base(name):
+    base = RNG.normal(size=(6, 8))
+    base = (2e38 * base / np.abs(base).max()).astype(np.float32)
+    out = run(name, base, [-base, base], tensor="model.layers.0.mlp.up_proj.weight")
+    assert not np.isfinite(out).all()
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_wudi_of_tasks_whose_squares_are_no_numbers():
+    pair = [RNG.normal(size=(6, 8)) for _ in range(2)]
+    plain = tasks(*pair, name="wudi")
+    tiny = tasks(*pair, name="wudi", weight=(1e-170, 1e-170), **{"lambda": 1e170})
+    assert np.allclose(tiny, plain, atol=1e-5)
+    assert not np.isfinite(tasks(*pair, name="wudi", weight=(1e200, 1e200))).any()
+
+
+def test_a_decomposition_that_fails_names_its_tensor():
+    with pytest.raises(PlanError, match=r"layers\.3\.up"), naming("layers.3.up"):
+        np.linalg.inv(np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
