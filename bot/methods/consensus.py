@@ -14,7 +14,8 @@ from bot.methods.weights import cancels
 def summed(deltas: Sequence[Array], weight: Sequence[float], *, normalize: bool) -> Array:
     """``sum_i(w_i * d_i)``, divided by ``sum_i(w_i)`` with ``normalize``.
 
-    Weights that cancel are not divided by: an analogy (``+1, -1``) is a sum on purpose.
+    Weights that cancel are not divided by: an analogy (``+1, -1``) is a sum on purpose. Nor are
+    weights whose sum is below 1e-8, as in mergekit.
     """
     mixed: Array = reduce(add, (delta * w for delta, w in zip(deltas, weight, strict=True)))
     if normalize and not cancels(weight):

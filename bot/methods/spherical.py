@@ -72,10 +72,10 @@ def nuslerp(
 ) -> Array:
     """Spherical interpolation between two models, from a base where there is one.
 
-    ``t = w_2 / (w_1 + w_2)``, one half where the sum is zero. With a base both ends are deltas and
-    ``out = base + arc(d_1, d_2; t)``, else ``out = arc(x_1, x_2; t)``. With ``phi`` the angle
-    between its ends, ``arc(a, b; t) = sin((1 - t) phi) / sin(phi) * a + sin(t phi) / sin(phi) *
-    b``, and ``(1 - t) * a + t * b`` where they are parallel, zero, or opposite (a cosine up to
+    ``t = w_2 / (w_1 + w_2)``, one half where the sum is below 1e-8. With a base both ends are
+    deltas and ``out = base + arc(d_1, d_2; t)``, else ``out = arc(x_1, x_2; t)``. With ``phi`` the
+    angle between its ends, ``arc(a, b; t) = sin((1 - t) phi) / sin(phi) * a + sin(t phi) / sin(phi)
+    * b``, and ``(1 - t) * a + t * b`` where they are parallel, zero, or opposite (a cosine up to
     -0.9995). The vectors are the tensor as a whole; or without ``nuslerp_flatten`` its rows (last
     axis); or with ``nuslerp_row_wise`` too its columns (first axis): mergekit's names, which count
     the other way round. Any shape.

@@ -18,7 +18,7 @@ def total(weights: Sequence[float]) -> float:
         PlanError: the weights cancel, so a normalised average does not exist.
     """
     value = math.fsum(weights)
-    if cancels(weights):
+    if abs(value) <= NOTHING * math.fsum(map(abs, weights)):
         listed = ", ".join(f"{weight:g}" for weight in weights)
         raise PlanError(
             [
@@ -32,5 +32,5 @@ def total(weights: Sequence[float]) -> float:
 
 
 def cancels(weights: Sequence[float]) -> bool:
-    """Whether the sum of the weights is zero but for rounding."""
+    """Whether mergekit leaves a sum of these weights undivided: zero but for rounding, or tiny."""
     return abs(math.fsum(weights)) <= NOTHING * max(1.0, math.fsum(map(abs, weights)))

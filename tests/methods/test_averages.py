@@ -23,7 +23,20 @@ def test_linear_is_affine():
     assert np.allclose(moved, run("linear", None, models, given) + 2, atol=2e-6)
 
 
-@pytest.mark.parametrize("weight", [(1.0, -1.0), (0.0, 0.0), (0.1, 0.2, -0.3)])
+@pytest.mark.parametrize("weight", [(1e-9, 3e-9), (1e-7, -9e-8), (-2e-20, 5e-20)])
+@pytest.mark.parametrize("method", ["linear", "multislerp"])
+def test_small_weights_are_shares_like_any_others(method, weight):
+    _, models = family(3, (5, 6), 2)
+    scale = sum(weight)
+    shares = tuple(w / scale for w in weight)
+    out = run(method, None, models, {"weight": weight})
+    assert np.allclose(out, run(method, None, models, {"weight": shares}), rtol=1e-5, atol=1e-5)
+    if method == "linear":
+        wide = [share * model.astype(float) for share, model in zip(shares, models, strict=True)]
+        assert np.allclose(out, sum(wide), atol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [(1.0, -1.0), (0.0, 0.0), (0.1, 0.2, -0.3), (1e-9, -1e-9)])
 def test_weights_that_cancel_are_an_error_with_a_way_out(weight):
     _, models = family(3, (5, 6), len(weight))
     with pytest.raises(PlanError, match="add up to zero") as caught:
