@@ -62,6 +62,65 @@ def test_the_reading_names_what_stands_out(tmp_path: Path) -> None:
     assert any("elects signs" in line for line in against.reading)
 
 
+def test_orthogonal_task_vectors_are_not_sent_to_elect_signs(tmp_path: Path) -> None:
+    """Half of the signs disagree at right angles, by chance; that is no conflict."""
+    plain = diagnosed(tmp_path / "plain", (random_tensors(1, SHAPES), random_tensors(2, SHAPES)))
+    (head,) = (group for group in plain.modules if group.module == "head")
+    assert head.conflict == pytest.approx(0.5, abs=0.05)
+    assert any("almost orthogonal" in line for line in plain.reading)
+    assert not any("elects signs" in line for line in plain.reading)
+
+
+def test_signs_that_disagree_more_than_the_angle_says_are_told(tmp_path: Path) -> None:
+    """Eight of nine small changes disagree; the large ninth makes up for them in the cosine."""
+    step = {key: 0.1 * np.abs(value) + 0.05 for key, value in random_tensors(1, SHAPES).items()}
+    large = {
+        key: np.arange(value.size).reshape(value.shape) % 9 == 0 for key, value in step.items()
+    }
+    one = {key: np.where(large[key], 3 * value, value) for key, value in step.items()}
+    two = {key: np.where(large[key], 3 * value, -value) for key, value in step.items()}
+    found = diagnosed(tmp_path, (one, two))
+    a, b = (np.concatenate([np.ravel(tune[key]) for key in SHAPES]) for tune in (one, two))
+    assert abs(a @ b / (a @ a)) < 0.1
+    assert any("signs disagree at 8" in line for line in found.reading)
+
+
+def test_a_model_equal_to_its_base_is_named(tmp_path: Path) -> None:
+    nothing = {key: np.zeros(shape, np.float32) for key, shape in SHAPES.items()}
+    step = random_tensors(1, SHAPES)
+    found = diagnosed(tmp_path, (nothing, step))
+    assert "where it was sampled, first is equal to the base base: it teaches nothing" in (
+        found.reading
+    )
+    base = random_tensors(0, SHAPES)
+    ratios = [
+        np.linalg.norm((base[key] + step[key]).astype(np.float32) - base[key].astype(np.float64))
+        / np.linalg.norm(base[key].astype(np.float64))
+        for key in SHAPES
+        if base[key].any()
+    ]
+    first, second = found.models
+    assert (first.model, first.delta, second.model) == ("first", 0, "second")
+    assert second.delta == pytest.approx(np.mean(ratios), rel=1e-5)
+    assert any(f"second {100 * second.delta:.1f} %" in line for line in found.reading)
+
+
+def test_equal_models_are_named_once(tmp_path: Path) -> None:
+    step = random_tensors(1, SHAPES)
+    found = diagnosed(tmp_path, (step, step))
+    told = [line for line in found.reading if " equal" in line]
+    assert told == ["where they were sampled, first and second are equal: one model counts twice"]
+
+
+def test_slerp_is_lerp_between_opposite_vectors_as_in_slerp_itself(tmp_path: Path) -> None:
+    base = random_tensors(0, SHAPES)
+    diagnosed(tmp_path, ({key: -2 * value for key, value in base.items()},) * 2)
+    slerp = "merge_method: slerp\nbase_model: ./base\nmodels: [{model: ./first}]\n"
+    (tmp_path / "recipe.yaml").write_text(slerp + "parameters: {t: 0.5}\n")
+    found = diagnose_recipe(load_recipe(tmp_path / "recipe.yaml"), silent)
+    assert all(group.lerp == 1 for group in found.groups)
+
+
 def test_equal_models_give_no_numbers_out_of_nothing(tmp_path: Path) -> None:
     nothing = {key: np.zeros(shape, np.float32) for key, shape in SHAPES.items()}
     found = diagnosed(tmp_path, (nothing, nothing))
@@ -76,11 +135,18 @@ models:
   - {model: ./first, parameters: {weight: 0.5}}
   - {model: ./second, parameters: {weight: 0.5}}
 """
+NUSLERP = LINEAR.replace("linear", "nuslerp")
 ALONE = "merge_method: passthrough\nmodels: [{model: ./first}]\n"
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"), [(LINEAR, "without a base model"), (ALONE, "nothing to compare")]
+    ("recipe", "told"),
+    [
+        (LINEAR, "linear does not use a base model"),
+        ("base_model: ./base\n" + LINEAR, "linear does not use a base model"),
+        (NUSLERP, "without a base model"),
+        (ALONE, "nothing to compare"),
+    ],
 )
 def test_without_a_base_nothing_is_said_to_have_moved(
     tmp_path: Path, recipe: str, told: str
@@ -116,6 +182,8 @@ def test_samples_are_few_and_spread_over_the_whole_tensor() -> None:
         ("model.layers.0.mlp.gate_proj.weight", 0, "mlp"),
         ("model.embed_tokens.weight", None, "embedding"),
         ("lm_head.weight", None, "head"),
+        ("a.007.b", None, "other"),
+        ("transformer.h.2.attn.ln_q.weight", 2, "norm"),
     ],
 )
 def test_names_tell_layer_and_module(tensor: str, layer: int | None, module: str) -> None:
