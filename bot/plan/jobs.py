@@ -86,11 +86,16 @@ class JobMaker:
 
     def _unmergeable(self, draft: Draft, inputs: list[Input]) -> None:
         odd = next(entry for entry in inputs if not entry.spec.dtype.mergeable)
+        even = next((entry for entry in inputs if entry.spec.dtype.mergeable), None)
+        hint = "merge the full-precision model and quantize the result"
+        if even is not None:
+            label, dtype = even.seat.body.label, even.spec.dtype
+            hint = f"the parents' dtypes disagree: {label} stores {dtype}; give both its precision"
         self.findings.tensor(
             f"{{tensors}} of {odd.seat.body.label} is stored as {odd.spec.dtype}, "
             "with which no arithmetic is done",
             draft.name,
-            hint="merge the full-precision model and quantize the result",
+            hint=hint,
         )
 
     def _is_buffer(self, draft: Draft) -> bool:

@@ -115,17 +115,20 @@ def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path) -> None:
         assert len(problem.message) < 200
 
 
-@pytest.mark.parametrize("dtype", [Dtype.I8, Dtype.U8, Dtype.F8_E4M3])
+@pytest.mark.parametrize("dtype", [Dtype.I64, Dtype.I8, Dtype.U8, Dtype.F8_E4M3])
 def test_quantized_weights_on_one_side(tmp_path, dtype) -> None:
     tensors = with_dtype("model.layers.0.mlp.up_proj.weight", dtype)
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", tensors=tensors))
     assert f"of org/b is stored as {dtype}" in error.message
+    assert "dtypes disagree: org/a stores F32" in (error.problems()[0].hint or "")
 
 
 def test_float8_on_both_sides_is_refused_and_integers_are_copied(tmp_path) -> None:
     name = "model.layers.0.mlp.up_proj.weight"
     pair = [llama(f"org/{m}", tensors=with_dtype(name, Dtype.F8_E4M3)) for m in "ab"]
-    assert "F8_E4M3" in failure(tmp_path, LINEAR, *pair).message
+    error = failure(tmp_path, LINEAR, *pair)
+    assert "F8_E4M3" in error.message
+    assert "quantize the result" in (error.problems()[0].hint or "")
     buffer = {"counts": TensorSpec(name="counts", dtype=Dtype.I64, shape=(3,))}
     pair = [llama(f"org/{model}", tensors=buffer) for model in "ab"]
     jobs = {job.output.name: job for job in plan_of(tmp_path, LINEAR, *pair).jobs}
