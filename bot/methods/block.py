@@ -34,11 +34,6 @@ class Span(NamedTuple):
     stop: int
     elements: int
 
-    @property
-    def grain(self) -> int:
-        """Index of the grain the block starts in."""
-        return self.start // GRAIN
-
 
 Bounds = tuple[float, float]
 """The least and the greatest of some probabilities."""

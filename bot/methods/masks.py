@@ -32,7 +32,6 @@ def belongs(x: Block, together: Array, strictness: tuple[float, ...]) -> list[Ar
     title="Consensus task arithmetic",
     paper="https://arxiv.org/abs/2405.07813",
     base="required",
-    space="deltas",
     symmetric=True,
 )
 def consensus_ta(
@@ -75,7 +74,6 @@ def chosen(task: int, models: int) -> int:
     title="TALL masks",
     paper="https://arxiv.org/abs/2405.07813",
     base="required",
-    space="deltas",
     check=lambda p: chosen(p.task, len(p.weight)),
 )
 def tall_masks(

@@ -37,7 +37,6 @@ def nearswap(
     unit=Unit.ROW,
     base="required",
     models=(1, 1),
-    space="deltas",
     stats={"quartiles": lambda _: ImportanceQuartiles()},
 )
 def arcee_fusion(x: Block, *, quartiles: Quartiles) -> Array:

@@ -24,7 +24,6 @@ from bot.methods.sparsify import Scales
     title="DARE (linear)",
     paper="https://arxiv.org/abs/2311.03099",
     base="required",
-    space="deltas",
     stats={"scale": lambda p: drop_ratio(Drop(p.density), p.rescale)},
     stochastic=True,
 )
@@ -56,7 +55,6 @@ def dare_linear(
     title="DARE with TIES",
     paper="https://arxiv.org/abs/2311.03099",
     base="required",
-    space="deltas",
     stats={"scale": lambda p: drop_ratio(Drop(p.density), p.rescale)},
     stochastic=True,
 )
@@ -90,7 +88,6 @@ def dare_ties(
     paper="https://arxiv.org/abs/2406.11617",
     unit=Unit.ROW,
     base="required",
-    space="deltas",
     stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
     check=lambda p: mag_prune(p.density, p.epsilon),
     stochastic=True,
@@ -130,7 +127,6 @@ def della_linear(
     paper="https://arxiv.org/abs/2406.11617",
     unit=Unit.ROW,
     base="required",
-    space="deltas",
     stats={"scale": lambda p: drop_ratio(mag_prune(p.density, p.epsilon), p.rescale)},
     check=lambda p: mag_prune(p.density, p.epsilon),
     stochastic=True,

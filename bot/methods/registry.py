@@ -28,7 +28,6 @@ MethodFunction = Callable[..., Array]
 StatMaker = Callable[[SimpleNamespace], Reduction[Any] | None]
 """Given all resolved parameters: the reduction to run, or None where no statistic is needed."""
 F = TypeVar("F", bound=MethodFunction)
-Space = Literal["weights", "deltas"]
 Exactness = Literal["any host", "host class"]
 
 
@@ -69,7 +68,6 @@ class Method:
     unit: Unit
     stats: Mapping[str, StatMaker]
     check: Check | None
-    space: Space
     exact: Exactness
     symmetric: bool
 
@@ -120,7 +118,6 @@ def merge_method(
     title: str,
     paper: str | None = None,
     unit: Unit = Unit.GRAIN,
-    space: Space = "weights",
     base: BaseRule = "none",
     models: tuple[int, int | None] = (1, None),
     stats: Mapping[str, StatMaker] | None = None,
@@ -137,7 +134,6 @@ def merge_method(
         title: what people read.
         paper: where the method comes from.
         unit: what the function must see at once.
-        space: whether it works on weights or on task vectors.
         base: whether a base model is required, allowed, or takes no part.
         models: least and greatest number of models that are not the base.
         stats: statistic name -> maker of its reduction (see ``StatMaker``).
@@ -166,7 +162,6 @@ def merge_method(
             unit=unit,
             stats=MappingProxyType(makers),
             check=check,
-            space=space,
             exact=exact,
             symmetric=symmetric,
         )

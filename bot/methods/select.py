@@ -73,7 +73,6 @@ def _energies_of(cut: Cut | None) -> Beside:
     title="SCE",
     paper="https://arxiv.org/abs/2408.07990",
     base="required",
-    space="deltas",
     stats={"selection": lambda p: _selection(p.select_topk)},
     symmetric=True,
 )
@@ -117,7 +116,6 @@ Limit = Annotated[float, Range(0), Doc("greatest ratio of shared to unique that 
     title="RAM",
     paper="https://arxiv.org/abs/2601.13572",
     base="required",
-    space="deltas",
     symmetric=True,
 )
 def ram(x: Block, *, epsilon: EpsilonKnob = 1e-5) -> Array:
@@ -154,7 +152,6 @@ def gains(counts: Counts, r: float, alpha: float) -> list[float]:
     title="RAM+ (tensor-local)",
     paper="https://arxiv.org/abs/2601.13572",
     base="required",
-    space="deltas",
     stats={"counts": lambda p: SharedAndUnique(p.epsilon, p.scope)},
     symmetric=True,
 )
@@ -183,7 +180,6 @@ def ramplus_tl(
     title="RAM+",
     paper="https://arxiv.org/abs/2601.13572",
     base="required",
-    space="deltas",
     stats={"counts": lambda p: SharedAndUnique(p.epsilon, p.scope)},
     symmetric=True,
 )

@@ -5,7 +5,7 @@ A thinning is a function of a block that gives every model's delta with some ele
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,6 @@ from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Scope, Targe
 from bot.methods.reductions.l1_ratio import L1Ratio
 
 Deltas: TypeAlias = tuple[Array, ...]
-Thinning: TypeAlias = Callable[[Block], Deltas]
 Cuts: TypeAlias = tuple[Cut, ...]
 Scales: TypeAlias = tuple[float, ...]
 L1OrNone = Literal["true", "false", "l1", "none"]

@@ -144,7 +144,6 @@ def separated(tasks: list[Matrix]) -> Matrix:
     paper="https://arxiv.org/abs/2412.00081",
     unit=Unit.TENSOR,
     base="required",
-    space="deltas",
     exact="host class",
     symmetric=True,
 )
@@ -176,7 +175,6 @@ def isotropic(tasks: list[Matrix]) -> Matrix:
     paper="https://arxiv.org/abs/2502.04959",
     unit=Unit.TENSOR,
     base="required",
-    space="deltas",
     exact="host class",
     symmetric=True,
 )
@@ -197,7 +195,6 @@ def iso_c(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
     paper="https://arxiv.org/abs/2503.08099",
     unit=Unit.TENSOR,
     base="required",
-    space="deltas",
     exact="host class",
     symmetric=True,
 )
@@ -254,7 +251,6 @@ def _seen(task: Matrix, unit: Matrix, right: Matrix) -> Matrix:
     paper="https://arxiv.org/abs/2410.19735",
     unit=Unit.TENSOR,
     base="required",
-    space="deltas",
     exact="host class",
 )
 def knots(

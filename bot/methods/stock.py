@@ -42,7 +42,6 @@ def ratio(cosine: Matrix, models: int) -> Matrix:
     unit=Unit.ROW,
     base="required",
     models=(2, None),
-    space="deltas",
     stats={"products": lambda p: None if p.filter_wise else Gram("deltas")},
     symmetric=True,
 )

@@ -26,7 +26,6 @@ from bot.methods.sparsify import Band, Cuts, Scales, Trim, rescaled
     title="Task arithmetic",
     paper="https://arxiv.org/abs/2212.04089",
     base="required",
-    space="deltas",
     symmetric=True,
 )
 def task_arithmetic(
@@ -54,7 +53,6 @@ def task_arithmetic(
     title="TIES",
     paper="https://arxiv.org/abs/2306.01708",
     base="required",
-    space="deltas",
     stats={
         "kth": lambda p: sparsify.kth_magnitude(p.density, p.scope),
         "scale": lambda p: sparsify.trim_ratio(
@@ -97,7 +95,6 @@ def ties(
     title="Model Breadcrumbs",
     paper="https://arxiv.org/abs/2312.06795",
     base="required",
-    space="deltas",
     stats={
         "band": lambda p: sparsify.band(p.density, p.gamma),
         "scale": lambda p: sparsify.band_ratio(sparsify.band(p.density, p.gamma), p.rescale),
@@ -134,7 +131,6 @@ def breadcrumbs(
     title="Model Breadcrumbs with TIES",
     paper="https://arxiv.org/abs/2312.06795",
     base="required",
-    space="deltas",
     stats={
         "band": lambda p: sparsify.band(p.density, p.gamma),
         "scale": lambda p: sparsify.band_ratio(sparsify.band(p.density, p.gamma), p.rescale),

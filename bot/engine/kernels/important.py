@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.engine.kernels.divergence import importance_high, importance_low, take_over
-from bot.engine.kernels.magnitudes import settle_low
+from bot.engine.kernels.magnitudes import move
 from bot.engine.kernels.room import bins, high_tables, histogram, low_tables, room, tiles
 from bot.engine.kernels.stored import Bits, Combine, Fold, Folder, StoredGrain, shift_of
 from bot.engine.kernels.tiles import TILE
@@ -62,7 +62,7 @@ def _low(reduction: LowBits, importance: Importance) -> Fold:
         tables, found = low_tables(len(places)), bins()
         work = room("tiles", (1, TILE), np.uint32)
         importance_low(*_inputs(grain), _rows(importance, grain), places, work, tables)
-        rows = [histogram(found, settle_low(table, found)) for table in tables]
+        rows = [histogram(found, move(table, found)) for table in tables]
         return state.note((grain.tensor, grain.span.start), rows)
 
     return fold

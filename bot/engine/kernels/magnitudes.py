@@ -70,16 +70,23 @@ def count(bins: Any, tables: Any) -> None:
 
 @compiled
 def settle(tables: Any, largest: Any, found: Any) -> int:
-    """Move two tables, in use up to a bin, to ``found``; this and the result as ``count_high``."""
-    even, odd = tables[0], tables[1]
+    """Move the sum of two tables, in use up to a bin, to ``found``; all as in ``count_high``."""
+    even, odd = tables[0, : np.int64(largest) + 1], tables[1, : np.int64(largest) + 1]
+    for bin_ in range(even.size):
+        even[bin_] += odd[bin_]
+        odd[bin_] = _NONE
+    return move(even, found)
+
+
+@compiled
+def move(table: Any, found: Any) -> int:
+    """Move a table to ``found``; this and the result as ``count_low``."""
     held = 0
-    for bin_ in range(np.int64(largest) + 1):
-        count = np.uint32(even[bin_] + odd[bin_])
-        if count:
-            even[bin_] = _NONE
-            odd[bin_] = _NONE
+    for bin_ in range(table.size):
+        if table[bin_]:
             found[0, held] = bin_
-            found[1, held] = count
+            found[1, held] = table[bin_]
+            table[bin_] = _NONE
             held += 1
     return held
 
@@ -103,7 +110,7 @@ def count_low(base: Any, model: Any, shift: Any, place: Any, found: Any, table: 
         bits = magnitude_bits(difference(model[j], base[j], shift))
         if high_bin(bits) == place:
             table[np.uint32(bits & _LOW)] += _ONE
-    return settle_low(table, found)
+    return move(table, found)
 
 
 @compiled
@@ -114,19 +121,6 @@ def tally_inside(bits: Any, places: Any, tables: Any) -> None:
         for j in range(bits.size):
             if high_bin(bits[j]) == place:
                 table[np.uint32(bits[j] & _LOW)] += _ONE
-
-
-@compiled
-def settle_low(table: Any, found: Any) -> int:
-    """Move the table to ``found``; this and the result as ``count_low``."""
-    held = 0
-    for low in range(table.size):
-        if table[low]:
-            found[0, held] = low
-            found[1, held] = table[low]
-            table[low] = _NONE
-            held += 1
-    return held
 
 
 @compiled

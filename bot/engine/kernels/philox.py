@@ -13,8 +13,6 @@ import numpy as np
 from bot.engine.kernels.compiled import compiled
 
 BLOCK_BITS = 128
-BLOCK_WORDS = 2
-"""A block in words of 64 bits."""
 _MULTIPLY = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _RAISE = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 _LOW = np.uint64(0xFFFFFFFF)

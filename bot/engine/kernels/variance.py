@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.engine.kernels.compiled import compiled
 from bot.engine.kernels.deltas import load_deltas, sum_up
-from bot.engine.kernels.magnitudes import count, high_bin, settle, settle_low
+from bot.engine.kernels.magnitudes import count, high_bin, move, settle
 from bot.engine.kernels.sums import add_squares, total
 from bot.engine.kernels.tiles import TILE, larger, magnitude_bits
 
@@ -119,7 +119,7 @@ def variance_low(stored: Any, shift: Any, place: Any, found: Any, work: Any, tab
             bits = magnitude_bits(variance[j])
             if high_bin(bits) == place:
                 table[np.uint32(bits & _LOW)] += _ONE
-    return settle_low(table, found)
+    return move(table, found)
 
 
 @compiled
