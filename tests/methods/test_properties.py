@@ -39,12 +39,6 @@ def merged(name, shape, seed=1, grain=1 << 20, *, coarse=False, **changed):
     return run(name, base, models, parameters(name, count, **changed), grain=grain)
 
 
-def test_the_whole_registry_is_covered(capsys):
-    with capsys.disabled():
-        print(f"\nproperty table: {len(NAMES)} methods")
-    assert set(NAMES) == set(catalogue())
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_p1_equal_models_merge_to_themselves(name):
     _, (model,) = family(2, (7, 8), 1)
