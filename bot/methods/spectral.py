@@ -154,8 +154,9 @@ def tsv_m(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
     leading triplets (values below 1e-6 of the largest are never kept; slots that a task of lower
     rank leaves over go to the largest values of the others); all U side by side, and all V, are
     replaced by the closest orthonormal columns, which span no more than they did; ``out = base +
-    lambda * U S V^T``. Other tensors, a matrix with a side shorter than the number of tasks among
-    them: ``out = base + lambda * mean_i(w_i * d_i)``. Equal tasks merge to their leading part.
+    lambda * U S V^T``. Other tensors (vectors, embeddings, heads, matrices with a side shorter than
+    the number of tasks): ``out = base + lambda * mean_i(w_i * d_i)``. Equal tasks merge to their
+    leading part.
     """
     return merged(x, weight, lambda_, separated)
 
@@ -182,9 +183,9 @@ def iso_c(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
     """Gives every direction of the summed task the same strength (Marczak et al. 2025).
 
     For a projection: ``sum_i(w_i * d_i) = U S V^T`` and ``out = base + lambda * mean(S) * U V^T``,
-    over singular values above 1e-6 of the largest. Other tensors, a matrix with a side shorter than
-    the number of tasks among them: ``out = base + lambda * mean_i(w_i * d_i)``. Even a single task
-    is changed.
+    over singular values above 1e-6 of the largest. Other tensors (vectors, embeddings, heads,
+    matrices with a side shorter than the number of tasks): ``out = base + lambda * mean_i(w_i *
+    d_i)``. Even a single task is changed.
     """
     return merged(x, weight, lambda_, isotropic)
 
@@ -203,8 +204,8 @@ def wudi(x: Block, *, weight: Share = ONE, lambda_: Lambda = 1.0) -> Array:
 
     For a projection: ``G_i = d_i^T d_i / |d_i|^2`` and ``out = base + lambda * (sum_i d_i G_i)
     (sum_i G_i)^+``, the minimum over D of ``sum_i |(D - d_i) d_i^T|^2 / |d_i|^2``, d_i being
-    weighted by w_i. Other tensors, a matrix with a side shorter than the number of tasks among
-    them: ``out = base + lambda * mean_i(w_i * d_i)``.
+    weighted by w_i. Other tensors (vectors, embeddings, heads, matrices with a side shorter than
+    the number of tasks): ``out = base + lambda * mean_i(w_i * d_i)``.
     """
     return merged(x, weight, lambda_, least_interference)
 
@@ -269,8 +270,8 @@ def knots(
 
     For a projection: ``[d_1 | .. | d_N] = U S [V_1 | .. | V_N]^T``, values above 1e-6 of the
     largest; the aligned tasks ``C_i = S V_i^T`` are merged by the inner method with its defaults;
-    ``out = base + lambda * U merge(C)``. Other tensors, a matrix with a side shorter than the
-    number of tasks among them: the inner method on the tasks themselves.
+    ``out = base + lambda * U merge(C)``. Other tensors (vectors, embeddings, heads, matrices with a
+    side shorter than the number of tasks): the inner method on the tasks themselves.
     """
     if has_directions(x, x.deltas):
         with naming(x.tensor):
