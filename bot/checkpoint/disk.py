@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot.errors import StorageError
@@ -24,6 +24,12 @@ _HINTS = {
     errno.EACCES: "check the permissions of the folder, or write to another one",
     errno.EPERM: "check the permissions of the folder, or write to another one",
     errno.ENOENT: "the folder disappeared while it was in use; run the command again",
+    errno.EBUSY: "a mount point cannot be replaced; write to a folder inside it",
+    errno.EXDEV: "a mount point cannot be replaced; write to a folder inside it",
+    errno.EMFILE: "raise the limit (ulimit -n), or choose a larger --out-shard-size",
+    errno.ENFILE: "the system has too many open files; close some programs and run it again",
+    errno.EISDIR: "a folder stands where a file should; move it away",
+    errno.ELOOP: "a link stands where a file should; move it away",
 }
 _MAX_IO_BYTES = 1 << 30
 # On Apple's systems a plain fsync does not reach the platter.
@@ -37,9 +43,13 @@ class Disk:
         self._paths: dict[int, Path] = {}
 
     def open(self, path: Path, flags: int) -> int:
-        """Open (and with ``os.O_CREAT`` make) a file; returns its descriptor."""
-        with _explained("open", path):
-            fd = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        """Open (and with ``os.O_CREAT`` make) a file, never what a link of its name leads to.
+
+        Returns:
+            The descriptor.
+        """
+        with explained("open", path):
+            fd = os.open(path, flags | os.O_NOFOLLOW | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._paths[fd] = path
         return fd
 
@@ -52,7 +62,7 @@ class Disk:
 
     def close(self, fd: int) -> None:
         """Close a descriptor."""
-        with _explained("close", self._paths.pop(fd)):
+        with explained("close", self._paths.pop(fd)):
             os.close(fd)
 
     @contextmanager
@@ -67,7 +77,7 @@ class Disk:
     def pwrite(self, fd: int, data: memoryview, offset: int) -> None:
         """Write all of ``data`` at ``offset``, continuing after short writes."""
         while data.nbytes:
-            with _explained("write to", self._paths[fd], data.nbytes):
+            with explained("write to", self._paths[fd], data.nbytes):
                 written = self.pwrite_some(fd, data[:_MAX_IO_BYTES], offset)
             if written == 0:
                 raise StorageError(f"cannot write to {self._paths[fd]}: the disk took no bytes")
@@ -84,18 +94,19 @@ class Disk:
 
     def size(self, fd: int) -> int:
         """Bytes in an open file."""
-        return os.fstat(fd).st_size
+        with explained("look at", self._paths[fd]):
+            return os.fstat(fd).st_size
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut an open file to ``size`` bytes."""
-        with _explained("shorten", self._paths[fd]):
+        with explained("shorten", self._paths[fd]):
             os.ftruncate(fd, size)
 
     def allocate(self, fd: int, size: int) -> None:
         """Reserve ``size`` bytes, so that a full disk is found now and not after hours."""
         if size == 0:
             return
-        with _explained("reserve space for", self._paths[fd], size):
+        with explained("reserve space for", self._paths[fd], size):
             try:
                 os.posix_fallocate(fd, 0, size)
             except (AttributeError, OSError) as error:
@@ -106,7 +117,7 @@ class Disk:
 
     def sync_data(self, fd: int) -> None:
         """Return once the file's bytes survive a power cut."""
-        with _explained("write to", self._paths[fd]):
+        with explained("write to", self._paths[fd]):
             if _FULL_SYNC is not None:
                 fcntl.fcntl(fd, _FULL_SYNC)
             else:
@@ -114,7 +125,7 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         """Return once bytes and size of the file survive a power cut."""
-        with _explained("write to", self._paths[fd]):
+        with explained("write to", self._paths[fd]):
             if _FULL_SYNC is not None:
                 fcntl.fcntl(fd, _FULL_SYNC)
             else:
@@ -122,7 +133,7 @@ class Disk:
 
     def sync_folder(self, path: Path) -> None:
         """Return once the names in a folder survive a power cut."""
-        with _explained("write to", path):
+        with explained("write to", path):
             fd = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(fd)
@@ -131,22 +142,22 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         """Make a folder and its parents where they are missing."""
-        with _explained("make the folder", path):
+        with explained("make the folder", path):
             path.mkdir(parents=True, exist_ok=True)
 
     def rename(self, old: Path, new: Path) -> None:
         """Give a file or folder another name in one step."""
-        with _explained("rename to", new):
+        with explained("rename to", new):
             old.replace(new)
 
     def remove(self, path: Path) -> None:
         """Remove a file that may be gone already."""
-        with _explained("remove", path):
+        with explained("remove", path):
             path.unlink(missing_ok=True)
 
     def remove_folder(self, path: Path) -> None:
         """Remove a folder with all it holds; it may be gone already."""
-        with _explained("remove", path):
+        with explained("remove", path):
             if path.exists():
                 shutil.rmtree(path)
 
@@ -170,13 +181,15 @@ def write_atomic(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
         disk.write_file(draft, data)
         disk.rename(draft, path)
     except StorageError:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # what it could not write is what there is to say
+            draft.unlink(missing_ok=True)
         raise
     disk.sync_folder(path.parent)
 
 
 @contextmanager
-def _explained(doing: str, path: Path, need: int | None = None) -> Iterator[None]:
+def explained(doing: str, path: Path, need: int | None = None) -> Iterator[None]:
+    """Turn a failure of the system inside the block into a ``StorageError``: cannot DOING PATH."""
     try:
         yield
     except OSError as error:
