@@ -1,7 +1,8 @@
 """A merge written into a folder: laid out in advance, resumable, and whole or not there at all.
 
-The work goes on in ``<name>.partial`` beside the final name. Data reach the disk first, then the
-journal says so; the folder takes its final name as the very last step.
+The work goes on in ``<name>.partial`` beside the final name. The journal names a file before it is
+made, and a tensor after its data reached the disk; the folder takes its final name as the very last
+step.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 
 from bot.checkpoint.digest import model_digest
-from bot.checkpoint.disk import Disk
-from bot.checkpoint.folder import INDEX_FILE
+from bot.checkpoint.disk import Disk, explained
+from bot.checkpoint.folder import INDEX_FILE, FolderSource
 from bot.checkpoint.journal import Journal
 from bot.checkpoint.layout import DEFAULT_SHARD_BYTES, Shard, index_file, lay_out
-from bot.checkpoint.manifest import MANIFEST_FILE, Manifest, read_manifest, sums
+from bot.checkpoint.leftover import clear, is_intact, require_leftover
+from bot.checkpoint.manifest import MANIFEST_FILE, Manifest, damaged_file, read_manifest, sums
 from bot.checkpoint.shard_file import ShardFile
 from bot.checkpoint.tensor import TensorSpec
-from bot.errors import StorageError
+from bot.errors import CheckpointError, StorageError
 
 _JOURNAL_FILE = "journal"
+_MANIFEST_DRAFT = f"{MANIFEST_FILE}.partial"
 DEFAULT_GROUP_BYTES = 256 << 20
 _GROUP_SECONDS = 1.0
 
@@ -77,21 +80,18 @@ class FolderSink:
         self._plan = plan
         self._specs = {spec.name: spec for spec in layout}
         self._shards = lay_out(layout, self._shard_bytes)
-        in_place = self._committed(self.path)
-        self._in_place = in_place is not None
-        self._done = in_place or self._committed(self.partial)
-        if self._done:
-            self._digests = dict(self._done.tensors)
-            return dict(self._digests)
-        self._refuse_foreign()
-        heading = {"plan": plan, "layout": self._layout_digest()}
-        finished = self._journal.read(heading)
-        if finished is None:
-            self._start_over(heading)
+        self._done = self._committed(self.path)
+        self._in_place = self._done is not None
+        if not self._in_place:
+            self._refuse_foreign()
+            with suppress(CheckpointError):  # an unreadable manifest is made anew
+                self._done = self._committed(self.partial)
+            require_leftover(self.partial, self._known_names())
+        if self._done is None:
+            self._digests = self._taken_up()
+            self._open_files()
         else:
-            self._journal.resume()
-        self._open_files()
-        self._digests = dict(finished or {})
+            self._digests = dict(self._done.tensors)
         return dict(self._digests)
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
@@ -120,10 +120,12 @@ class FolderSink:
             ValueError: a tensor is missing.
         """
         if self._done is None:
+            written = self._side_files(files)
             with self._group:
                 self._make_durable()
+            self._journal.announce(written)
             self._close()
-            self._done = self._write_rest(files)
+            self._done = self._write_rest(written)
         if not self._in_place:
             self._disk.remove(self.partial / _JOURNAL_FILE)
             self._disk.rename(self.partial, self.path)
@@ -152,74 +154,102 @@ class FolderSink:
         self._digests |= group
         self._last_sync = time.monotonic()
 
-    def _write_rest(self, files: Mapping[str, bytes]) -> Manifest:
-        missing = sorted(self._specs.keys() - self._digests.keys())
-        if missing:
-            raise ValueError(f"tensor {missing[0]!r} was never finished")
+    def _side_files(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """All that the folder holds beside the weights, under names that stay inside it."""
+        for name in files:
+            place = PurePosixPath(name)
+            if place.is_absolute() or ".." in place.parts:
+                raise StorageError(f"{name!r} is not a file name inside a model folder")
         written = dict(files)
         if len(self._shards) > 1:
             written[INDEX_FILE] = index_file(self._shards, tuple(self._specs.values()))
+        return written
+
+    def _write_rest(self, written: Mapping[str, bytes]) -> Manifest:
+        missing = sorted(self._specs.keys() - self._digests.keys())
+        if missing:
+            raise ValueError(f"tensor {missing[0]!r} was never finished")
         for name, data in written.items():
             self._write_side_file(name, data)
         manifest = Manifest(
             plan=self._plan,
-            model=model_digest(self._specs, self._digests, files),
+            model=model_digest(self._specs, self._digests, written),
             tensors={name: self._digests[name] for name in self._specs},
             files=sums(written),
             weights={shard.file: shard.size for shard in self._shards},
         )
         self._disk.sync_folder(self.partial)
-        draft = self.partial / f"{MANIFEST_FILE}.partial"
+        draft = self.partial / _MANIFEST_DRAFT
         self._disk.write_file(draft, manifest.dump())
         self._disk.rename(draft, self.partial / MANIFEST_FILE)
         self._disk.sync_folder(self.partial)
         return manifest
 
     def _write_side_file(self, name: str, data: bytes) -> None:
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts:
-            raise StorageError(f"{name!r} is not a file name inside a model folder")
-        folder = self.partial / place.parent
+        path = self.partial / name
+        folder = path.parent
         self._disk.make_folder(folder)
-        self._disk.write_file(self.partial / place, data)
+        self._disk.write_file(path, data)
         if folder != self.partial:
             self._disk.sync_folder(folder)
 
     def _committed(self, folder: Path) -> Manifest | None:
         """The manifest in ``folder`` if this plan was finished there and its files are whole."""
         manifest = read_manifest(folder)
-        if manifest is None or manifest.plan != self._plan:
+        if manifest is None or manifest.plan != self._plan or damaged_file(folder, manifest):
             return None
-        if manifest.tensors.keys() != self._specs.keys():
+        try:
+            whole = FolderSource(folder).tensors() == self._specs
+        except CheckpointError:
             return None
-        for file, size in manifest.weights.items():
-            if not (folder / file).is_file() or (folder / file).stat().st_size != size:
-                return None
-        return manifest
+        return manifest if whole and manifest.tensors.keys() == self._specs.keys() else None
 
     def _refuse_foreign(self) -> None:
-        if self.path.is_dir() and not any(self.path.iterdir()):
-            return
-        if self.path.exists():
-            raise StorageError(
-                f"{self.path} exists and is not the result of this merge",
-                hint="choose another output folder, or remove this one",
-            )
+        with explained("read", self.path):
+            if self.path.is_dir() and not any(self.path.iterdir()):
+                return
+            if not self.path.exists():
+                return
+        message = f"{self.path} exists and is not the result of this merge"
+        manifest = read_manifest(self.path)
+        if manifest is not None and manifest.plan == self._plan:
+            damaged = damaged_file(self.path, manifest) or "its weights"
+            message = f"{self.path} holds this merge, but not as it was made: see {damaged}"
+        raise StorageError(message, hint="choose another output folder, or remove this one")
+
+    def _known_names(self) -> set[str]:
+        """What a merge may have put into the leftover, as its journal or its manifest says."""
+        names = {*self._journal.files(), self._journal.draft.name}
+        if self._done is not None:
+            names |= {MANIFEST_FILE, *self._done.weights, *self._done.files}
+        return names
+
+    def _taken_up(self) -> dict[str, str]:
+        """What an earlier attempt finished, if all it left can be relied on; else begin anew."""
+        heading = {"plan": self._plan, "layout": self._layout_digest()}
+        finished = self._journal.read(heading)
+        if finished is None or not is_intact(self.partial, self._shards, self._journal.files()):
+            self._start_over(heading)
+            return {}
+        self._journal.resume()
+        return finished
 
     def _layout_digest(self) -> str:
         rows = [[s.file, s.size, hashlib.sha256(s.header).hexdigest()] for s in self._shards]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def _start_over(self, heading: Mapping[str, str]) -> None:
-        self._disk.remove_folder(self.partial)
         self._disk.make_folder(self.partial)
+        clear(self._disk, self.partial, _JOURNAL_FILE)
+        shards = [shard.file for shard in self._shards]
+        self._journal.start(heading, [_JOURNAL_FILE, MANIFEST_FILE, _MANIFEST_DRAFT, *shards])
+        self._disk.sync_folder(self.path.parent)
         for shard in self._shards:
             with self._disk.opened(self.partial / shard.file, os.O_RDWR | os.O_CREAT) as fd:
                 self._disk.allocate(fd, shard.size)
                 self._disk.pwrite(fd, memoryview(shard.header), 0)
                 self._disk.sync(fd)
-        self._journal.start(heading)
-        self._disk.sync_folder(self.path.parent)
+        self._disk.sync_folder(self.partial)
 
     def _open_files(self) -> None:
         for shard in self._shards:

@@ -1,8 +1,9 @@
 """Which tensors of an unfinished output are safe on disk.
 
 One line per fact: JSON, a tab, and a checksum of the JSON. The first line names the plan and the
-layout. A line is appended only after the data it speaks of are durable, so whatever the journal
-says after a crash is true; a torn last line is cut off.
+layout. Files are named before they are made, so what is not named was not put there by a merge.
+Tensors are named only after their data are durable, so whatever the journal says after a crash is
+true; a torn last line is cut off.
 """
 
 from __future__ import annotations
@@ -10,52 +11,58 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.checkpoint.disk import Disk
+from bot.checkpoint.disk import Disk, explained
 
 _CHECKSUM_DIGITS = 16
 
 
 class Journal:
-    """An append-only record of finished tensors."""
+    """An append-only record of finished tensors, begun as a draft: none is without its heading."""
 
     def __init__(self, disk: Disk, path: Path) -> None:
         self._disk = disk
         self._path = path
+        self.draft = path.with_name(f"{path.name}.partial")
         self._fd: int | None = None
 
     def read(self, heading: Mapping[str, str]) -> dict[str, str] | None:
         """What an earlier attempt finished: name -> digest; None when it was another plan's."""
-        if not self._path.is_file():
-            return None
-        facts, _ = _sound_lines(self._path.read_bytes())
+        facts, _ = _sound_lines(self._content())
         if not facts or facts[0] != dict(heading):
             return None
-        return {fact["tensor"]: fact["digest"] for fact in facts[1:]}
+        return {fact["tensor"]: fact["digest"] for fact in facts[1:] if "tensor" in fact}
 
-    def start(self, heading: Mapping[str, str]) -> None:
-        """Begin a new journal."""
-        self._disk.write_file(self._path, _line(heading))
+    def files(self) -> frozenset[str]:
+        """Every file that the journal says may be in the folder; none without a journal."""
+        facts, _ = _sound_lines(self._content())
+        return frozenset(name for fact in facts for name in fact.get("files", ()))
+
+    def start(self, heading: Mapping[str, str], files: Iterable[str]) -> None:
+        """Put a new journal in the place of any other; ``files`` may be made once it returns."""
+        self._disk.write_file(self.draft, _line(heading) + _line({"files": [*files]}))
+        self._disk.rename(self.draft, self._path)
         self._disk.sync_folder(self._path.parent)
         self._fd = self._disk.open(self._path, os.O_RDWR)
 
     def resume(self) -> None:
         """Continue the journal that was read, without its torn end."""
         self._fd = self._disk.open(self._path, os.O_RDWR)
-        _, sound_bytes = _sound_lines(self._path.read_bytes())
+        _, sound_bytes = _sound_lines(self._content())
         if self._disk.size(self._fd) > sound_bytes:
             self._disk.truncate(self._fd, sound_bytes)
 
     def append(self, finished: Mapping[str, str]) -> None:
         """Record tensors whose bytes are already durable; returns once the record is, too."""
-        if self._fd is None:
-            raise ValueError("the journal was not begun")
         lines = (_line({"tensor": name, "digest": digest}) for name, digest in finished.items())
-        self._disk.append(self._fd, b"".join(lines))
-        self._disk.sync(self._fd)
+        self._record(b"".join(lines))
+
+    def announce(self, files: Iterable[str]) -> None:
+        """Name files that are about to be made."""
+        self._record(_line({"files": [*files]}))
 
     def close(self) -> None:
         """Close the file; it stays."""
@@ -63,8 +70,18 @@ class Journal:
         if fd is not None:
             self._disk.close(fd)
 
+    def _record(self, lines: bytes) -> None:
+        if self._fd is None:
+            raise ValueError("the journal was not begun")
+        self._disk.append(self._fd, lines)
+        self._disk.sync(self._fd)
 
-def _line(fact: Mapping[str, str]) -> bytes:
+    def _content(self) -> bytes:
+        with explained("read", self._path):
+            return self._path.read_bytes() if self._path.is_file() else b""
+
+
+def _line(fact: Mapping[str, Any]) -> bytes:
     text = json.dumps(fact, sort_keys=True).encode()
     return text + b"\t" + _checksum(text) + b"\n"
 
@@ -81,6 +98,17 @@ def _sound_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:
         text, _, checksum = line.rpartition(b"\t")
         if not line.endswith(b"\n") or checksum.strip() != _checksum(text):
             break
-        facts.append(json.loads(text))
+        fact = _fact(text)
+        if fact is None:
+            break
+        facts.append(fact)
         sound += len(line)
     return facts, sound
+
+
+def _fact(text: bytes) -> dict[str, Any] | None:
+    try:
+        fact = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return fact if isinstance(fact, dict) else None

@@ -47,6 +47,14 @@ def sums(files: Mapping[str, bytes]) -> dict[str, str]:
     return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
+def damaged_file(folder: Path, manifest: Manifest) -> str | None:
+    """A file in the folder that is not what its manifest says: a weight by size, others by sum."""
+    for name, size in manifest.weights.items():
+        if _size(folder / name) != size:
+            return name
+    return next((name for name, sha in manifest.files.items() if _sum(folder / name) != sha), None)
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder, or None when there is none.
 
@@ -54,13 +62,16 @@ def read_manifest(folder: Path) -> Manifest | None:
         CheckpointError: there is one, and it is not of a form this version knows.
     """
     path = folder / MANIFEST_FILE
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         content: Any = json.loads(path.read_bytes())
         form = content.pop("format")
         manifest = Manifest(**content)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        _check_types(manifest)
+    except (
+        OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError,
+    ) as error:  # fmt: skip
         raise CheckpointError(
             f"{path} is not a list of digests this version can read ({error})",
             hint="remove it if you do not need it",
@@ -68,3 +79,29 @@ def read_manifest(folder: Path) -> Manifest | None:
     if form != _FORMAT:
         raise CheckpointError(f"{path} has the unknown format {form!r}", hint="update mergebot")
     return manifest
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _sum(path: Path) -> str | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _check_types(manifest: Manifest) -> None:
+    tables = {"tensors": str, "files": str, "weights": int}
+    for field, kind in tables.items():
+        table = getattr(manifest, field)
+        if not isinstance(table, dict) or any(type(value) is not kind for value in table.values()):
+            raise TypeError(f"{field} is not a table of {kind.__name__}s")
+    for field in ("plan", "model"):
+        if not isinstance(getattr(manifest, field), str):
+            raise TypeError(f"{field} is not a text")
