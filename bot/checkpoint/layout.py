@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,9 +32,9 @@ def lay_out(specs: Sequence[TensorSpec], shard_bytes: int = DEFAULT_SHARD_BYTES)
     Raises:
         PlanError: two tensors have one name, or there are more than a header can hold.
     """
-    names = [spec.name for spec in specs]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    counts = Counter(spec.name for spec in specs)
+    if len(counts) < len(specs):
+        twice = next(name for name, count in counts.items() if count > 1)
         raise PlanError([Problem(message=f"two output tensors are called {twice!r}")])
     groups = _groups(specs, shard_bytes)
     if len(groups) == 1:

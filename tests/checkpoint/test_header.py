@@ -19,8 +19,9 @@ from bot.checkpoint.header import (
     header_length,
     parse_header,
 )
+from bot.checkpoint.layout import lay_out
 from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.errors import CheckpointError
+from bot.errors import CheckpointError, PlanError
 
 
 def entry(dtype: str = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
@@ -98,6 +99,17 @@ def test_a_good_header_is_read_in_file_order() -> None:
         TensorSpec(name="a", dtype=Dtype.I64, shape=()),
         TensorSpec(name="b", dtype=Dtype.F16, shape=(2, 3)),
     }
+
+
+@pytest.mark.timeout(60)
+def test_a_name_that_comes_twice_is_found_in_one_pass() -> None:
+    names = [*range(300_000), 299_999]
+    raw = json.dumps(dict.fromkeys(map(str, range(300_000)))).encode()[:-1] + b',"299999":null}'
+    with pytest.raises(CheckpointError, match="'299999' twice"):
+        parse_header(raw, 8 + len(raw), "x.safetensors")
+    layout = [TensorSpec(name=str(name), dtype=Dtype.F32, shape=()) for name in names]
+    with pytest.raises(PlanError, match="'299999'"):
+        lay_out(layout)
 
 
 specs = st.lists(
