@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +25,21 @@ INDEX_FILE = "model.safetensors.index.json"
 MAX_SIDE_FILE_BYTES = 64 << 20
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _MAX_READ_BYTES = 1 << 30
+_HINTS = {
+    errno.EACCES: "check the permissions of the file and of its folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EIO: "check the disk",
+}
+
+
+@contextmanager
+def readable(subject: Path | str) -> Iterator[None]:
+    """Turn a failure of the system inside the block into a ``CheckpointError``."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "is the checkpoint complete?")
+        raise CheckpointError(f"cannot read {subject}: {error.strerror}", hint=hint) from error
 
 
 class FolderSource:
@@ -77,26 +95,28 @@ class FolderSource:
         """A side file, or None when there is none.
 
         Raises:
-            CheckpointError: the name leaves the folder, or the file exceeds 64 MiB.
+            CheckpointError: the name leaves the folder, or the file is unreadable or over 64 MiB.
         """
         place = PurePosixPath(path)
         if place.is_absolute() or ".." in place.parts:
             raise CheckpointError(f"{path!r} is not a file name inside a checkpoint")
         full = self.path / place
-        if not full.is_file():
-            return None
-        size = full.stat().st_size
-        if size > MAX_SIDE_FILE_BYTES:
-            limit = f"the limit for a side file is {MAX_SIDE_FILE_BYTES}"
-            raise CheckpointError(f"{full} has {size} bytes; {limit}")
-        return full.read_bytes()
+        with readable(full):
+            if not full.is_file():
+                return None
+            size = full.stat().st_size
+            if size > MAX_SIDE_FILE_BYTES:
+                limit = f"the limit for a side file is {MAX_SIDE_FILE_BYTES}"
+                raise CheckpointError(f"{full} has {size} bytes; {limit}")
+            return full.read_bytes()
 
     def _behaviour_files(self) -> dict[str, bytes]:
-        names = sorted(
-            entry.name
-            for entry in self.path.iterdir()
-            if entry.is_file() and shapes_behaviour(entry.name)
-        )
+        with readable(self.path):
+            names = sorted(
+                entry.name
+                for entry in self.path.iterdir()
+                if entry.is_file() and shapes_behaviour(entry.name)
+            )
         return {name: data for name in names if (data := self.file(name)) is not None}
 
 
@@ -105,13 +125,13 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError as error:
-            message = f"cannot read {path}: {error.strerror}"
-            raise CheckpointError(message, hint="is the checkpoint complete?") from error
+        with readable(path):  # a pipe would keep an open that may wait, waiting for ever
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
         weakref.finalize(self, os.close, self._fd)
         facts = os.fstat(self._fd)
+        if not stat.S_ISREG(facts.st_mode):
+            message = f"{path} is no file of weights but a folder, a pipe or a device"
+            raise CheckpointError(message, hint="download or export the model again")
         self.size, self._changed = facts.st_size, facts.st_mtime_ns
 
     def extents(self) -> Mapping[str, Extent]:
@@ -132,11 +152,8 @@ class _File:
         """
         out = out.cast("B")
         while out.nbytes:
-            try:
+            with readable(self._subject(tensor)):
                 count = _pread(self._fd, out[:_MAX_READ_BYTES], position)
-            except OSError as error:
-                message = f"cannot read {self._subject(tensor)}: {error.strerror}"
-                raise CheckpointError(message, hint="check the disk") from error
             if count == 0:
                 message = f"{self._subject(tensor)} ends early, at byte {position}"
                 raise CheckpointError(message, hint="the file was cut; download it again")
@@ -159,12 +176,14 @@ def _pread(fd: int, out: memoryview, position: int) -> int:
 
 
 def _contents(folder: Path, weights: str) -> list[tuple[str, _File, Extent]]:
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder", hint="is the path right?")
-    if (folder / weights).is_file():
+    with readable(folder):
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} is not a folder", hint="is the path right?")
+        single, sharded = (folder / weights).is_file(), (folder / INDEX_FILE).is_file()
+    if single:
         file = _File(folder / weights)
         return [(name, file, extent) for name, extent in file.extents().items()]
-    if (folder / INDEX_FILE).is_file():
+    if sharded:
         return _sharded(folder)
     raise _no_safetensors(folder, weights)
 
@@ -179,10 +198,12 @@ def _sharded(folder: Path) -> list[tuple[str, _File, Extent]]:
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    if index.stat().st_size > MAX_SIDE_FILE_BYTES:
-        raise CheckpointError(f"{index} is larger than {MAX_SIDE_FILE_BYTES} bytes")
+    with readable(index):
+        if index.stat().st_size > MAX_SIDE_FILE_BYTES:
+            raise CheckpointError(f"{index} is larger than {MAX_SIDE_FILE_BYTES} bytes")
+        raw = index.read_bytes()
     try:
-        content: Any = json.loads(index.read_bytes())
+        content: Any = json.loads(raw)
         shard_of = content["weight_map"]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise CheckpointError(f"{index} is not a safetensors index ({error})") from error

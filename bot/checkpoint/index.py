@@ -16,23 +16,22 @@ def place_tensors(
 ) -> Places:
     """Every tensor of the index in the shard that it names, in the order of the shards.
 
-    A shard may hold tensors that the index does not know; they are left out.
-
     Args:
         shard_of: the index, tensor -> shard.
         shards: each shard that the index names, with its header.
         where: the index as error messages should name it.
 
     Raises:
-        CheckpointError: a shard lacks a tensor that the index places in it, or two shards hold
-            tensors of one name, of which loaders take one or the other.
+        CheckpointError: a shard lacks a tensor that the index places in it, or holds one that the
+            index leaves out, or two shards hold tensors of one name: loaders differ in what they
+            take then.
     """
     places: Places = {}
     holders: dict[str, str] = {}
     for shard, extents in shards:
         for name, extent in extents.items():
             other = holders.setdefault(name, shard)
-            if other != shard and name in shard_of:
+            if other != shard:
                 message = f"{where}: tensor {name!r} stands in both {other} and {shard}"
                 raise CheckpointError(message, hint="export or download the model again")
             if shard_of.get(name) == shard:
@@ -42,4 +41,8 @@ def place_tensors(
         name = missing[0]
         message = f"{where} places tensor {name!r} in {shard_of[name]}, which does not hold it"
         raise CheckpointError(message, hint="download both again")
+    left_out = next((name for name in holders if name not in shard_of), None)
+    if left_out is not None:
+        message = f"{where} leaves out tensor {left_out!r}, which stands in {holders[left_out]}"
+        raise CheckpointError(message, hint="add it to the index, or export the model again")
     return places

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from bot.checkpoint.digest import tensor_digest
 from bot.checkpoint.folder import MAX_SIDE_FILE_BYTES, FolderSource
 from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.unpinned import UnpinnedFolder
 from bot.errors import CheckpointError
 from tests.checkpoint.models import random_tensors, write_model
 
@@ -164,6 +167,96 @@ def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": places}))
     with pytest.raises(CheckpointError, match=rf"{name!r} stands in both 1\.s.* and 2\.s"):
         FolderSource(tmp_path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_a_shard_that_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "1.safetensors"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    index = {"weight_map": {"a": path.name}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"1\.safetensors is no file of weights"):
+        FolderSource(tmp_path)
+
+
+def test_a_tensor_that_the_index_leaves_out_is_refused(tmp_path: Path) -> None:
+    write_model(tmp_path, random_tensors(1, SHAPES))
+    shard(tmp_path, dict.fromkeys(SHAPES, "1.safetensors"))
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": dict.fromkeys("acd", "1.safetensors")}))
+    with pytest.raises(CheckpointError, match=r"leaves out tensor 'b', .* in 1\.safetensors"):
+        FolderSource(tmp_path)
+
+
+@contextmanager
+def as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work inside a folder without root's right to read what nobody may read."""
+    folder.chmod(0o755)
+    monkeypatch.chdir(folder)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_an_unreadable_file_is_the_parents_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_model(tmp_path / "model", random_tensors(1, SHAPES), {"tokenizer.json": b"{}"})
+    (tmp_path / "model" / "config.json").write_bytes(b"{}")
+    (tmp_path / "model" / "model.safetensors").chmod(0o644)
+    (tmp_path / "model" / name).chmod(0)
+    with (
+        as_nobody(tmp_path, monkeypatch),
+        pytest.raises(CheckpointError, match=f"cannot read model/{name}") as caught,
+    ):
+        FolderSource(Path("model")).file(name)
+    assert "permissions" in (caught.value.hint or "")
+
+
+def test_an_unreadable_index_is_the_parents_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text("{}")
+    index.chmod(0)
+    with as_nobody(tmp_path, monkeypatch), pytest.raises(CheckpointError, match="cannot read"):
+        FolderSource(Path())
+
+
+@pytest.mark.parametrize("mode", [0, 0o111])
+def test_an_unreadable_folder_is_the_parents_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    write_model(tmp_path / "model", random_tensors(1, SHAPES))
+    (tmp_path / "model" / "model.safetensors").chmod(0o644)
+    (tmp_path / "model").chmod(mode)
+    for kind in (FolderSource, UnpinnedFolder):
+        with as_nobody(tmp_path, monkeypatch), pytest.raises(CheckpointError, match="cannot read"):
+            _ = kind(Path("model")).id
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("config.json", True), ("tokenizer.model", True), ("README.md", False), (".DS_Store", False)],
+)
+def test_an_unpinned_folder_is_another_when_what_a_merge_reads_changes(
+    tmp_path: Path, name: str, counts: bool
+) -> None:
+    write_model(tmp_path, random_tensors(1, SHAPES))
+    before = UnpinnedFolder(tmp_path).id
+    (tmp_path / name).write_bytes(b"another")
+    assert (UnpinnedFolder(tmp_path).id != before) == counts
 
 
 def test_pickled_weights_are_refused_with_a_way_out(tmp_path: Path) -> None:
