@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.checkpoint.disk import write_atomic
+from bot.checkpoint.disk import Disk, write_atomic
 from bot.events import Event, Report
 
 SHORT = 16
@@ -62,35 +62,40 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
 def alone(stage: str, path: Path, report: Report) -> Iterator[None]:
     """Keep other processes away from what ``path`` stands for, waiting for one that is at work.
 
-    The lock is a file ``<path>.lock``, which is gone in the end. A process that dies frees it.
+    The lock is an empty hidden file beside it, ``.<name>.mergebot-lock``, which is gone in the end.
+    A process that dies frees it.
+
+    Raises:
+        StorageError: the file cannot be made.
     """
-    place = path.with_name(f"{path.name}.lock")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    held = _hold(stage, place, report)
+    disk, place = Disk(), path.with_name(f".{path.name}.mergebot-lock")
+    disk.make_folder(place.parent)
+    held = _hold(stage, path, place, disk, report)
     try:
         yield
     finally:
         with suppress(OSError):
-            place.unlink()
-        os.close(held)
+            if os.fstat(held).st_size == 0:  # else it is someone's, whatever its name
+                place.unlink()
+        disk.close(held)
 
 
-def _hold(stage: str, place: Path, report: Report) -> int:
+def _hold(stage: str, path: Path, place: Path, disk: Disk, report: Report) -> int:
     """The open and locked file; its holder removes it, so that it may be gone once we have it."""
     while True:
-        held = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        held = disk.open(place, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(Event(stage, "note", item=f"another process is at work on {place}; waiting"))
+            report(Event(stage, "note", item=f"another process is at work on {path}; waiting"))
             try:
                 fcntl.flock(held, fcntl.LOCK_EX)
             except BaseException:
-                os.close(held)
+                disk.close(held)
                 raise
         except OSError:
             return held  # a file system without locks: one process at a time is the user's care
         with suppress(FileNotFoundError):
             if place.stat().st_ino == os.fstat(held).st_ino:
                 return held
-        os.close(held)
+        disk.close(held)

@@ -8,20 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import StorageError
 from bot.events import Event, silent
 from bot.runner.workspace import alone, read_json
 
 
+def lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.mergebot-lock")
+
+
 def held(path: Path) -> int:
     """The lock of ``path`` as another process would hold it."""
-    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT)
+    lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
 
 def test_nothing_is_left_of_a_lock(tmp_path: Path) -> None:
     with alone("merge", tmp_path / "below" / "model", silent):
-        assert (tmp_path / "below/model.lock").is_file()
+        assert lock_of(tmp_path / "below/model").is_file()
     assert list((tmp_path / "below").iterdir()) == []
 
 
@@ -35,7 +40,27 @@ def test_a_second_process_waits_and_says_so(tmp_path: Path) -> None:
 
     with alone("merge", tmp_path / "model", report):
         assert len(said) == 1
-    assert "another process is at work on" in said[0]
+    assert f"another process is at work on {tmp_path / 'model'};" in said[0]
+
+
+def test_a_lock_file_of_the_users_is_kept(tmp_path: Path) -> None:
+    """``mergebot merge recipe.yaml poetry`` beside a ``poetry.lock``."""
+    files = [tmp_path / "poetry.lock", lock_of(tmp_path / "poetry")]
+    for file in files:
+        file.write_text("mine")
+    with alone("merge", tmp_path / "poetry", silent):
+        pass
+    assert [file.read_text() for file in files] == ["mine", "mine"]
+
+
+def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path) -> None:
+    lock_of(tmp_path / "model").mkdir()
+    with (
+        pytest.raises(StorageError, match=r"\.model\.mergebot-lock: Is a directory") as caught,
+        alone("merge", tmp_path / "model", silent),
+    ):
+        pass
+    assert "move it away" in (caught.value.hint or "")
 
 
 def test_the_first_one_takes_its_lock_away_while_the_second_waits(tmp_path: Path) -> None:
@@ -44,11 +69,11 @@ def test_the_first_one_takes_its_lock_away_while_the_second_waits(tmp_path: Path
 
     def report(event: Event) -> None:
         del event
-        (tmp_path / "model.lock").unlink()
+        lock_of(tmp_path / "model").unlink()
         os.close(other)
 
     with alone("merge", tmp_path / "model", report):
-        third = os.open(tmp_path / "model.lock", os.O_RDWR)
+        third = os.open(lock_of(tmp_path / "model"), os.O_RDWR)
         with pytest.raises(BlockingIOError):
             fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(third)
