@@ -33,6 +33,11 @@ DEFAULT_GROUP_BYTES = 256 << 20
 _GROUP_SECONDS = 1.0
 
 
+def partial_of(path: Path) -> Path:
+    """Where the work on a folder goes on until it takes its final name."""
+    return path.with_name(f"{path.name}.partial")
+
+
 class FolderSink:
     """Writes a checkpoint folder.
 
@@ -52,7 +57,7 @@ class FolderSink:
         group_bytes: int = DEFAULT_GROUP_BYTES,
     ) -> None:
         self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.partial = partial_of(self.path)
         self._disk = disk or Disk()
         self._shard_bytes = shard_bytes
         self._group_bytes = group_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.checkpoint.disk import write_atomic
-from bot.checkpoint.folder_sink import FolderSink
+from bot.checkpoint.folder_sink import FolderSink, partial_of
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
 from bot.engine.execute import Output, execute_all
 from bot.engine.version import ENGINE_VERSION
@@ -237,10 +238,11 @@ def merge_into(
 
     Raises:
         MergebotError: as ``merge``.
-        UsageError: a folder is one of the parents.
+        UsageError: a folder cannot be put in place, or a parent is in the way.
     """
     outs = [_resolved(out) for out in outs]
     for out in outs:
+        _require_replaceable(out)
         _require_no_parent(out, family)
     parents = family.parents().values()
     outputs = [
@@ -264,10 +266,39 @@ def _resolved(out: Path) -> Path:
         raise StorageError(f"{out} leads nowhere: {error}", hint="name another folder") from error
 
 
+def _require_replaceable(out: Path) -> None:
+    """Refuse, before anything is merged, a folder whose name the finished merge could not take."""
+    if os.path.ismount(out):
+        message = f"{out} is a mount point, in whose place no folder can be put"
+        raise UsageError(message, hint=f"write to a folder inside it: {out / 'model'}")
+    if _is_same(out, Path()):
+        message = f"{out} is the folder you are in, and a merge puts a new one in its place"
+        raise UsageError(message, hint=f"write to a folder inside it: {out / 'model'}")
+
+
 def _require_no_parent(out: Path, family: Family) -> None:
+    """Refuse a folder in a parent, and one whose unfinished merge would stand on a parent."""
+    partial = partial_of(out)
     for key, origin in family.origins.items():
-        if origin.folder is not None and origin.folder.resolve() == out:
-            raise UsageError(f"{out} is {key}, a parent of the merge", hint="name another folder")
+        if origin.folder is None:
+            continue
+        parent = origin.folder.resolve()
+        message = None
+        if _is_same(out, parent):
+            message = f"{out} is {key}, a parent of the merge"
+        elif any(_is_same(above, parent) for above in out.parents):
+            message = f"{out} lies inside {key}, a parent of the merge"
+        elif any(_is_same(partial, place) for place in (parent, *parent.parents)):
+            message = f"{key}, a parent of the merge, stands in {partial}, where the merge is made"
+        if message:
+            raise UsageError(message, hint="name another folder")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are there and one folder, however they are spelled."""
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
 
 
 def _result(model: Path, digest: str) -> LockedResult:
