@@ -163,6 +163,38 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
         write_atomic(tmp_path / "file" / "below", b"")
 
 
+def test_a_draft_that_cannot_be_taken_away_hides_no_error(tmp_path: Path) -> None:
+    (tmp_path / f".record.json.{os.getpid()}.partial").mkdir()
+    with pytest.raises(StorageError, match="Is a directory"):
+        write_atomic(tmp_path / "record.json", b"")
+
+
+def test_a_file_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    disk = Disk()
+    fd = disk.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
+    os.close(fd)
+    with pytest.raises(StorageError, match=r"cannot look at .*journal"):
+        disk.append(fd, b"line")
+
+
+def test_too_many_shards_for_the_system_are_explained(
+    sources: dict[str, FolderSource], tmp_path: Path
+) -> None:
+    plan = plan_for(sources, "linear", {"weight": (0.3, 0.7)})
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, before[1]))
+    try:
+        with pytest.raises(StorageError, match="Too many open files") as caught:
+            execute(plan, sources, FolderSink(tmp_path / "out", shard_bytes=1), threads=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert "--out-shard-size" in (caught.value.hint or "")
+    digest = execute(plan, sources, FolderSink(tmp_path / "out", shard_bytes=1))
+    assert digest == merge(sources, tmp_path / "plain")
+
+
 class FullAtClose(Disk):
     """A disk that says only at the end, as NFS does, that it could not keep a file of weights."""
 
