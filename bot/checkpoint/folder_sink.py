@@ -80,7 +80,8 @@ class FolderSink:
         """Lay the files out, or take up what an earlier attempt at ``plan`` left.
 
         Raises:
-            StorageError: the final folder holds something else, or the disk refuses.
+            StorageError: the folder or the leftover holds something else, or the disk refuses.
+            CheckpointError: the final folder holds this merge, but no longer as it was made.
         """
         self._plan = plan
         self._specs = {spec.name: spec for spec in layout}
@@ -215,12 +216,17 @@ class FolderSink:
                 return
             if not self.path.exists():
                 return
-        message = f"{self.path} exists and is not the result of this merge"
         manifest = read_manifest(self.path)
         if manifest is not None and manifest.plan == self._plan:
-            damaged = damaged_file(self.path, manifest) or "its weights"
-            message = f"{self.path} holds this merge, but not as it was made: see {damaged}"
-        raise StorageError(message, hint="choose another output folder, or remove this one")
+            changed = damaged_file(self.path, manifest) or "a weight"
+            raise CheckpointError(
+                f"{self.path} is not what the merge made: {changed} was changed since, or is gone",
+                hint="remove that folder and run the recipe again",
+            )
+        raise StorageError(
+            f"{self.path} exists and is not the result of this merge",
+            hint="choose another output folder, or remove this one",
+        )
 
     def _known_names(self) -> set[str]:
         """What a merge may have put into the leftover, as its journal or its manifest says."""

@@ -271,7 +271,7 @@ def _require_replaceable(out: Path) -> None:
     if os.path.ismount(out):
         message = f"{out} is a mount point, in whose place no folder can be put"
         raise UsageError(message, hint=f"write to a folder inside it: {out / 'model'}")
-    if _is_same(out, Path()):
+    if _is_same(out, Path()) and not any(out.iterdir()):  # a full one is looked at later
         message = f"{out} is the folder you are in, and a merge puts a new one in its place"
         raise UsageError(message, hint=f"write to a folder inside it: {out / 'model'}")
 

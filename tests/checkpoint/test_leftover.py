@@ -262,14 +262,14 @@ def test_a_journal_line_that_is_no_fact_counts_as_torn(
 def test_a_finished_merge_that_lost_a_file_is_not_called_done(out: Path, name: str) -> None:
     merge(out)
     (out / name).unlink()
-    with pytest.raises(StorageError, match=f"not as it was made: see {name}"):
+    with pytest.raises(CheckpointError, match=f"{name} was changed since, or is gone"):
         merge(out)
 
 
 def test_a_finished_merge_with_another_header_is_not_called_done(out: Path) -> None:
     merge(out)
     damage_the_header(out)
-    with pytest.raises(StorageError, match="not as it was made"):
+    with pytest.raises(CheckpointError, match="a weight was changed since"):
         merge(out)
 
 

@@ -66,6 +66,8 @@ def test_the_folder_one_is_in_is_refused(
     assert done.code == 2
     assert "is the folder you are in" in done.err
     assert run("merge", recipe, "model").code == 0
+    monkeypatch.chdir("model")
+    assert run("merge", recipe, ".").code == 0
 
 
 if os.geteuid() == 0:  # only root may mount
