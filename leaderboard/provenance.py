@@ -135,7 +135,10 @@ class Sweep(Strict):
 
 
 class Attempts(Strict):
-    """How many recipes were tried in this family up to and including this one."""
+    """How many merges were tried over these parents, this one included, each counted once.
+
+    The record says how many when it was written; a folder of records says how many by now.
+    """
 
     family: Short
     count: Annotated[int, Field(ge=1)] = 1

@@ -4,22 +4,25 @@
 
     <root>/records/<run_key>.json         what a run did and found
     <root>/publications/<run_key>.json    where its weights went, if that came later
+    <root>/sweeps/<run_key>.json          what it was chosen from, if that came later
     <root>/retractions/<run_key>.json     that it was taken back
+    <root>/attempts/<family>/<merge_key>  that a merge over these parents was begun
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from leaderboard.attempts import attempts_by_family, note_tried, read_tried
 from leaderboard.errors import RecordError
-from leaderboard.provenance import Publication, Retraction
+from leaderboard.provenance import Attempts, Publication, Retraction, Sweep
 from leaderboard.schema import Record, dump_record, explain, parse_record
 from leaderboard.strict import Strict
 
@@ -30,7 +33,8 @@ S = TypeVar("S", bound=Strict)
 class Loaded:
     """What a store holds: every record that could be read, and why the others could not.
 
-    Publications and retractions are joined to their records. Records are ordered by run key.
+    Publications, sweeps, retractions and the attempts by now are joined to their records. Records
+    are ordered by run key.
     """
 
     records: tuple[Record, ...]
@@ -70,6 +74,16 @@ class FolderStore:
         """The folder of publications."""
         return self.root / "publications"
 
+    @property
+    def sweeps(self) -> Path:
+        """The folder of choices made after their winner's record."""
+        return self.root / "sweeps"
+
+    @property
+    def attempts(self) -> Path:
+        """The folder of merges that were begun."""
+        return self.root / "attempts"
+
     def __contains__(self, run_key: str) -> bool:
         return (self.records / f"{run_key}.json").is_file()
 
@@ -98,26 +112,59 @@ class FolderStore:
         text = retraction.model_dump_json(indent=2) + "\n"
         return _write_once(self.retractions / f"{retraction.run_key}.json", text)
 
+    def choose(self, run_key: str, sweep: Sweep) -> None:
+        """Keep that a run on the board came out of a sweep; of several the one of most trials."""
+        record = self.get(run_key)
+        told = record.attempts.sweep if record.attempts else None
+        if told is None or told.trials < sweep.trials:
+            _replace(self.sweeps / f"{run_key}.json", sweep.model_dump_json(indent=2) + "\n")
+
+    def note_attempts(self, family: str, merge_keys: Iterable[str]) -> None:
+        """Count merges that are about to be made; those that have a record are counted by it."""
+        recorded = {record.merge_key for record in self._records([]) if _is_of(record, family)}
+        note_tried(self.attempts, family, [key for key in merge_keys if key not in recorded])
+
+    def count_attempts(self, family: str) -> int:
+        """How many merges over these parents were tried so far; 0 where none was noted."""
+        counts = attempts_by_family(read_tried(self.attempts), self._records([]))
+        return counts.get(family, 0)
+
     def get(self, run_key: str) -> Record:
         """One record by its key. Raises RecordError when there is none or it is broken."""
         found = {path.stem: path for path in self.records.glob("*.json")}
         if run_key not in found:
             raise RecordError(f"there is no run {run_key} on the board in {self.root}")
-        return _joined(_read_record(found[run_key]), self._publications([]), self._retractions([]))
+        _read_record(found[run_key])
+        return next(record for record in self.load().records if record.run_key == run_key)
 
     def load(self) -> Loaded:
-        """Every readable record with its retraction, and the problems of the others."""
+        """Every readable record with what came later, and the problems of the others."""
         problems: list[RecordError] = []
         publications, retractions = self._publications(problems), self._retractions(problems)
+        sweeps = _read_all(self.sweeps, Sweep, "sweep", problems)
+        records = self._records(problems)
+        counts = attempts_by_family(read_tried(self.attempts), records)
+        joined = (
+            record.model_copy(
+                update={
+                    "publication": record.publication or publications.get(record.run_key),
+                    "retraction": retractions.get(record.run_key),
+                    "attempts": _by_now(record.attempts, counts, sweeps.get(record.run_key)),
+                }
+            )
+            for record in records
+        )
+        return Loaded(records=tuple(joined), problems=tuple(problems))
+
+    def _records(self, problems: list[RecordError]) -> list[Record]:
+        """Every readable record as it was written."""
         records = []
         for path in sorted(self.records.glob("*.json")):
             try:
-                record = _read_record(path)
+                records.append(_read_record(path))
             except RecordError as error:
                 problems.append(error)
-                continue
-            records.append(_joined(record, publications, retractions))
-        return Loaded(records=tuple(records), problems=tuple(problems))
+        return records
 
     def _require(self, run_key: str) -> None:
         if run_key not in self:
@@ -133,18 +180,18 @@ class FolderStore:
         return _read_all(self.retractions, Retraction, "retraction", problems)
 
 
-def _joined(
-    record: Record,
-    publications: Mapping[str, Publication],
-    retractions: Mapping[str, Retraction],
-) -> Record:
-    later = publications.get(record.run_key) if record.publication is None else None
-    return record.model_copy(
-        update={
-            "publication": later or record.publication,
-            "retraction": retractions.get(record.run_key),
-        }
-    )
+def _is_of(record: Record, family: str) -> bool:
+    return record.attempts is not None and record.attempts.family == family
+
+
+def _by_now(
+    told: Attempts | None, counts: Mapping[str, int], later: Sweep | None
+) -> Attempts | None:
+    """A record's attempts as they are known by now."""
+    if told is None:
+        return None
+    count = max(told.count, counts.get(told.family, 0))
+    return told.model_copy(update={"count": count, "sweep": later or told.sweep})
 
 
 def _read_all(folder: Path, kind: type[S], noun: str, problems: list[RecordError]) -> dict[str, S]:
@@ -174,6 +221,26 @@ def _read_record(path: Path) -> Record:
 
 def _write_once(path: Path, text: str) -> Path:
     """Write a file that must not exist yet, whole or not at all; the same content is welcome."""
+    temporary = _drafted(path, text)
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            _refuse_another(path, text)
+    finally:
+        temporary.unlink()
+    _sync_folder(path.parent)
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, over what it was."""
+    _drafted(path, text).replace(path)
+    _sync_folder(path.parent)
+
+
+def _drafted(path: Path, text: str) -> Path:
+    """The text, durable under a passing name beside its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
@@ -182,14 +249,10 @@ def _write_once(path: Path, text: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            _refuse_another(path, text)
-    finally:
+    except BaseException:
         Path(temporary).unlink()
-    _sync_folder(path.parent)
-    return path
+        raise
+    return Path(temporary)
 
 
 def _refuse_another(path: Path, text: str) -> None:

@@ -45,6 +45,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
             duties=duties_of(licences_of(record)),
+            attempts=wording.count_of(record.attempts.count, "attempt") if record.attempts else "",
             warnings=[check for check in record.checks if not check.passed],
         )
     )

@@ -18,7 +18,16 @@ from leaderboard.render.family import lineage_markdown, lineage_mermaid
 from leaderboard.results import Comparison, SuiteResult, TaskDifference
 from leaderboard.schema import Record
 from leaderboard.verdict import Judgement, Verdict, best_parent, judge, sentence
-from leaderboard.wording import half_width, interval, memory, moment, parameters, points, signed
+from leaderboard.wording import (
+    count_of,
+    half_width,
+    interval,
+    memory,
+    moment,
+    parameters,
+    points,
+    signed,
+)
 
 MARKER = "<!-- mergebot:report v1 -->"
 LIMIT = 60_000
@@ -106,7 +115,8 @@ def _facts_line(record: Record, judgement: Judgement, links: ReportLinks) -> str
         failed = [check.name for check in hard if not check.passed]
         parts.append(f"Checks: {'failed: ' + markdown(', '.join(failed)) if failed else 'passed'}")
     if record.attempts:
-        parts.append(f"attempt {record.attempts.count} in {markdown(record.attempts.family)}")
+        attempts = count_of(record.attempts.count, "attempt")
+        parts.append(f"{attempts} in {markdown(record.attempts.family)}")
     if judgement.verdict is Verdict.FAILED:
         parts.append("nothing was published")
     for url, label in ((links.page, "model page"), (links.compare, "compare"), (links.log, "log")):

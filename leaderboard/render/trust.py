@@ -49,7 +49,7 @@ def _of_the_run(record: Record) -> Iterator[TrustCheck]:
     else:
         attempts = count_of(record.attempts.count, "attempt")
         yield TrustCheck(True, f"{attempts} disclosed in the family {record.attempts.family}")
-        if record.attempts.sweep:
+        if record.attempts.sweep and record.status == "ok":
             sweep = record.attempts.sweep
             trials = count_of(sweep.trials, "trial")
             yield TrustCheck(True, f"chosen among {trials} on the {sweep.selection_split} split")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.errors import RecordError
-from leaderboard.provenance import Publication, Retraction
+from leaderboard.provenance import Attempts, Publication, Retraction, Sweep
 from leaderboard.store import FolderStore
 from tests.leaderboard.samples import failed_record, record_of
 
@@ -107,3 +107,40 @@ def test_of_two_writers_at_once_one_wins(tmp_path):
     assert sum(done) == 1
     assert len(FolderStore(tmp_path).load().records) == 1
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def told(store: FolderStore) -> dict[str, int]:
+    return {one.name: one.attempts.count for one in store.load().records if one.attempts}
+
+
+def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(store):
+    store.note_attempts("skills", ["m1", "m2"])
+    store.note_attempts("skills", ["m2", "m3"])
+    store.note_attempts("other", ["m4"])
+    assert store.count_attempts("skills") == 3
+    path = store.add(record_of(merge_key="m1", attempts=Attempts(family="skills")))
+    before = path.read_bytes()
+    assert store.get("run-steady").attempts == Attempts(family="skills", count=3)
+    store.note_attempts("skills", ["m1", "m5"])
+    assert told(store) == {"steady": 4}
+    assert path.read_bytes() == before
+
+
+def test_a_record_from_elsewhere_counts_what_was_tried_there(store):
+    store.add(record_of(merge_key="m0", attempts=Attempts(family="skills", count=6)))
+    assert told(store) == {"steady": 6}
+    store.note_attempts("skills", ["m0", "m1", "m2"])
+    assert store.count_attempts("skills") == 8
+    assert told(store) == {"steady": 8}
+
+
+def test_of_several_sweeps_that_chose_a_run_the_largest_is_told(store):
+    few, many = (
+        Sweep(name="swept", trials=trials, selection_split="skills-search") for trials in (3, 6)
+    )
+    store.add(record_of(attempts=Attempts(family="skills")))
+    for sweep, largest in ((few, few), (many, many), (few, many)):
+        store.choose("run-steady", sweep)
+        assert store.get("run-steady").attempts.sweep == largest
+    with pytest.raises(RecordError, match="no run"):
+        store.choose("run-nothing", few)

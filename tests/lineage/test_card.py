@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from bot.lineage.card import render_card
 from bot.lineage.front_matter import Page, front_matter
-from leaderboard.schema import Licence, Record, Retraction
+from leaderboard.schema import Attempts, Licence, Record, Retraction, Sweep
 from leaderboard.verdict import judge, sentence
 from leaderboard.wording import points
 from tests.leaderboard.samples import record_of
@@ -120,3 +120,12 @@ def test_a_recipe_cannot_leave_its_code_block() -> None:
     fence = next(line for line in body.splitlines() if line.endswith("yaml")).removesuffix("yaml")
     assert len(fence) > 4
     assert body.count(f"\n{fence}\n") == 1
+
+
+def test_it_says_among_how_many_the_model_was_chosen_and_where() -> None:
+    sweep = Sweep(name="swept", trials=6, selection_split="skills-search")
+    chosen = record_of(attempts=Attempts(family="skills", count=8, sweep=sweep))
+    body = plain(render_card(chosen))
+    assert "8 attempts over these parents" in body
+    assert "chosen among 6 variants on the search split (skills-search)" in body
+    assert "chosen among" not in render_card(record_of())
