@@ -124,9 +124,19 @@ class StorageError(MergebotError):
 
 
 class NonFiniteError(MergebotError):
-    """A NaN or an infinity in a parent's or a merge's tensor."""
+    """A NaN or an infinity in a parent's or a merge's tensor.
+
+    Args:
+        message: what failed and where.
+        hint: the next step.
+        of_merge: the parents are finite, so another merge of them may be.
+    """
 
     exit_code = 7
+
+    def __init__(self, message: str, *, hint: str | None = None, of_merge: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.of_merge = of_merge
 
 
 class CheckFailedError(MergebotError):

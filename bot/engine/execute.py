@@ -15,13 +15,14 @@ from bot.checkpoint.source import Source
 from bot.collector import uncollected
 from bot.engine.buffers import Scratch, aligned, keep_freed_memory
 from bot.engine.devices import Accelerator, accelerator, default_threads
+from bot.engine.fate import Fate
 from bot.engine.model_statistics import model_statistics
 from bot.engine.pool import Work, run, window
 from bot.engine.progress import Progress
 from bot.engine.shelf import Shelf
 from bot.engine.tensor_work import Merged, Workshop, copied
 from bot.engine.version import ENGINE_VERSION
-from bot.errors import MergebotError
+from bot.errors import MergebotError, NonFiniteError
 from bot.events import Report, silent
 from bot.methods.reduction import Stat
 from bot.plan.budget import CHUNK_GRAINS, KEPT_BYTES
@@ -74,7 +75,7 @@ def execute(
         InterruptedRunError: stopped by the user; the same call continues.
     """
     output = Output(plan=plan, sources=sources, sink=sink)
-    (digest,) = execute_all(
+    (made,) = execute_all(
         [output],
         device=device,
         threads=threads,
@@ -83,7 +84,22 @@ def execute(
         fuse_from=fuse_from,
         pair_from=pair_from,
     )
-    return digest
+    return finite(made)
+
+
+Made = str | NonFiniteError
+"""The digest of a model, or why it is none."""
+
+
+def finite(made: Made) -> str:
+    """The digest of a model that must have been made.
+
+    Raises:
+        NonFiniteError: it was not.
+    """
+    if isinstance(made, NonFiniteError):
+        raise made
+    return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +120,17 @@ def execute_all(
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
     pair_from: int = PAIR_FROM,
-) -> tuple[str, ...]:
+) -> tuple[Made, ...]:
     """Make several models of the same parents, tensor by tensor, as ``execute`` makes one.
 
     The outputs take turns at every tensor, so a parent's bytes are still in memory when the next
     output needs them, and a sweep reads its parents from the disk once.
 
+    An output whose merge is not finite is given up, and the others go on: its parents are finite,
+    so nothing is wrong with theirs.
+
     Returns:
-        The digests of the models, in the order of the outputs.
+        For each output the digest of the model, or why it was given up.
 
     Raises:
         MergebotError: as ``execute``; what is finished is kept in every sink.
@@ -137,9 +156,10 @@ def execute_all(
             accelerator=helper,
         )
         shops = [shop(sources=output.sources, sink=output.sink) for output in outputs]
+        fates = [Fate() for _ in outputs]
         with uncollected():
-            _merge(outputs, todo, shops, processors + WAITING_FOR_THE_DISK)
-        digests = tuple(output.sink.commit(output.plan.files) for output in outputs)
+            _merge(outputs, todo, shops, fates, processors + WAITING_FOR_THE_DISK)
+        made = tuple(_end(output, fate) for output, fate in zip(outputs, fates, strict=True))
     except BaseException as error:
         for output in outputs:
             with suppress(MergebotError):
@@ -148,7 +168,15 @@ def execute_all(
             raise progress.interrupted() from error
         raise
     progress.end()
-    return digests
+    return made
+
+
+def _end(output: Output, fate: Fate) -> Made:
+    """Give a whole model its final name; of one that was given up keep what is finished."""
+    if fate.error is None:
+        return output.sink.commit(output.plan.files)
+    output.sink.abort()
+    return fate.error
 
 
 def _hashing(paired: bool) -> Sha256s:
@@ -170,6 +198,7 @@ def _merge(
     outputs: Sequence[Output],
     todo: Sequence[Sequence[TensorJob]],
     shops: Sequence[Workshop],
+    fates: Sequence[Fate],
     workers: int,
 ) -> None:
     merged = [
@@ -178,15 +207,15 @@ def _merge(
     ]
     known = model_statistics(merged, workers)
     works = (
-        _work(job, shop, answers.get(job.output.name, {}))
+        _work(job, shop, answers.get(job.output.name, {}), fate)
         for turn in zip_longest(*todo)
-        for job, shop, answers in zip(turn, shops, known, strict=True)
-        if job is not None
+        for job, shop, answers, fate in zip(turn, shops, known, fates, strict=True)
+        if job is not None and fate.error is None
     )
     run(works, workers=workers, window=window(workers))
 
 
-def _work(job: TensorJob, shop: Workshop, known: Mapping[str, Stat]) -> Work:
+def _work(job: TensorJob, shop: Workshop, known: Mapping[str, Stat], fate: Fate) -> Work:
     copy = job.method is None
     waves = copied(job, shop) if copy else Merged(job, shop, shop.inputs(job), known).waves()
-    return Work(f"tensor {job.output.name!r}", waves)
+    return Work(f"tensor {job.output.name!r}", fate.sharing(waves))

@@ -158,9 +158,11 @@ class Merged:
         folding = Folding(asked, self.job.output, len(self.job.models))
         kept = folding.open and self.inputs.costly
         room = self.shop.shelf.take(self.inputs.nbytes) if kept else None
-        yield from replace(self, inputs=self.shop.inputs(self.job, room)).passes(folding)
-        if room is not None:
-            self.shop.shelf.give_back(room)
+        try:
+            yield from replace(self, inputs=self.shop.inputs(self.job, room)).passes(folding)
+        finally:  # the work may be given up between two waves
+            if room is not None:
+                self.shop.shelf.give_back(room)
 
     def passes(self, folding: Folding) -> Iterator[Wave]:
         """Fold until all is known, then merge."""
@@ -230,4 +232,5 @@ class Merged:
             f"large for {output.dtype.torch_name}, in elements {block.span.start} to "
             f"{block.span.stop}; its parents are finite",
             hint="check the weights, or choose a dtype with more range (float32, bfloat16)",
+            of_merge=True,
         )

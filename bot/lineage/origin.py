@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,12 @@ class Origin:
     card: LockedCard = field(default_factory=LockedCard)
     url: str | None = None
     gated: bool = False
+
+
+def family_name(origins: Mapping[str, Origin]) -> str:
+    """What counts as one family of attempts: all merges of the same set of parents."""
+    digests = sorted({origin.digest for origin in origins.values()})
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def read_card(text: str, where: str = CARD_FILE) -> LockedCard:

@@ -117,12 +117,6 @@ def build_record(story: Story) -> Record:
     return record.model_copy(update={"flags": inherited_flags(record, {}, flagged_models())})
 
 
-def family_name(origins: Mapping[str, Origin]) -> str:
-    """What counts as one family of attempts: all recipes over the same set of parents."""
-    digests = sorted({origin.digest for origin in origins.values()})
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
-
-
 def _parentage(story: Story, origin: Origin) -> Parentage:
     return Parentage(
         origin=origin,

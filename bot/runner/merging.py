@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder_sink import FolderSink, partial_of
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
-from bot.engine.execute import Output, execute_all
+from bot.engine.execute import Made, Output, execute_all, finite
 from bot.engine.version import ENGINE_VERSION
-from bot.errors import StorageError, UsageError
+from bot.errors import NonFiniteError, StorageError, UsageError
 from bot.events import Report
+from bot.lineage.origin import family_name
 from bot.methods.catalogue import catalogue
 from bot.plan.model import Plan
 from bot.plan.planner import make_plan
@@ -120,10 +121,12 @@ def merge(
 
     Raises:
         PlanError: the parents do not fit together.
-        CheckpointError, NonFiniteError: a parent is broken.
+        CheckpointError, NonFiniteError: a parent is broken, or the merge is not finite.
         StorageError: the disk refused.
     """
     (merged,) = merge_all([recipe], family, workspace, options, report)
+    if isinstance(merged, NonFiniteError):
+        raise merged
     return merged
 
 
@@ -133,11 +136,16 @@ def merge_all(
     workspace: Workspace,
     options: EngineOptions,
     report: Report,
-) -> tuple[Merged, ...]:
+) -> tuple[Merged | NonFiniteError, ...]:
     """Make the weights of several recipes over the same parents, which are read once.
 
+    Each counts as an attempt from here on, whatever becomes of it.
+
+    Returns:
+        For each recipe the merge, or why it has none that is finite.
+
     Raises:
-        MergebotError: as ``merge``.
+        MergebotError: as ``merge``, for what concerns all of them.
     """
     locks = [make_lock(recipe, family, options) for recipe in recipes]
     places = [workspace.merge(lock.merge_key) for lock in locks]
@@ -145,15 +153,21 @@ def merge_all(
     for recipe, place, plan in zip(recipes, places, plans, strict=True):
         write_atomic(place / RECIPE_FILE, recipe.text.encode())
         write_atomic(place / "plan.json", dump_plan(plan).encode())
+    _note_attempts(locks, family, workspace)
     clock = time.monotonic()
-    digests = merge_into([place / "model" for place in places], plans, family, options, report)
+    made = merge_into([place / "model" for place in places], plans, family, options, report)
     seconds = (time.monotonic() - clock) / len(recipes)
     return tuple(
-        _finished(recipe, place, plan, lock, digest, seconds, options)
-        for recipe, place, plan, lock, digest in zip(
-            recipes, places, plans, locks, digests, strict=True
-        )
+        _finished(recipe, place, plan, lock, one, seconds, options) if isinstance(one, str) else one
+        for recipe, place, plan, lock, one in zip(recipes, places, plans, locks, made, strict=True)
     )
+
+
+def _note_attempts(locks: Sequence[Lock], family: Family, workspace: Workspace) -> None:
+    from leaderboard.store import FolderStore  # a merge alone has no use for a board
+
+    keys = [lock.merge_key for lock in locks]
+    FolderStore(workspace.board).note_attempts(family_name(family.origins), keys)
 
 
 def _finished(
@@ -175,11 +189,20 @@ def _finished(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """A merge without a workspace: the plan it followed and the model digest."""
+class Alone:
+    """A merge without a workspace: the plan it followed, and its digest or why it has none."""
 
     plan: Plan
-    digest: str
+    made: Made
+
+    @property
+    def digest(self) -> str:
+        """The model digest.
+
+        Raises:
+            NonFiniteError: the merge is not finite.
+        """
+        return finite(self.made)
 
 
 def merge_once(
@@ -190,7 +213,7 @@ def merge_once(
     *,
     lock: bool = False,
     hub: HubResolver = no_hub,
-) -> Made:
+) -> Alone:
     """Merge a recipe into a folder; only with ``lock`` are the parents hashed and pinned.
 
     Raises:
@@ -199,11 +222,12 @@ def merge_once(
     family = resolve(recipe, report, hub) if lock else open_unpinned(recipe, hub)
     unfinished = make_lock(recipe, family, options) if lock else None
     plan = make_plan(recipe, family.parents(), catalogue())
-    (digest,) = merge_into([out], [plan], family, options, report)
+    (made,) = merge_into([out], [plan], family, options, report)
+    digest = finite(made)
     if unfinished is not None:
         finished = unfinished.with_result(_result(out, digest))
         write_atomic(out / LOCK_FILE, dump_lock(finished).encode())
-    return Made(plan=plan, digest=digest)
+    return Alone(plan=plan, made=digest)
 
 
 def merge_variants(
@@ -213,7 +237,7 @@ def merge_variants(
     report: Report,
     *,
     hub: HubResolver = no_hub,
-) -> tuple[Made, ...]:
+) -> tuple[Alone, ...]:
     """Merge the variants of a sweep, each into its folder; the parents are read once.
 
     Raises:
@@ -221,10 +245,8 @@ def merge_variants(
     """
     family = open_unpinned(recipes[0], hub)
     plans = [make_plan(recipe, family.parents(), catalogue()) for recipe in recipes]
-    digests = merge_into(outs, plans, family, options, report)
-    return tuple(
-        Made(plan=plan, digest=digest) for plan, digest in zip(plans, digests, strict=True)
-    )
+    made = merge_into(outs, plans, family, options, report)
+    return tuple(Alone(plan=plan, made=one) for plan, one in zip(plans, made, strict=True))
 
 
 def merge_into(
@@ -233,8 +255,8 @@ def merge_into(
     family: Family,
     options: EngineOptions,
     report: Report,
-) -> tuple[str, ...]:
-    """Execute plans over the same parents into folders and give the model digests.
+) -> tuple[Made, ...]:
+    """Execute plans over the same parents into folders, as ``execute_all`` does.
 
     Raises:
         MergebotError: as ``merge``.

@@ -74,7 +74,7 @@ def run(
         report: progress.
         hub: opens parents on the Hub.
         card_of: looks up the cards of ancestors on the Hub.
-        sweep: the search this recipe was chosen by, whose trials count as attempts.
+        sweep: the search this recipe was chosen by.
 
     Raises:
         MergebotError: a stage failed; what earlier stages made is kept.
@@ -83,18 +83,20 @@ def run(
         require_pinned(suite)
     opening = hub if options.update else as_before(recipe, workspace, hub)
     family = resolve(recipe, report, opening)
-    told = story.begin(recipe, family, options.suites, options.engine, options.clock())
+    told = story.begin(recipe, family, options.suites, options.engine, options.clock(), sweep=sweep)
     told = replace(told, card_of=card_of)
     with alone("run", workspace.run(told.run_key), report):
         known = known_record(workspace, told.run_key)
-        told = story.count_attempts(told, FolderStore(workspace.board).load().records, sweep)
+        board = FolderStore(workspace.board)
         merged, checks = _made(told, family, workspace, options, report)
         if known is None:
             told = story.with_merge(told, merged, checks)
             _record(told, merged, family, workspace, options, report)
         elif known.status == "failed":
             raise _passes_now(known, workspace)
-        record = FolderStore(workspace.board).get(told.run_key)
+        elif sweep is not None:
+            board.choose(told.run_key, sweep)
+        record = board.get(told.run_key)
         card = merged.model / "README.md"
         write_atomic(card, render_card(record).encode())
     return Outcome(record=record, model=merged.model, card=card, fresh=known is None)
@@ -114,7 +116,7 @@ def _made(
         failed = replace(told, failure=failure, created=story.moment(options.clock()))
         board = FolderStore(workspace.board)
         if told.run_key not in board:
-            board.add(build_record(failed))
+            board.add(build_record(story.counted(failed, board)))
         raise
 
 
@@ -149,4 +151,5 @@ def _record(
     rows = [result.model_dump(mode="json") for result in results]
     write_json(workspace.run(told.run_key) / "comparison.json", rows)
     told = replace(told, suites=results, created=story.moment(options.clock()))
-    FolderStore(workspace.board).add(build_record(told))
+    board = FolderStore(workspace.board)
+    board.add(build_record(story.counted(told, board)))

@@ -10,21 +10,29 @@ from pathlib import Path
 
 from bot.check.gate import CheckReport
 from bot.evaluation.catalogue import Suite
-from bot.lineage.record import Story, family_name, has_template
+from bot.lineage.origin import family_name
+from bot.lineage.record import Story, has_template
 from bot.methods.catalogue import catalogue
-from bot.recipe.canonical import recipe_hash, run_key
+from bot.recipe.canonical import run_key
 from bot.recipe.lock import LockedFile
 from bot.recipe.model import Recipe
 from bot.runner.host import machine, versions
 from bot.runner.merging import EngineOptions, Merged, make_lock
 from bot.runner.resolve import Family, file_sha256
-from leaderboard.schema import Attempts, Record, Sweep
+from leaderboard.schema import Attempts, Sweep
+from leaderboard.store import FolderStore
 
 
 def begin(
-    recipe: Recipe, family: Family, suites: Sequence[Suite], engine: EngineOptions, now: float
+    recipe: Recipe,
+    family: Family,
+    suites: Sequence[Suite],
+    engine: EngineOptions,
+    now: float,
+    *,
+    sweep: Sweep | None = None,
 ) -> Story:
-    """What is known before any work: names and keys."""
+    """What is known before any work: names, keys, and the sweep this recipe was chosen by."""
     lock = make_lock(recipe, family, engine)
     return Story(
         run_key=run_key(lock.merge_key, {suite.name: suite.digest for suite in suites}),
@@ -34,7 +42,7 @@ def begin(
         recipe=recipe,
         signature=catalogue()[recipe.merge_method].signature,
         origins=family.origins,
-        attempts=Attempts(family=family_name(family.origins)),
+        attempts=Attempts(family=family_name(family.origins), sweep=sweep),
         versions=versions(),
         machine=machine(),
     )
@@ -45,21 +53,10 @@ def moment(now: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
-def count_attempts(story: Story, records: Sequence[Record], sweep: Sweep | None = None) -> Story:
-    """Count every recipe tried over these parents: failed ones and a sweep's trials included."""
-    own = recipe_hash(story.recipe)
-    relatives = [
-        record
-        for record in records
-        if record.attempts is not None and record.attempts.family == story.attempts.family
-    ]
-    known = next((row.attempts for row in relatives if row.recipe.canonical_hash == own), None)
-    if known is not None:
-        return replace(story, attempts=known)
-    before = max((row.attempts.count for row in relatives if row.attempts), default=0)
-    count = before + (sweep.trials if sweep else 1)
-    family = story.attempts.family
-    return replace(story, attempts=Attempts(family=family, count=count, sweep=sweep))
+def counted(story: Story, board: FolderStore) -> Story:
+    """The story with how many merges over these parents were tried so far, this one included."""
+    count = max(1, board.count_attempts(story.attempts.family))
+    return replace(story, attempts=story.attempts.model_copy(update={"count": count}))
 
 
 def with_merge(story: Story, merged: Merged, checks: CheckReport) -> Story:

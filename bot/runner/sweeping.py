@@ -6,16 +6,18 @@ and every variant counts as an attempt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import CheckFailedError, UsageError
+from bot.errors import CheckFailedError, NonFiniteError, UsageError
 from bot.evaluation.catalogue import Suite, suite
 from bot.evaluation.evaluate import Model, evaluate_all
 from bot.evaluation.settings import Settings
 from bot.events import Event, Report
 from bot.lineage.ancestry import CardOf, no_cards
+from bot.recipe.model import Recipe
 from bot.recipe.sweep import Variant
 from bot.runner import evidence
 from bot.runner.merging import Merged, merge_all
@@ -28,7 +30,7 @@ from leaderboard.statistics.headline import headline
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A variant's mean on the search split; None when it failed its checks."""
+    """A variant's mean on the search split; None when it failed its checks or is not finite."""
 
     label: str
     score: float | None
@@ -56,39 +58,54 @@ def run_sweep(
 
     Raises:
         UsageError: a suite has no search split to choose on.
-        CheckFailedError: no variant passed its checks.
+        CheckFailedError, NonFiniteError: no variant passed; the first one is recorded as failed.
         MergebotError: as ``run``.
     """
     search = search_suites(options.suites)
     recipes = [variant.recipe for variant in variants]
     family = resolve(recipes[0], report, hub)
-    merged = merge_all(recipes, family, workspace, options.engine, report)
+    merged = _merged(recipes, family, workspace, options, report)
     scores = _scores(variants, merged, family, search, workspace, options, report)
     trials = tuple(
-        Trial(label=variant.label, score=scores.get(made.digest))
-        for variant, made in zip(variants, merged, strict=True)
+        Trial(label=variant.label, score=score)
+        for variant, score in zip(variants, scores, strict=True)
     )
-    if not scores:
-        raise CheckFailedError(
-            f"none of the {len(variants)} variants passed its checks",
-            hint="run one of them alone to see why; widen or move the sweep",
+    best = max(range(len(trials)), key=lambda index: _or_least(scores[index]))
+    if scores[best] is not None:
+        report(Event("sweep", "note", item=f"chosen on the search split: {trials[best].label}"))
+    with _none_passed_told(trials):
+        outcome = run(
+            recipes[best],
+            workspace=workspace,
+            options=options,
+            report=report,
+            hub=hub,
+            card_of=card_of,
+            sweep=Sweep(
+                name=Path(recipes[best].file).stem,
+                trials=len(variants),
+                selection_split=", ".join(one.name for one in search),
+            ),
         )
-    best = max(range(len(trials)), key=lambda index: scores.get(merged[index].digest, -1.0))
-    report(Event("sweep", "note", item=f"chosen on the search split: {trials[best].label}"))
-    outcome = run(
-        recipes[best],
-        workspace=workspace,
-        options=options,
-        report=report,
-        hub=hub,
-        card_of=card_of,
-        sweep=Sweep(
-            name=Path(recipes[best].file).stem,
-            trials=len(variants),
-            selection_split=", ".join(one.name for one in search),
-        ),
-    )
     return Swept(trials=trials, chosen=trials[best].label, outcome=outcome)
+
+
+def _or_least(score: float | None) -> float:
+    return float("-inf") if score is None else score
+
+
+@contextmanager
+def _none_passed_told(trials: Sequence[Trial]) -> Iterator[None]:
+    """Where no variant passed, the first was run for its failure to be recorded; say so."""
+    try:
+        yield
+    except (CheckFailedError, NonFiniteError) as failed:
+        if any(trial.score is not None for trial in trials):
+            raise
+        raise type(failed)(
+            f"none of the {len(trials)} variants passed; {trials[0].label}: {failed.message}",
+            hint="widen or move the sweep",
+        ) from failed
 
 
 def search_suites(suites: Sequence[Suite]) -> tuple[Suite, ...]:
@@ -108,29 +125,63 @@ def search_suites(suites: Sequence[Suite]) -> tuple[Suite, ...]:
     )
 
 
+def _merged(
+    recipes: Sequence[Recipe],
+    family: Family,
+    workspace: Workspace,
+    options: RunOptions,
+    report: Report,
+) -> Sequence[Merged | NonFiniteError]:
+    """Every variant's merge or why there is none; a parent that is broken breaks all of them."""
+    try:
+        return merge_all(recipes, family, workspace, options.engine, report)
+    except NonFiniteError as broken:
+        return [broken] * len(recipes)
+
+
 def _scores(
     variants: Sequence[Variant],
-    merged: Sequence[Merged],
+    merged: Sequence[Merged | NonFiniteError],
     family: Family,
     search: Sequence[Suite],
     workspace: Workspace,
     options: RunOptions,
     report: Report,
-) -> dict[str, float]:
-    """Mean headline over the search suites by model digest, of the variants that passed."""
-    models = []
-    for number, made in enumerate(merged, start=1):
+) -> list[float | None]:
+    """Each variant's mean headline over the search suites, None where it did not pass."""
+    models: dict[int, Model] = {}
+    for number, made in enumerate(merged):
         try:
-            evidence.check(made, family, search, report)
-        except CheckFailedError as failed:
-            report(Event("sweep", "note", item=f"{variants[number - 1].label}: {failed.message}"))
-            continue
-        models.append(Model(name=f"variant {number}", path=made.model, digest=made.digest))
-    totals: dict[str, float] = {}
+            model = _passing(made, family, search, report)
+        except (CheckFailedError, NonFiniteError) as failed:
+            report(Event("sweep", "note", item=f"{variants[number].label}: {failed.message}"))
+        else:
+            models[number] = Model(
+                name=f"variant {number + 1}", path=model.model, digest=model.digest
+            )
+    totals = dict.fromkeys((model.digest for model in models.values()), 0.0)
     for one in search if models else ():
         settings = Settings.of(one, device=options.engine.device, batch_size=options.batch_size)
-        found = evaluate_all(models, one, settings, store=workspace.evaluations, report=report)
+        found = evaluate_all(
+            list(models.values()), one, settings, store=workspace.evaluations, report=report
+        )
         for digest, evaluation in found.items():
             value = headline(evaluation.task_scores, weights=one.weights()).value
-            totals[digest] = totals.get(digest, 0.0) + value / len(search)
-    return totals
+            totals[digest] += value / len(search)
+    return [
+        totals[models[number].digest] if number in models else None for number in range(len(merged))
+    ]
+
+
+def _passing(
+    made: Merged | NonFiniteError, family: Family, search: Sequence[Suite], report: Report
+) -> Merged:
+    """A variant that may be evaluated.
+
+    Raises:
+        CheckFailedError, NonFiniteError: it may not.
+    """
+    if isinstance(made, NonFiniteError):
+        raise made
+    evidence.check(made, family, search, report)
+    return made

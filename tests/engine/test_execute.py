@@ -17,7 +17,7 @@ from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.memory import MemorySink, MemorySource
 from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.engine.execute import WAITING_FOR_THE_DISK, execute
+from bot.engine.execute import WAITING_FOR_THE_DISK, Output, execute, execute_all
 from bot.errors import (
     CheckpointError,
     EnvironmentMissingError,
@@ -221,3 +221,31 @@ def test_a_live_models_parameters_are_filled_in_place(sources: dict[str, FolderS
     plan = plan_for(sources, "linear", {"weight": (1.0, 0.0, 0.0)})
     execute(plan, sources, sink)
     np.testing.assert_array_equal(live, random_tensors(0, SHAPES)["small"])
+
+
+def test_an_output_that_is_not_finite_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    tensors = {name: np.full((3, 3), value, np.float32) for name, value in (("x", 4e4), ("y", 1.0))}
+    sources = {"a": write_model(tmp_path / "a", tensors)}
+    outputs = [
+        Output(
+            plan=plan_for(sources, "passthrough", {"scale": (scale,)}, dtype=Dtype.F16),
+            sources=sources,
+            sink=FolderSink(tmp_path / str(scale)),
+        )
+        for scale in (3.0, 0.5, 1e9)
+    ]
+    first, second, third = execute_all(outputs, threads=2)
+    assert isinstance(first, NonFiniteError)
+    assert isinstance(third, NonFiniteError)
+    assert second == execute(outputs[1].plan, sources, MemorySink())
+    assert FolderSource(tmp_path / "0.5").id == second
+    assert not (tmp_path / "3.0").exists()
+    assert not (tmp_path / "1000000000.0").exists()
+
+
+def test_a_broken_parent_stops_all_outputs(tmp_path: Path) -> None:
+    sources = {"a": write_model(tmp_path / "a", {"x": np.full((3, 3), np.nan, np.float32)})}
+    plan = plan_for(sources, "passthrough", {"scale": (1.0,)})
+    outputs = [Output(plan=plan, sources=sources, sink=MemorySink()) for _ in range(2)]
+    with pytest.raises(NonFiniteError, match="a: tensor 'x' holds a NaN"):
+        execute_all(outputs, threads=2)

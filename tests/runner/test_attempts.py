@@ -114,4 +114,6 @@ def test_attempts_over_the_same_parents_are_counted(
             travel(tmp_path / f"recipe-{weight}.yaml", place, suite, silent)
     found = records(place)
     assert {one.failure.stage for one in found if one.failure} == {"merge"}
-    assert sorted(one.attempts.count for one in found if one.attempts) == [1, 2, 3]
+    assert [one.attempts.count for one in found if one.attempts] == [3, 3, 3]
+    written = [json.loads(path.read_text()) for path in place.root.glob("board/records/*.json")]
+    assert sorted(one["attempts"]["count"] for one in written) == [1, 2, 3]
