@@ -12,10 +12,11 @@ from bot.checkpoint.disk import write_atomic
 from bot.cli.connection import fetching
 from bot.cli.options import engine_options
 from bot.cli.output import Output, output_options
-from bot.errors import UsageError
+from bot.errors import NonFiniteError, UsageError
+from bot.recipe.model import Recipe
 from bot.recipe.sweep import Variant, load_sweep
-from bot.runner.merging import EngineOptions, merge_once, merge_variants
-from bot.runner.workspace import write_json
+from bot.runner.merging import EngineOptions, merge_once
+from bot.runner.variants import MergedVariant, merge_sweep
 from bot.sizes import format_bytes, format_seconds
 
 
@@ -54,7 +55,7 @@ def merge(
     clock = time.monotonic()
     variants = load_sweep(recipe)
     if variants[0].choices:
-        merge_sweep(out, variants, out_folder, options, lock=lock)
+        merge_variants(out, variants, out_folder, options, lock=lock)
         return
     loaded = variants[0].recipe
     done = merge_once(loaded, out_folder, options, out.report, lock=lock, hub=fetching())
@@ -76,7 +77,7 @@ def merge(
     out.result(data, f"{text}, {format_seconds(seconds)}\ndigest {done.digest}")
 
 
-def merge_sweep(
+def merge_variants(
     out: Output,
     variants: Sequence[Variant],
     folder: Path,
@@ -86,18 +87,42 @@ def merge_sweep(
 ) -> None:
     """Merge every variant of a sweep into a numbered folder inside OUT."""
     if lock:
-        raise UsageError(
-            "a sweep leaves no lock", hint="merge the variant you want by itself with --lock"
-        )
-    names = [f"{number:02d}" for number in range(1, len(variants) + 1)]
-    outs = [folder / name for name in names]
-    recipes = [variant.recipe for variant in variants]
-    made = merge_variants(recipes, outs, options, out.report, hub=fetching())
-    rows = []
-    for name, variant, one in zip(names, variants, made, strict=True):
-        write_atomic(folder / name / "recipe.yaml", variant.recipe.text.encode())
-        rows.append({"folder": name, "choices": dict(variant.choices), "model_digest": one.digest})
-    write_json(folder / "sweep.json", {"variants": rows})
+        raise UsageError("a sweep leaves no lock", hint=lock_hint(variants[0].recipe, folder))
+    merged = merge_sweep(variants, folder, options, out.report, hub=fetching())
     out.close()
-    lines = [f"{folder / name}  {one.label}" for name, one in zip(names, variants, strict=True)]
-    out.result(rows, "\n".join(lines))
+    for warning in dict.fromkeys(text for one in merged for text in one.merge.plan.warnings):
+        out.note(f"note: {warning}")
+    finished = [one for one in merged if one.failure is None]
+    lines = "\n".join(f"{one.folder}  {one.variant.label}" for one in finished)
+    if len(finished) < len(merged):
+        out.note(lines)
+        raise failure_of(merged)
+    rows = [
+        {
+            "folder": one.folder.name,
+            "choices": dict(one.variant.choices),
+            "model_digest": one.merge.digest,
+            "warnings": list(one.merge.plan.warnings),
+        }
+        for one in finished
+    ]
+    out.result(rows, lines)
+
+
+def lock_hint(recipe: Recipe, folder: Path) -> str:
+    """How to come to the lock of one variant, whose recipe lies in its folder inside OUT."""
+    text = f"merge without --lock, then {folder}/NN/recipe.yaml, the variant you want, with --lock"
+    if any(ref.is_local and not Path(ref.path).is_absolute() for ref in recipe.references()):
+        home = Path(recipe.file).parent.resolve()
+        text += f"; copy it to {home} first, since its paths are relative to that folder"
+    return text
+
+
+def failure_of(merged: Sequence[MergedVariant]) -> NonFiniteError:
+    """What failed, variant by variant."""
+    failures = [(one, one.failure) for one in merged if one.failure is not None]
+    told = [f"{one.folder}  {one.variant.label}: {why.message}" for one, why in failures]
+    finished = len(merged) - len(failures)
+    return NonFiniteError(
+        "\n".join(told), hint=f"{failures[0][1].hint}; {finished} of {len(merged)} are finished"
+    )

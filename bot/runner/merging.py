@@ -230,25 +230,6 @@ def merge_once(
     return Alone(plan=plan, made=digest)
 
 
-def merge_variants(
-    recipes: Sequence[Recipe],
-    outs: Sequence[Path],
-    options: EngineOptions,
-    report: Report,
-    *,
-    hub: HubResolver = no_hub,
-) -> tuple[Alone, ...]:
-    """Merge the variants of a sweep, each into its folder; the parents are read once.
-
-    Raises:
-        MergebotError: as ``merge``.
-    """
-    family = open_unpinned(recipes[0], hub)
-    plans = [make_plan(recipe, family.parents(), catalogue()) for recipe in recipes]
-    made = merge_into(outs, plans, family, options, report)
-    return tuple(Alone(plan=plan, made=one) for plan, one in zip(plans, made, strict=True))
-
-
 def merge_into(
     outs: Sequence[Path],
     plans: Sequence[Plan],
