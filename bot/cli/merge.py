@@ -31,6 +31,9 @@ Examples:
 Without --lock the parents are not hashed, which is faster; with it the
 folder carries recipe.lock.json and `mergebot verify ./merged` can prove it.
 
+A sweep is merged into one folder per variant inside OUT, with sweep.json beside
+them; --json then prints a list with folder, choices, model_digest and warnings.
+
 \b
 Exit codes: 0 done, 3 recipe, 4 plan, 5 a parent's files, 6 disk,
 7 not finite, 14 no such device, 130 interrupted."""

@@ -27,7 +27,7 @@ from bot.recipe.sweep import Variant, load_sweep
 from bot.runner.merging import EngineOptions
 from bot.runner.pipeline import Outcome, RunOptions
 from bot.runner.pipeline import run as run_recipe
-from bot.runner.sweeping import run_sweep
+from bot.runner.sweeping import Swept, run_sweep
 from bot.runner.workspace import Workspace
 from leaderboard.verdict import judge, sentence
 from leaderboard.wording import points
@@ -46,6 +46,11 @@ Examples:
   mergebot run sweep.yaml    # weight: {sweep: [0.3, 0.5]}
 
 A run that was stopped goes on where it was; a finished one is shown again.
+
+\b
+--json prints a list with run_key, verdict, model, card, fresh and record of
+each run. For a sweep it has `sweep` too: `chosen` is a variant's label, and
+`trials` has label, score (on the search split) and passed of every variant.
 
 \b
 Exit codes: 0 done (whatever the verdict), 3 recipe, 4 plan, 5 a parent's
@@ -87,7 +92,7 @@ def run(
         require_access(operator)
     loaded = [load_sweep(path) for path in recipes]
     place = Workspace(workspace)
-    outcomes = []
+    ended = []
     for variants in loaded:
         options = RunOptions(
             suites=load_suites(suite_names or suites_of(variants[0].recipe), datasets),
@@ -96,22 +101,22 @@ def run(
             update=update,
         )
         with failures_told(place, operator):
-            outcome = run_variants(out, variants, place, options)
+            outcome, swept = run_variants(out, variants, place, options)
         done = publish_outcome(outcome, place, operator, out.report) if operator else None
-        outcomes.append((outcome, done))
+        ended.append((outcome, swept, done))
     out.close()
-    data = [told_data(outcome, done) for outcome, done in outcomes]
-    out.result(data, "\n\n".join(told_text(outcome, done) for outcome, done in outcomes))
+    data = [told_data(outcome, swept, done) for outcome, swept, done in ended]
+    out.result(data, "\n\n".join(told_text(outcome, done) for outcome, _, done in ended))
     out.note(f"\nthe board: mergebot leaderboard show --workspace {workspace}")
 
 
 def run_variants(
     out: Output, variants: Sequence[Variant], place: Workspace, options: RunOptions
-) -> Outcome:
+) -> tuple[Outcome, Swept | None]:
     """Run a recipe; of a sweep, choose a variant on the search split and run that one."""
     hub, cards = fetching(), ancestors()
     if not variants[0].choices:
-        return run_recipe(
+        outcome = run_recipe(
             variants[0].recipe,
             workspace=place,
             options=options,
@@ -119,6 +124,7 @@ def run_variants(
             hub=hub,
             card_of=cards,
         )
+        return outcome, None
     swept = run_sweep(
         variants, workspace=place, options=options, report=out.report, hub=hub, card_of=cards
     )
@@ -127,7 +133,7 @@ def run_variants(
         for trial in swept.trials
     ]
     out.note_table(out.table(rows, ["", "variant", "search split"], right=[2]))
-    return swept.outcome
+    return swept.outcome, swept
 
 
 def suites_of(recipe: Recipe) -> tuple[str, ...]:
@@ -176,10 +182,21 @@ def told_text(outcome: Outcome, done: Announced | None) -> str:
     return f"{text}\n{announced_text(done)}" if done else text
 
 
-def told_data(outcome: Outcome, done: Announced | None) -> dict[str, object]:
-    """The same for programs."""
+def told_data(outcome: Outcome, swept: Swept | None, done: Announced | None) -> dict[str, object]:
+    """The same for programs, and what a sweep tried."""
     data = outcome_data(outcome)
+    if swept is not None:
+        data["sweep"] = sweep_data(swept)
     return data | {"published": announced_data(done)} if done else data
+
+
+def sweep_data(swept: Swept) -> dict[str, object]:
+    """Every trial of a sweep and which was chosen, for programs."""
+    trials = [
+        {"label": trial.label, "score": trial.score, "passed": trial.score is not None}
+        for trial in swept.trials
+    ]
+    return {"chosen": swept.chosen, "trials": trials}
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -1,0 +1,28 @@
+"""What `mergebot run` tells a program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.cli.run import told_data
+from bot.runner.pipeline import Outcome
+from bot.runner.sweeping import Swept, Trial
+from tests.leaderboard.samples import record_of
+
+OUTCOME = Outcome(record=record_of(), model=Path("model"), card=Path("card"), fresh=True)
+
+
+def test_a_sweep_tells_its_trials_and_which_was_chosen() -> None:
+    trials = (Trial(label="weight=0.3", score=0.5), Trial(label="weight=1000.0", score=None))
+    swept = Swept(trials=trials, chosen="weight=0.3", outcome=OUTCOME)
+    assert told_data(OUTCOME, swept, None)["sweep"] == {
+        "chosen": "weight=0.3",
+        "trials": [
+            {"label": "weight=0.3", "score": 0.5, "passed": True},
+            {"label": "weight=1000.0", "score": None, "passed": False},
+        ],
+    }
+
+
+def test_a_recipe_that_is_no_sweep_has_none() -> None:
+    assert "sweep" not in told_data(OUTCOME, None, None)
