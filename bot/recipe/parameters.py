@@ -66,9 +66,11 @@ def written_names(node: Node | None, signature: Signature | None) -> frozenset[s
 
     A knob that is written but wrong is reported once, as wrong, and not as missing too.
     """
+    known = [knob.name for knob in signature.parameters] if signature else []
+    if isinstance(node, RefusedNode):
+        return frozenset(known)
     if not isinstance(node, MapNode) or signature is None:
         return frozenset()
-    known = [knob.name for knob in signature.parameters]
     meant = {match for name in node.entries for match in close_matches(name, known)}
     return frozenset(node.entries) | meant
 
@@ -119,8 +121,10 @@ def _read_row(node: Node, knob: Parameter | None, problems: Problems) -> Entry |
             problems.add(place, "a sweep stands for several recipes; here one is needed", _SWEEP)
             return None
         if key not in ("value", "filter"):
-            hint = nearest(key, ("value", "filter"), noun="keys")
+            hint = nearest(key, ("value", "filter", "sweep"), noun="keys")
             problems.add(place, f"unknown key `{shorten(key)}` in a parameter's row", hint)
+            if close_matches(key, ("value", "filter", "sweep")) == ["sweep"]:
+                return None  # what was meant has no `value` to miss
     if "value" not in node.entries:
         problems.add(node, "this row has no `value`", _SCHEDULE_HINT)
         return None

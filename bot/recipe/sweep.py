@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bot.recipe.canonical import recipe_hash
 from bot.recipe.load import Signatures, read_document, read_file
 from bot.recipe.model import Recipe
 from bot.recipe.problems import Problems
 from bot.recipe.scalars import plain_value
 from bot.recipe.schema import read_recipe
 from bot.recipe.signature import load_signatures
-from bot.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode, shorten
+from bot.recipe.yaml_nodes import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
 
 KEY = "sweep"
 MOST_VARIANTS = 256
@@ -38,7 +39,7 @@ class Variant:
     @property
     def label(self) -> str:
         """The choices for people, in the order of the file."""
-        return ", ".join(f"{where}={value}" for where, value in self.choices.items())
+        return ", ".join(f"{where}={_in_yaml(value)}" for where, value in self.choices.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +68,10 @@ def parse_sweep(
     """
     root, problems = read_document(source, file)
     known = load_signatures() if signatures is None else signatures
+    root = _without_misplaced(root, problems)
     sweeps = [_read_sweep(where, node, problems) for where, node in _find(root, "", inside=False)]
-    if math.prod(len(sweep.values) for sweep in sweeps) > MOST_VARIANTS:
-        count = math.prod(len(sweep.values) for sweep in sweeps)
-        problems.add(
-            sweeps[0].node,
-            f"the sweeps make {count:,} variants; the limit is {MOST_VARIANTS}",
-            "list fewer values, or use `mergebot search`",
-        )
-    problems.raise_if_any()
     variants = []
-    for chosen in itertools.product(*(sweep.values for sweep in sweeps)):
+    for chosen in _combinations(sweeps, problems):
         tree = _replaced(root, {_at(s.node): v for s, v in zip(sweeps, chosen, strict=True)})
         text = _written(tree) if sweeps else problems.text
         recipe = read_recipe(tree, known, problems, text=text, file=file)
@@ -85,7 +79,55 @@ def parse_sweep(
         if recipe:
             variants.append(Variant(recipe=recipe, choices=choices))
     problems.raise_if_any()
+    _refuse_equal(variants, sweeps, problems)
+    problems.raise_if_any()
     return tuple(variants)
+
+
+def _without_misplaced(node: Node, problems: Problems, key: str = "") -> Node:
+    """The tree without sweeps outside of ``parameters``, which are reported."""
+    if key in ("parameters", "tokens"):  # a token may be called `sweep`
+        return node
+    if isinstance(node, ListNode):
+        items = tuple(_without_misplaced(item, problems, "item") for item in node.items)
+        return replace(node, items=items)
+    if not isinstance(node, MapNode):
+        return node
+    if key and set(node.entries) == {KEY} and isinstance(node.entries[KEY][1], ListNode):
+        hint = "write one value here, and a recipe of its own for every other one"
+        problems.add(node, "a sweep stands only inside `parameters`", hint)
+        return RefusedNode(line=node.line, column=node.column)
+    entries = {
+        name: (place, _without_misplaced(value, problems, name))
+        for name, (place, value) in node.entries.items()
+    }
+    return replace(node, entries=entries)
+
+
+def _combinations(sweeps: Sequence[_Sweep], problems: Problems) -> Iterable[Sequence[Node]]:
+    """Every combination of values; of too many as few as show every value's mistakes."""
+    count = math.prod(len(sweep.values) for sweep in sweeps)
+    if count <= MOST_VARIANTS:
+        return itertools.product(*(sweep.values for sweep in sweeps))
+    problems.add(
+        sweeps[0].node,
+        f"the sweeps make {count:,} variants; the limit is {MOST_VARIANTS}",
+        "list fewer values: begin with a coarse sweep, then list finer values around its best",
+    )
+    longest = max(len(sweep.values) for sweep in sweeps)
+    return ([s.values[turn % len(s.values)] for s in sweeps] for turn in range(longest))
+
+
+def _refuse_equal(
+    variants: Sequence[Variant], sweeps: Sequence[_Sweep], problems: Problems
+) -> None:
+    """Note variants that are spelled differently and are the same merge."""
+    first: dict[str, Variant] = {}
+    for variant in variants if sweeps else ():
+        twin = first.setdefault(recipe_hash(variant.recipe), variant)
+        if twin is not variant:
+            message = f"{variant.label} makes the same merge as {twin.label}"
+            problems.add(sweeps[0].node, message, "list each value once")
 
 
 def plain(node: Node) -> Any:
@@ -117,11 +159,14 @@ def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
     items: Sequence[Node] = values.items if isinstance(values, ListNode) else ()
     if not items:
         problems.add(values, "a sweep needs a list of values", "write {sweep: [0.3, 0.5]}")
-    for number, item in enumerate(items):
+    usable: list[Node] = []
+    for item in items:
         if next(_find(item, "", inside=True), None):
             problems.add(item, "a sweep inside a sweep", "list all values in one sweep")
-        elif plain(item) in map(plain, items[:number]):
+        elif plain(item) in map(plain, usable):
             problems.add(item, "a value that this sweep has already", "list each value once")
+        else:
+            usable.append(item)
     for key, (place, _) in node.entries.items():
         if key != KEY:
             problems.add(
@@ -129,7 +174,8 @@ def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
                 f"`{shorten(key)}` beside a sweep",
                 "a sweep stands alone; in a row write {filter: ..., value: {sweep: [...]}}",
             )
-    return _Sweep(where=where, node=node, values=tuple(items))
+    refused = RefusedNode(line=node.line, column=node.column)
+    return _Sweep(where=where, node=node, values=tuple(usable) or (refused,))
 
 
 def _replaced(node: Node, by_place: Mapping[tuple[int, int], Node]) -> Node:
@@ -160,6 +206,14 @@ def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _CoreDumper.add_representer(str, _write_text)
+
+
+def _in_yaml(value: object) -> str:
+    """A value as a recipe writes it, on one line."""
+    text: str = yaml.dump(
+        value, Dumper=_CoreDumper, default_flow_style=True, allow_unicode=True, width=math.inf
+    )
+    return text.removesuffix("...\n").strip()
 
 
 def _written(tree: Node) -> str:

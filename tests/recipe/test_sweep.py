@@ -121,8 +121,82 @@ def test_too_many_variants() -> None:
     assert failing(SWEEP.replace("0.3, 0.5, 0.7", values)) == [(7, 26)]
 
 
-def test_sweeps_outside_of_parameters_are_unknown_keys() -> None:
+def test_labels_are_yaml() -> None:
+    text = "merge_method: slerp\nbase_model: a/b\nmodels:\n  - model: a/b\n  - model: c/d\n"
+    found = variants(f"{text}parameters: {{sweep: [{{t: 0.3}}, {{t: [0.1, 1]}}]}}\n")
+    assert [v.label for v in found] == ["parameters={t: 0.3}", "parameters={t: [0.1, 1]}"]
+    found = variants(SWEEP + "parameters: {normalize: {sweep: [true, false]}}\n")
+    assert found[0].label.endswith("parameters.normalize=true")
+
+
+def test_the_hint_for_too_many_variants_names_no_command() -> None:
+    values = ", ".join(str(i) for i in range(MOST_VARIANTS))
+    with pytest.raises(RecipeError) as caught:
+        variants(SWEEP.replace("0.3, 0.5, 0.7", values))
+    (problem,) = caught.value.problems()
+    assert "mergebot search" not in (problem.hint or "")
+
+
+@pytest.mark.parametrize("faulty", ["0.3, 0.3", "", "0.3, {sweep: [1]}"])
+def test_a_faulty_sweep_hides_no_other_mistake(faulty: str) -> None:
+    text = SWEEP.replace("0.3, 0.5, 0.7", faulty).replace("[0.1, 1]", "[0.1, 2]") + "wat: 1\n"
+    assert [line for line, _ in failing(text)] == [7, 16, 18]
+
+
+def test_too_many_variants_hide_no_mistake() -> None:
+    values = ", ".join(str(i) for i in range(MOST_VARIANTS))
+    text = SWEEP.replace("0.3, 0.5, 0.7", values).replace("[0.1, 1]", "[0.1, 2]")
+    assert [line for line, _ in failing(text)] == [7, 16]
+
+
+def test_a_sweep_that_cannot_be_read_is_no_missing_parameter() -> None:
+    text = "merge_method: slerp\nbase_model: a/b\nmodels:\n  - model: a/b\n  - model: c/d\n"
+    assert failing(text + "parameters: {sweep: []}\n") == [(6, 21)]
+
+
+def test_a_misspelt_sweep_is_told_once_with_the_right_word() -> None:
+    with pytest.raises(RecipeError) as caught:
+        variants(SWEEP.replace("{sweep: [0.3", "{sweeps: [0.3"))
+    (problem,) = caught.value.problems()
+    assert "did you mean `sweep`?" in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("merge_method: ties", "merge_method: {sweep: [ties, linear]}"),
+        ("base_model: o/base", "base_model: {sweep: [o/base, o/other]}"),
+        ("model: a/b", "model: {sweep: [a/b, e/f]}"),
+        ("name: 'no'", "dtype: {sweep: [float16, float32]}"),
+        ("name: 'no'", "seed: {sweep: [1, 2]}"),
+        ("name: 'no'", "tokenizer: {source: {sweep: [union, base]}}"),
+    ],
+)
+def test_a_sweep_stands_only_inside_parameters(old: str, new: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        variants(SWEEP.replace(old, new))
+    assert [one.message for one in caught.value.problems()] == [
+        "a sweep stands only inside `parameters`"
+    ]
+
+
+def test_a_sweep_of_models_or_layers_is_misplaced_too() -> None:
     assert failing("merge_method: linear\nmodels: {sweep: [1]}\n") == [(2, 9)]
+    layers = "{sources: [{model: a/b, layer_range: {sweep: [[0, 1], [1, 2]]}}]}"
+    assert failing(f"merge_method: passthrough\nslices: [{layers}]\n") == [(2, 47)]
+
+
+def test_a_token_may_be_called_sweep() -> None:
+    (variant,) = variants(
+        "merge_method: linear\nmodels:\n  - {model: a/b, parameters: {weight: 1}}\n"
+        "tokenizer: {source: union, tokens: {sweep: {source: a/b}}}\n"
+    )
+    assert variant.recipe.tokenizer is not None
+
+
+def test_two_spellings_of_one_merge_are_one_variant_too_many() -> None:
+    with pytest.raises(RecipeError, match="makes the same merge as"):
+        variants(SWEEP.replace("[0.3, 0.5, 0.7]", "[0.3, {value: 0.3}]"))
 
 
 def test_files(tmp_path: Path) -> None:
