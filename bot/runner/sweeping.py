@@ -104,7 +104,7 @@ def _none_passed_told(trials: Sequence[Trial]) -> Iterator[None]:
             raise
         raise type(failed)(
             f"none of the {len(trials)} variants passed; {trials[0].label}: {failed.message}",
-            hint="widen or move the sweep",
+            hint=failed.hint,
         ) from failed
 
 

@@ -135,8 +135,11 @@ def test_a_broken_parent_fails_a_sweep_as_it_fails_a_recipe(place: Workspace, su
     broken = load_file(weights)
     broken["model.norm.weight"] = np.full_like(broken["model.norm.weight"], np.nan)
     save_file(broken, weights, metadata={"format": "pt"})
-    with pytest.raises(NonFiniteError, match=r"two: tensor 'model\.norm\.weight' holds a NaN"):
+    with pytest.raises(
+        NonFiniteError, match=r"two: tensor 'model\.norm\.weight' holds a NaN"
+    ) as told:
         sweep(place, suite, "0.25, 0.5")
+    assert "this parent is broken" in (told.value.hint or "")
     record = only_record(place)
     assert record.failure is not None
     assert record.failure.stage == "merge"
