@@ -26,9 +26,9 @@ from space_app.chat.desk import Question, Shown
 from space_app.chat.engine import ChatModel, Sampling, Turn
 from space_app.context import Context
 from space_app.live_board import LiveBoard
+from tests.chromium import CHROMIUM
 from tests.leaderboard.many import many_models
 from tests.space.boards import MemoryStore, context
-from tests.space.conftest import CHROMIUM
 from tests.space.engines import ScriptedEngine
 
 MODELS = 10_000
