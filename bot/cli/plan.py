@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from bot.cli.output import Output, output_options
 from bot.engine.diagnose import Group
 from bot.plan.describe import describe_plan
 from bot.plan.model import Plan
-from bot.recipe.load import load_recipe
 from bot.recipe.model import Recipe
-from bot.runner.forecast import diagnose_recipe, quick_plan
+from bot.recipe.sweep import load_sweep
+from bot.runner.forecast import as_in_its_file, diagnose_recipe, forecast
 from bot.sizes import format_bytes, format_seconds
 
 
@@ -34,12 +35,16 @@ mismatch at once), 5 a parent's files are broken."""
 @output_options
 @click.pass_obj
 def plan(out: Output, recipe: Path, diagnose: bool) -> None:
-    """Show every output tensor, its sources, the memory and the time needed."""
-    loaded = load_recipe(recipe)
+    """Show every output tensor, its sources, the memory and the time needed.
+
+    A sweep's variants are all planned; the first one's plan is shown.
+    """
+    variants = load_sweep(recipe)
     if diagnose:
-        show_diagnosis(out, loaded)
+        show_diagnosis(out, as_in_its_file(variants[0]))
         return
-    made = quick_plan(loaded, planning())
+    seen = forecast(variants, planning())
+    made = seen.plans[0]
     described = describe_plan(made)
     rows = [
         [
@@ -53,8 +58,9 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
         for row in described["tensors"]
     ]
     table = out.table(rows, ["tensor", "dtype", "shape", "size", "method", "sources"], right=[3])
-    out.result(dict(described), [table, "", _summary(made)])
-    for warning in made.warnings:
+    data = described | {"variants": seen.choices, "warnings": seen.warnings}
+    out.result(data, [table, "", _summary(made), *_sweep_lines(seen.choices)])
+    for warning in seen.warnings:
         out.note(f"note: {warning}")
 
 
@@ -78,6 +84,17 @@ def _group_cells(group: Group, outside: str) -> list[str]:
 
 def _percent(share: float | None) -> str:
     return "—" if share is None else f"{100 * share:.1f} %"
+
+
+def _sweep_lines(choices: Sequence[Mapping[str, object]]) -> list[str]:
+    """Of a sweep: how many variants there are beside the one shown, and what they differ in."""
+    if not choices:
+        return []
+    lines = ["", f"the first of a sweep's {len(choices)} variants; they differ in"]
+    for where in choices[0]:
+        values = dict.fromkeys(str(chosen[where]) for chosen in choices)
+        lines.append(f"  {where}: {', '.join(values)}")
+    return lines
 
 
 def _short(source: str, name: str) -> str:

@@ -13,9 +13,7 @@ from bot.cli.failure import Failure, explain
 from bot.cli.output import Output, output_options
 from bot.errors import MergebotError
 from bot.plan.model import Budget
-from bot.recipe.load import load_recipe
-from bot.recipe.model import Recipe
-from bot.runner.forecast import Forecast, forecast
+from bot.runner.forecast import Forecast, forecast, load_checked
 from bot.runner.resolve import HubResolver
 from bot.sizes import format_bytes
 from leaderboard.render.escape import markdown
@@ -41,7 +39,7 @@ Exit codes: 0 all valid, 2 usage, 3 recipe problems, 4 the parents do not fit,
 def validate(
     out: Output, recipes: tuple[Path, ...], report: Path | None, schema: bool, offline: bool
 ) -> int:
-    """Check recipes: grammar, parameters, access to the parents, and the whole plan.
+    """Check recipes: grammar, parameters, suites, access to the parents, and the whole plan.
 
     Parents on the Hub are looked at by their headers; no weights are fetched.
 
@@ -95,8 +93,7 @@ def vars_of(problem: Any) -> dict[str, Any]:
 
 def _check(path: Path, hub: HubResolver | None) -> Finding:
     try:
-        recipe: Recipe = load_recipe(path)
-        return Finding(path, seen=forecast(recipe, hub))
+        return Finding(path, seen=forecast(load_checked(path), hub))
     except MergebotError as wrong:
         return Finding(path, failure=explain(wrong))
 

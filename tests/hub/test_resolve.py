@@ -23,6 +23,7 @@ from bot.hub.resolve import Fetching, Planning
 from bot.hub.snapshot import card_of, take_snapshot
 from bot.recipe.load import load_recipe
 from bot.recipe.model import ModelRef
+from bot.recipe.sweep import load_sweep
 from bot.runner.forecast import forecast, quick_plan
 from bot.runner.resolve import at_pins, resolve
 from tests.checkpoint.models import random_tensors, write_model
@@ -86,9 +87,9 @@ def test_a_plan_reads_headers_and_configs_only(
 
 
 def test_headers_are_asked_for_once_a_commit(hub: Hub, family: Path, server: HubServer) -> None:
-    forecast(load_recipe(family), Planning(hub))
+    forecast(load_sweep(family), Planning(hub))
     server.requests.clear()
-    seen = forecast(load_recipe(family), Planning(hub))
+    seen = forecast(load_sweep(family), Planning(hub))
     assert seen.unseen == ()
     assert not [one for one in server.requests.all() if one.range]
 

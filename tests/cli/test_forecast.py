@@ -1,0 +1,82 @@
+"""What ``validate`` and ``plan`` say about a recipe before any weight is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import run
+from tests.families import RECIPE, write_family
+
+SWEEP = RECIPE.replace("density: 0.3", "density: {sweep: [0.3, 0.6]}").replace(
+    "weight: 0.5,", "weight: {sweep: [0.4, 0.5, 0.6]},"
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("forecast")
+    write_family(folder)
+    return folder
+
+
+def written(place: Path, name: str, text: str) -> Path:
+    file = place / name
+    file.write_text(text)
+    return file
+
+
+def test_a_sweep_is_valid_and_says_how_many_it_is(place: Path) -> None:
+    file = written(place, "sweep.yaml", SWEEP)
+    told = run("validate", file)
+    assert told.code == 0
+    assert "sweep of 6 variants: ties of 3 models, 39 tensors" in told.out
+    (found,) = run("validate", file, "--json").json()["recipes"]
+    assert found["valid"]
+    assert len(found["variants"]) == 6
+    assert found["variants"][0] == {
+        "models[0].parameters.weight": 0.4, "models[1].parameters.density": 0.3,
+    }  # fmt: skip
+
+
+def test_a_recipe_without_sweep_has_no_variants(place: Path) -> None:
+    (found,) = run("validate", place / "recipe.yaml", "--json").json()["recipes"]
+    assert found["variants"] == []
+    assert "sweep" not in run("validate", place / "recipe.yaml").out
+
+
+def test_a_sweeps_problem_is_told_once_at_its_line_of_the_file(place: Path) -> None:
+    lost = written(place, "lost.yaml", "# a line\n" + SWEEP.replace("./second", "./gone"))
+    (found,) = run("validate", lost, "--json").json()["recipes"]
+    assert [problem["line"] for problem in found["problems"]] == [7]
+
+
+def test_what_does_not_fit_in_any_variant_is_told_once(place: Path) -> None:
+    thin = SWEEP.replace("ties", "della").replace("[0.3, 0.6]", "[0.3, 0.1]")
+    told = run("validate", written(place, "thin.yaml", thin), "--json")
+    assert told.code == 4
+    (problem,) = told.json()["recipes"][0]["problems"]
+    assert "density 0.1 with epsilon 0.15" in problem["message"]
+
+
+def test_the_plan_of_a_sweep_is_its_first_with_what_differs(place: Path) -> None:
+    file = written(place, "sweep.yaml", SWEEP)
+    told = run("plan", file)
+    assert told.code == 0
+    assert "the first of a sweep's 6 variants" in told.out
+    assert "models[0].parameters.weight: 0.4, 0.5, 0.6" in told.out
+    data = run("plan", file, "--json").json()
+    assert len(data["variants"]) == 6
+    assert data["tensors"][0]["parameters"]["density"] == [0.5, 0.3]
+    assert run("plan", file, "--diagnose").code == 0
+
+
+def test_unknown_suites_are_told_beside_all_else(place: Path) -> None:
+    text = RECIPE.replace("[skills]", "[skils, quik]").replace("density: 0.3", "densty: 0.3")
+    told = run("validate", written(place, "suites.yaml", text), "--json")
+    assert told.code == 3
+    problems = told.json()["recipes"][0]["problems"]
+    assert [problem["line"] for problem in problems] == [7, 10, 10]
+    assert "did you mean `skills`" in problems[1]["hint"]
+    assert "did you mean `quick`" in problems[2]["hint"]
