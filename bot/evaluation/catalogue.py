@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from bot.errors import EvaluationError
 from bot.evaluation.suite_data import Dataset, SuiteData, TaskSpec
+from bot.recipe.problems import nearest
 
 PACKAGED = Path(__file__).with_name("suites")
 _PACKAGE = Path(__file__).parent.parent
@@ -127,7 +128,7 @@ def suite(name: str, *, folder: Path = PACKAGED, search: Sequence[Path] = SEARCH
     known = suite_names(folder)
     if name not in known:
         raise EvaluationError(
-            f"there is no suite named {name!r}", hint=f"the suites are {', '.join(known)}"
+            f"there is no suite named {name!r}", hint=nearest(name, known, noun="suites")
         )
     return load_suite_file(folder / f"{name}.yaml", search=search)
 

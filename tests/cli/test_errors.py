@@ -53,7 +53,8 @@ MISTAKES = [
     (["card", "abcdef12"], 16, "no run 'abcdef12'"),
     (["verify", "base"], 16, "recipe.lock.json"),
     (["methods", "tie"], 2, "ties"),
-    (["suites", "skill"], 9, "skills"),
+    (["suites", "skils"], 9, "did you mean `skills`?"),
+    (["evaluate", "base", "--suite", "skils"], 9, "did you mean `skills`?"),
 ]
 
 
