@@ -1,7 +1,8 @@
 """The grammar as a JSON Schema, for editors that complete and check YAML.
 
-It accepts every recipe that the parser accepts. What a schema cannot say (counts of models, equal
-layer ranges, missing per-model values) only the parser reports.
+It accepts every recipe and every sweep that the parser accepts, but for a list of one sweep whose
+values are numbers and rows mixed. What a schema cannot say (counts of models, equal layer ranges,
+missing per-model values, what only some combination of sweeps makes wrong) only the parser reports.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _token_rule(reference: Schema) -> Schema:
 def _rules_of(signature: Signature) -> Schema:
     """What holds once ``merge_method`` names this method."""
     merge, model = (
-        {"properties": {"parameters": _to(f"{signature.name}.{level}")}}
+        {"properties": {"parameters": _to(f"{signature.name}.{level}.swept")}}
         for level in ("merge", "model")
     )
     slice_ = {"properties": merge["properties"] | {"sources": {"items": model}}}
@@ -153,51 +154,78 @@ def _rules_of(signature: Signature) -> Schema:
 
 def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
     """Per method what may stand in ``parameters``; knobs of one kind and range share a schedule."""
+    owned = [(one.name, knob) for one in signatures.values() for knob in one.parameters]
     names: dict[str, str] = {}
     found: Schema = {}
+    for owner, knob in [("any", IGNORED), *owned]:
+        kind = json.dumps(_scalar(knob))
+        if kind not in names:
+            names[kind] = f"{owner}.{knob.name}"
+            found |= _schedule(knob, names[kind])
     for signature in signatures.values():
-        for knob in signature.parameters:
-            kind = json.dumps(_scalar(knob))
-            if kind not in names:
-                names[kind] = f"{signature.name}.{knob.name}"
-                found |= _schedule(knob, names[kind])
         found |= _parameters(signature, names)
     return found
 
 
 def _parameters(signature: Signature, names: Mapping[str, str]) -> Schema:
     """What may stand in ``parameters`` of recipe and slices ("merge"), and of one model."""
-    merge: Schema = {name: {"enum": [True, False, 0, 1]} for name in IGNORED}
-    for knob in signature.parameters:
+    merge: Schema = {}
+    for knob in (IGNORED, *signature.parameters):
         described = {"description": knob.description} if knob.description else {}
         merge[knob.name] = described | _to(f"{names[json.dumps(_scalar(knob))]}.schedule")
-    once = {knob.name for knob in signature.parameters if knob.scope == "global"} - IGNORED
+    once = {knob.name for knob in signature.parameters if knob.scope == "global"}
     model = {name: value for name, value in merge.items() if name not in once}
-    return {
-        f"{signature.name}.merge": {"properties": merge, "additionalProperties": False},
-        f"{signature.name}.model": {"properties": model, "additionalProperties": False},
-    }
+    found: Schema = {}
+    for level, properties in (("merge", merge), ("model", model)):
+        name = f"{signature.name}.{level}"
+        found[name] = {"properties": properties, "additionalProperties": False}
+        found[f"{name}.swept"] = _swept_whole(_to(name))
+    return found
 
 
 def _schedule(knob: Parameter, name: str) -> Schema:
-    """Definitions from a knob's plain value up to its whole schedule."""
-    scalar, value, whole = _scalar(knob), _to(f"{name}.value"), _to(f"{name}.whole")
-    plain = [scalar]
-    if knob.kind == "float":
-        plain.append({"type": "array", "items": scalar, "minItems": 1})
-    in_row = {"anyOf": [value, _sweep_of(value)]}
-    row = _closed({"value": in_row, "filter": _or_null({"type": "string"})}, ["value"])
-    rows = {"type": "array", "minItems": 1, "items": _to(f"{name}.row")}
+    """Definitions of a knob's schedule: as one recipe has it, and with sweeps for its parts."""
+    scalar, text = _scalar(knob), _or_null({"type": "string"})
+    value, row, swept_row = _to(f"{name}.value"), _to(f"{name}.row"), _to(f"{name}.swept_row")
+    whole, swept_value = _to(f"{name}.whole"), _values(knob, _or_sweep_of(scalar))
+    in_swept_row = {"anyOf": [*swept_value, _sweep_of(value)]}
+    swept_rows = _rows({"anyOf": [swept_row, _sweep_of(row)]})
     return {
-        f"{name}.value": {"anyOf": plain},
-        f"{name}.row": row,
-        f"{name}.whole": {"anyOf": [value, _to(f"{name}.row"), rows]},
-        f"{name}.schedule": {"anyOf": [whole, _sweep_of(whole)]},
+        f"{name}.value": {"anyOf": _values(knob, scalar)},
+        f"{name}.row": _row(value, text),
+        f"{name}.whole": {"anyOf": [value, row, _rows(row)]},
+        f"{name}.swept_row": _row(in_swept_row, _or_sweep_of(text)),
+        f"{name}.schedule": {"anyOf": [*swept_value, swept_row, swept_rows, _sweep_of(whole)]},
     }
 
 
+def _values(knob: Parameter, in_gradient: Schema) -> list[Schema]:
+    """A plain value, or a gradient where the knob takes one."""
+    gradient = {"type": "array", "items": in_gradient, "minItems": 1}
+    return [_scalar(knob), gradient] if knob.kind == "float" else [_scalar(knob)]
+
+
+def _row(value: Schema, text: Schema) -> Schema:
+    return _closed({"value": value, "filter": text}, ["value"])
+
+
+def _rows(row: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "items": row}
+
+
+def _swept_whole(parameters: Schema) -> Schema:
+    """A ``parameters`` block, or a sweep of whole blocks."""
+    swept = {"type": "object", "required": [sweep.KEY]}
+    return {"if": swept, "then": _sweep_of(_or_null(parameters)), "else": parameters}
+
+
+def _or_sweep_of(value: Schema) -> Schema:
+    return {"anyOf": [value, _sweep_of(value)]}
+
+
 def _sweep_of(value: Schema) -> Schema:
-    return _closed({sweep.KEY: {"type": "array", "minItems": 1, "items": value}}, [sweep.KEY])
+    values = {"type": "array", "minItems": 1, "uniqueItems": True, "items": value}
+    return _closed({sweep.KEY: values}, [sweep.KEY])
 
 
 def _to(definition: str) -> Schema:

@@ -16,8 +16,8 @@ from bot.recipe.signature import Parameter, Signature
 from bot.recipe.yaml_nodes import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
 
 Level = Literal["recipe", "slice", "model"]
-IGNORED = frozenset({"int8_mask"})
-"""Accepted because published recipes carry them, without effect on any weight: mergekit's
+IGNORED = Parameter(name="int8_mask", kind="bool", scope="global", required=False)
+"""Accepted because published recipes carry it, without effect on any weight: mergekit's
 ``int8_mask`` only changes the storage type of a temporary mask."""
 
 _SCHEDULE_HINT = (
@@ -42,8 +42,8 @@ def read_parameters(
     schedules = {}
     for name, (key, value) in node.entries.items():
         knob = signature.parameter(name) if signature else None
-        if knob is None and name in IGNORED:
-            _read_schedule(value, _IGNORED_KNOB, problems)
+        if knob is None and name == IGNORED.name:
+            _read_schedule(value, IGNORED, problems)
             continue
         if signature and knob is None:
             problems.add(key, _unknown(name, signature), _unknown_hint(name, signature))
@@ -82,9 +82,6 @@ def range_text(knob: Parameter) -> str:
     low = "-inf" if knob.minimum is None else f"{knob.minimum:g}"
     high = "inf" if knob.maximum is None else f"{knob.maximum:g}"
     return f"{left}{low}, {high}{right}"
-
-
-_IGNORED_KNOB = Parameter(name="int8_mask", kind="bool", scope="global", required=False)
 
 
 def _unknown(name: str, signature: Signature) -> str:

@@ -10,9 +10,11 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
+from bot.errors import RecipeError
 from bot.recipe.json_schema import recipe_schema
 from bot.recipe.load import parse_recipe
 from bot.recipe.signature import load_signatures
+from bot.recipe.sweep import parse_sweep
 from bot.recipe.yaml_nodes import ListNode, MapNode, Node, ScalarNode, compose
 from tests.recipe.drawn import recipe_data
 from tests.recipe.examples import EXAMPLES
@@ -76,6 +78,72 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_rejects_mistakes_of_form_name_type_and_range(name: str) -> None:
     assert faults(MISTAKES[name])
+
+
+SWEPT = """\
+merge_method: ties
+base_model: o/base
+models:
+  - {model: a/b, parameters: %s}
+  - {model: c/d, parameters: {weight: 0.5}}
+parameters: %s
+"""
+SWEEPS = {
+    "a number of a gradient": "{weight: [0.1, {sweep: [0.2, 0.4]}]}",
+    "a gradient's only number": "{weight: [{sweep: [0.2, 0.4]}]}",
+    "a value or a gradient": "{weight: {sweep: [0.2, [0, 1]]}}",
+    "a filter": "{weight: [{value: 1, filter: {sweep: [mlp, attn, null]}}, {value: 2}]}",
+    "a row's value": "{weight: {value: {sweep: [1, [0, 1]]}, filter: mlp}}",
+    "a number of a row's gradient": "{weight: [{value: [0, {sweep: [1, 2]}]}]}",
+    "a row": "{weight: [{sweep: [{value: 1, filter: mlp}, {value: 2}]}, {value: 3}]}",
+    "all rows": "{weight: {sweep: [[{value: 1, filter: mlp}, {value: 2}], {value: 3}]}}",
+    "a whole block": "{sweep: [{weight: 0.3}, {weight: [0, 1], density: 0.5}]}",
+    "no block": "{sweep: [null, {weight: 0.3}]}",
+    "what is ignored": "{int8_mask: {sweep: [true, false]}}",
+}
+NO_SWEEPS = {
+    "no value": "{weight: {sweep: []}}",
+    "no list": "{weight: {sweep: 1}}",
+    "one value twice": "{weight: {sweep: [0.5, 0.5]}}",
+    "beside a filter": "{weight: {sweep: [1, 2], filter: mlp}}",
+    "inside a sweep": "{weight: {sweep: [{value: {sweep: [1, 2]}}, 3]}}",
+    "inside a gradient's sweep": "{weight: {sweep: [[0, {sweep: [1, 2]}], 3]}}",
+    "out of range": "{density: [0, {sweep: [1, 2]}]}",
+    "a filter that is no text": "{weight: {value: 1, filter: {sweep: [mlp, 3]}}}",
+    "a gradient among numbers": "{weight: [0.1, {sweep: [[0.2], 0.4]}]}",
+    "a block with an unknown name": "{sweep: [{wieght: 1}, {weight: 2}]}",
+}
+
+
+def refused(text: str) -> bool:
+    try:
+        parse_sweep(text, "r.yaml", SIGNATURES)
+    except RecipeError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_accepts_the_sweeps_that_the_command_line_accepts(name: str) -> None:
+    for text in (SWEPT % (SWEEPS[name], "{weight: 1}"), SWEPT % ("{weight: 1}", SWEEPS[name])):
+        assert not refused(text)
+        assert not faults(text)
+
+
+@pytest.mark.parametrize("name", NO_SWEEPS)
+def test_refuses_the_sweeps_that_the_command_line_refuses(name: str) -> None:
+    for text in (
+        SWEPT % (NO_SWEEPS[name], "{weight: 1}"),
+        SWEPT % ("{weight: 1}", NO_SWEEPS[name]),
+    ):
+        assert refused(text)
+        assert faults(text)
+
+
+@pytest.mark.parametrize("value", ["true", "{value: 1}", "[{value: 1, filter: mlp}]", "no", "[1]"])
+def test_what_is_ignored_is_read_like_any_switch(value: str) -> None:
+    text = SWEPT % (f"{{weight: 1, int8_mask: {value}}}", "{weight: 1}")
+    assert bool(faults(text)) == refused(text)
 
 
 def test_knows_sweeps() -> None:
