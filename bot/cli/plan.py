@@ -110,7 +110,7 @@ def _summary(made: Plan) -> str:
     lines = [
         f"{len(made.jobs)} tensors, {parameters:,} parameters, {made.dtype.torch_name}",
         f"reads {format_bytes(budget.input_bytes)}, writes {format_bytes(budget.output_bytes)}",
-        f"peak memory about {memory}, time about {format_seconds(budget.seconds)}",
+        f"peak memory about {memory}, time up to about {format_seconds(budget.seconds)}",
         f"config and tokenizer from {made.donor}",
     ]
     return "\n".join(lines)
