@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def validate(
     code = failures[0].code if failures else 0
     data = {"exit_code": code, "recipes": [finding.data() for finding in findings]}
     out.result(data, [finding.text() for finding in findings if finding.failure is None])
+    for finding in findings:
+        for warning in finding.warnings:
+            out.note(f"note: {finding.path}: {warning}")
     if not out.json:
         for failure in failures:
             out.fail(failure)
@@ -73,6 +77,11 @@ class Finding:
         self.path = path
         self.seen = seen
         self.failure = failure
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is legal but worth a look."""
+        return self.seen.warnings if self.seen else ()
 
     def text(self) -> str:
         """One line for people."""

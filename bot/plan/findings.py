@@ -14,8 +14,9 @@ class Findings:
     """What planning found. Problems of one kind about many tensors become one problem."""
 
     problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    _warned: dict[str, None] = field(default_factory=dict)
     _tensors: dict[tuple[str, str | None], list[str]] = field(default_factory=dict)
+    _filters: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     @property
     def noted(self) -> int:
@@ -36,8 +37,23 @@ class Findings:
 
     def warn(self, message: str) -> None:
         """Something a person should know that does not stop the merge; said once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
+        self._warned.setdefault(message)
+
+    def tried(self, parameter: str, pattern: str, *, matched: bool) -> None:
+        """A parameter's filter was held against a tensor's name."""
+        before = self._filters.get((parameter, pattern), False)
+        self._filters[parameter, pattern] = before or matched
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know; filters that were tried in vain are known only in the end."""
+        idle = [
+            f"filter `{pattern}` of {parameter} matches no tensor that is merged: "
+            "its value is used nowhere"
+            for (parameter, pattern), matched in self._filters.items()
+            if not matched
+        ]
+        return (*self._warned, *idle)
 
     def raise_if_any(self, *, file: str | None) -> None:
         """End planning if anything stands in the way.

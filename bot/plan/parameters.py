@@ -37,7 +37,7 @@ def resolve_parameters(
         names: the output tensor's name, then each model's tensor name.
         settings: what the recipe sets.
         t: place on gradients, 0 to 1.
-        findings: where a missing required value is reported.
+        findings: where a missing required value is reported, and filters that match nothing.
     """
     values: dict[str, Value] = {}
     for knob in signature.parameters:
@@ -59,6 +59,7 @@ def _value(
     label: str | None,
     findings: Findings,
 ) -> Number:
+    _note_filters(knob.name, scopes, name, findings)
     value = resolve(knob.name, name, t, *scopes)
     if value is not None:
         return value
@@ -70,3 +71,12 @@ def _value(
             hint=f"set {knob.name} under parameters:, with an entry that matches every tensor",
         )
     return 0.0 if knob.default is None else knob.default
+
+
+def _note_filters(
+    parameter: str, scopes: Sequence[Parameters], name: str, findings: Findings
+) -> None:
+    for scope in scopes:
+        for entry in scope[parameter].entries if parameter in scope else ():
+            if entry.filter is not None:
+                findings.tried(parameter, entry.filter, matched=entry.filter in name)

@@ -80,3 +80,19 @@ def test_unknown_suites_are_told_beside_all_else(place: Path) -> None:
     assert [problem["line"] for problem in problems] == [7, 10, 10]
     assert "did you mean `skills`" in problems[1]["hint"]
     assert "did you mean `quick`" in problems[2]["hint"]
+
+
+def test_a_filter_that_matches_nothing_is_told(place: Path) -> None:
+    rows = "density: [{filter: nosuch, value: 0.1}, {filter: mlp, value: 0.2}, {value: 0.3}]"
+    file = written(place, "filter.yaml", RECIPE.replace("density: 0.3", rows))
+    for words in (["validate", file], ["plan", file], ["merge", file, place / "filtered"]):
+        told = run(*words)
+        assert told.code == 0
+        assert "filter `nosuch` of density matches no tensor" in told.err
+        assert "`mlp`" not in told.err
+
+
+def test_a_filter_after_one_that_matches_is_no_mistake(place: Path) -> None:
+    rows = "density: [{value: 0.3}, {filter: mlp, value: 0.2}]"
+    file = written(place, "later.yaml", RECIPE.replace("density: 0.3", rows))
+    assert run("validate", file).err == ""
