@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from json import dumps
 from typing import IO, Any, Literal, TypeVar, cast
 
 import click
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -20,26 +21,30 @@ from bot.recipe.present import render_problem
 from bot.recipe.text import visible
 from bot.redaction import Redacted
 
-Mode = Literal["human", "json", "quiet"]
+COLUMN_GAP = 2
+NARROWEST_TEXT = 12
+"""Characters of a text cell before it is folded; a table that needs more room runs over."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Output:
     """Where a command puts its result, its notes and its progress.
 
-    Human mode prints text, JSON mode exactly one JSON document on stdout, quiet mode the result
-    without notes and progress. Errors are shown in every mode.
+    For people it prints text, for programs (``json``) exactly one JSON document on stdout and no
+    notes. ``quiet`` leaves out notes and progress in both. Errors are always shown.
     """
 
     def __init__(
         self,
-        mode: Mode = "human",
         *,
+        json: bool = False,
+        quiet: bool = False,
         color: bool = True,
         stdout: IO[str] | None = None,
         stderr: IO[str] | None = None,
     ) -> None:
-        self.mode = mode
+        self.json = json
+        self.quiet = quiet
         self._out = _console(stdout or sys.stdout, color=color)
         self._err = _console(stderr or sys.stderr, color=color)
         self._progress: Progress | None = None
@@ -54,17 +59,13 @@ class Output:
     ) -> Output:
         """Read the flags every command shares, so that even a usage error obeys them."""
         flags = list(arguments)[: list(arguments).index("--")] if "--" in arguments else arguments
-        mode: Mode = "human"
-        if "--quiet" in flags or "-q" in flags:
-            mode = "quiet"
-        if "--json" in flags:
-            mode = "json"
-        return cls(mode, color="--no-color" not in flags, stdout=stdout, stderr=stderr)
-
-    @property
-    def json(self) -> bool:
-        """Whether the caller wants JSON."""
-        return self.mode == "json"
+        return cls(
+            json="--json" in flags,
+            quiet="--quiet" in flags or "-q" in flags,
+            color="--no-color" not in flags,
+            stdout=stdout,
+            stderr=stderr,
+        )
 
     def result(self, data: Any, text: str | Table | Sequence[str | Table]) -> None:
         """Print the result: ``data`` as JSON, or ``text`` for people."""
@@ -72,39 +73,45 @@ class Output:
             self._print_json(data)
             return
         for part in [text] if isinstance(text, str | Table) else text:
-            self._out.print(part, markup=False, soft_wrap=isinstance(part, str))
+            _show(self._out, part)
 
     def table(
         self, rows: Sequence[Sequence[object]], columns: Sequence[str], *, right: Sequence[int] = ()
     ) -> Table:
-        """A table of plain text cells; the columns whose index is in ``right`` are numbers."""
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        """A table of plain text cells; the columns whose index is in ``right`` are numbers.
+
+        A number that lost its last digits is another number, so these columns are never narrowed.
+        """
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, COLUMN_GAP, 0, 0))
         for index, column in enumerate(columns):
             number = index in right
             justify: Literal["left", "right"] = "right" if number else "left"
-            table.add_column(column, justify=justify, no_wrap=number, overflow="fold")
+            widest = max((cell_len(visible(str(row[index]))) for row in rows), default=0)
+            least = widest if number else min(widest, NARROWEST_TEXT)
+            least = max(least, *map(cell_len, column.split()), 1)
+            table.add_column(column, justify=justify, overflow="fold", min_width=least)
         for row in rows:
             table.add_row(*(Text(visible(str(cell))) for cell in row))
         return table
 
     def note(self, text: str) -> None:
         """Say something on stderr that is not the result."""
-        if self.mode == "human":
-            self._err.print(text, markup=False, soft_wrap=True)
+        if not (self.json or self.quiet):
+            _show(self._err, text)
 
     def note_table(self, table: Table) -> None:
         """Show a table on stderr that is not the result."""
-        if self.mode == "human":
-            self._err.print(table)
+        if not (self.json or self.quiet):
+            _show(self._err, table)
 
     def print_error(self, text: str) -> None:
         """Print plain text on stderr in every mode."""
-        self._err.print(text, markup=False, soft_wrap=True)
+        _show(self._err, text)
 
     @property
     def report(self) -> Report:
         """The reporter to hand to a stage: bars on a terminal, plain lines elsewhere."""
-        if self.mode == "quiet":
+        if self.quiet:
             return silent
         if self._progress is None:
             shown = self._err.is_terminal and not self.json
@@ -132,7 +139,7 @@ class Output:
         return failure.code
 
     def _print_json(self, data: Any) -> None:
-        self._out.file.write(visible(json.dumps(data, indent=2, ensure_ascii=False)) + "\n")
+        self._out.file.write(visible(dumps(data, indent=2, ensure_ascii=False)) + "\n")
 
     def close(self) -> None:
         """Take away any bar that still stands."""
@@ -163,6 +170,13 @@ class _Plain(Console):
         """Escape, in whatever is to be shown, what a terminal would obey or hide."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+def _show(console: Console, part: str | Table) -> None:
+    if isinstance(part, Table):
+        least = sum((column.min_width or 0) + COLUMN_GAP for column in part.columns)
+        part.width = least if least > console.width else None
+    console.print(part, markup=False, soft_wrap=isinstance(part, str), crop=False)
 
 
 def _console(stream: IO[str], *, color: bool) -> Console:
