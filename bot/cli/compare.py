@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from bot.cli.options import evaluation_options, workspace_option
+from bot.cli.options import UserPath, evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.suites import load_suites
 from bot.errors import UsageError
@@ -30,13 +30,13 @@ Examples:
 Exit codes: 0 compared (whatever the verdict), 5 not a usable model,
 9 the suite could not be run, 10 not comparable."""
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=UserPath())
 @click.option(
     "--baseline",
     "baselines",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Model to compare with; may be given several times.",
 )
 @evaluation_options

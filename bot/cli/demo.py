@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.cli.run import outcome_data
 from bot.cli.suites import load_suites
@@ -37,7 +38,7 @@ Takes a few minutes the first time and seconds after that."""
 )
 @click.option(
     "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(folder=True),
     default=Path("demo"),
     show_default=True,
     help="Folder for the merge, the scores and the board.",

@@ -107,21 +107,22 @@ def _range(knob: Parameter) -> str:
 def cli_page() -> str:
     """``docs/cli.md``: the help of every command, as the command prints it."""
     parts = ["# Command line", _GENERATED]
-    for name, command in _commands(cli, "mergebot"):
+    for name, command in commands(cli, "mergebot"):
         context = click.Context(command, info_name=name, max_content_width=80)
         context.terminal_width = 80
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """A command and all below it, each with its whole name."""
     yield name, group
     if isinstance(group, click.Group):
         context = click.Context(group, info_name=name)
         for child in group.list_commands(context):
             command = group.get_command(context, child)
             if command is not None:
-                yield from _commands(command, f"{name} {child}")
+                yield from commands(command, f"{name} {child}")
 
 
 def folder_tree() -> str:

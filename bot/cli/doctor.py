@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from bot.cli.connection import the_hub
+from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import HubError
 from bot.sizes import format_bytes
@@ -54,7 +55,7 @@ it back and deletes it. The token comes from HF_TOKEN or `hf auth login`.
 \b
 Exit codes: 0 ready, 11 the live test failed, 14 something needed is missing."""
 )
-@click.option("--workspace", type=click.Path(path_type=Path), default=Path(), help="Where runs go.")
+@click.option("--workspace", type=UserPath(), default=Path(), help="Where runs go.")
 @click.option("--live", is_flag=True, help="Also go to the Hub and back.")
 @output_options
 @click.pass_obj

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.options import evaluation_options, workspace_option
+from bot.cli.options import UserPath, evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.suites import load_suites
 from bot.runner.standalone import evaluate as evaluate_models
@@ -29,7 +29,7 @@ Scores are kept in the workspace and never computed twice.
 Exit codes: 0 done, 5 not a usable model, 9 the suite could not be run,
 14 the eval extra is missing."""
 )
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=UserPath())
 @evaluation_options
 @workspace_option
 @output_options

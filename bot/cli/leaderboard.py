@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.options import workspace_option
+from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.retract import retract
 from bot.errors import UsageError
@@ -55,11 +55,11 @@ Examples:
 @workspace_option
 @click.option("--suite", help="Suite to rank by; the newest run's by default.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), help="File; stdout for text formats.")
+@click.option("--output", type=UserPath(), help="File; stdout for text formats.")
 @click.option(
     "--html",
     "site",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(folder=True),
     help="Write a folder of plain HTML that needs no server.",
 )
 @output_options

@@ -10,7 +10,7 @@ import click
 
 from bot.checkpoint.disk import write_atomic
 from bot.cli.connection import fetching
-from bot.cli.options import engine_options
+from bot.cli.options import UserPath, engine_options
 from bot.cli.output import Output, output_options
 from bot.errors import NonFiniteError, UsageError
 from bot.recipe.model import Recipe
@@ -38,8 +38,8 @@ them; --json then prints a list with folder, choices, model_digest and warnings.
 Exit codes: 0 done, 3 recipe, 4 plan, 5 a parent's files, 6 disk,
 7 not finite, 14 no such device, 130 interrupted."""
 )
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.argument("out_folder", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("recipe", type=UserPath())
+@click.argument("out_folder", metavar="OUT", type=UserPath())
 @click.option("--lock", is_flag=True, help="Pin the parents and leave a lock.")
 @engine_options
 @output_options

@@ -35,11 +35,27 @@ class ByteSize(click.ParamType[int]):
         return size
 
 
+class UserPath(click.Path):
+    """A path; ``~`` is the user's home also where the shell leaves it: ``--workspace=~/runs``."""
+
+    def __init__(self, *, folder: bool = False, exists: bool = False) -> None:
+        super().__init__(path_type=Path, file_okay=not folder, exists=exists)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Read a path; the name of an unknown user stays as it is."""
+        return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111
+
+
 def workspace_option(command: F) -> F:
     """Where results are kept."""
     return click.option(
         "--workspace",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=UserPath(folder=True),
         default=DEFAULT_WORKSPACE,
         show_default=True,
         help="Folder for merges, scores and the board.",
@@ -101,6 +117,6 @@ batch_size_option = click.option(
 )
 datasets_option = click.option(
     "--datasets",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=UserPath(folder=True, exists=True),
     help="Frozen copies of the suites' datasets; nothing is fetched.",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from bot.cli.connection import planning
+from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.engine.diagnose import Group
 from bot.plan.describe import describe_plan
@@ -30,7 +31,7 @@ Examples:
 Exit codes: 0 fits, 3 recipe problems, 4 the parents do not fit (every
 mismatch at once), 5 a parent's files are broken."""
 )
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe", type=UserPath())
 @click.option("--diagnose", is_flag=True, help="Sample the weights: do these models fit?")
 @output_options
 @click.pass_obj

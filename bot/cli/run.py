@@ -11,6 +11,7 @@ import click
 
 from bot.cli.connection import ancestors, fetching
 from bot.cli.options import (
+    UserPath,
     batch_size_option,
     datasets_option,
     engine_options,
@@ -57,7 +58,7 @@ Exit codes: 0 done (whatever the verdict), 3 recipe, 4 plan, 5 a parent's
 files, 6 disk, 7 not finite, 8 failed its checks, 9 evaluation, 11 the Hub, 12
 no access, 13 licence, 14 missing extra, 17 not published, 130 interrupted."""
 )
-@click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("recipes", nargs=-1, required=True, type=UserPath())
 @workspace_option
 @suite_option()
 @batch_size_option

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bot.cli.options import workspace_option
+from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.results import MANIFEST, read_evaluation
@@ -43,7 +43,7 @@ missing, 17 the plan does not include Spaces."""
 @click.option("--private", is_flag=True, help="Deploy as a private Space.")
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(folder=True),
     help="Write the Space's files there instead of serving or deploying.",
 )
 @output_options

@@ -11,6 +11,7 @@ import click
 
 from bot.cli.connection import planning
 from bot.cli.failure import Failure, explain
+from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import MergebotError
 from bot.plan.model import Budget
@@ -31,8 +32,8 @@ Examples:
 Exit codes: 0 all valid, 2 usage, 3 recipe problems, 4 the parents do not fit,
 5 a parent's files are broken, 11 the Hub is out of reach, 12 no access."""
 )
-@click.argument("recipes", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--report", type=click.Path(path_type=Path), help="Also write Markdown for a PR.")
+@click.argument("recipes", nargs=-1, type=UserPath())
+@click.option("--report", type=UserPath(), help="Also write Markdown for a PR.")
 @click.option("--offline", is_flag=True, help="Do not look at parents on the Hub.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes and stop.")
 @output_options

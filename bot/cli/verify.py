@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bot.cli.connection import fetching, the_hub
-from bot.cli.options import engine_options
+from bot.cli.options import UserPath, engine_options
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
 from bot.events import Report
@@ -31,7 +31,7 @@ machine), 15 different or not verifiable."""
 @click.argument("model")
 @click.option(
     "--parents",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(folder=True),
     help="Folder that the recipe's local paths are relative to.",
 )
 @engine_options
@@ -48,7 +48,8 @@ def verify(
     """Re-make MODEL, a folder or org/name on the Hub, from its lock and compare every tensor."""
     options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
     hub = fetching()
-    folder = Path(model) if Path(model).is_dir() else _fetched(model, out.report)
+    named: Path = UserPath().convert(model, None, None)
+    folder = named if named.is_dir() else _fetched(model, out.report)
     found = verify_model(folder, parents=parents, options=options, report=out.report, hub=hub)
     out.close()
     lines = [str(found.answer), *(f"  {reason}" for reason in found.reasons)]

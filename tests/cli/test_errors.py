@@ -26,6 +26,8 @@ MISTAKES = [
     (["merge", "recipe.yaml", "out", "--out-shard-size", "big"], 2, "is not a size"),
     (["merge", "recipe.yaml", "out", "--colour"], 2, "--colour"),
     (["merge", "missing.yaml", "out"], 3, "cannot read the recipe"),
+    (["merge", "~nobody-has-this-name/recipe.yaml", "out"], 3, "cannot read the recipe"),
+    (["verify", "~nobody-has-this-name/model"], 2, "there is no folder"),
     (["merge", ".", "out"], 3, "cannot read the recipe"),
     (["merge", "typo.yaml", "out"], 3, "typo.yaml:6:"),
     (["merge", "lost.yaml", "out"], 3, "there is no folder ./gone"),
