@@ -17,7 +17,7 @@
     ├── LicenceError              13   the parents' licences forbid publishing
     ├── EnvironmentMissingError   14   a missing extra, device or program
     ├── VerificationError         15   a model is not what its lock says
-    ├── RecordError               16   a board record of an unknown or broken form
+    ├── RecordError               16   a run, record or lock that is missing or broken
     ├── PublishError              17   refused to publish
     └── InterruptedRunError       130  stopped by the user; resumable
 """
@@ -188,7 +188,7 @@ class VerificationError(MergebotError):
 
 
 class RecordError(MergebotError):
-    """A board record whose form is unknown or broken."""
+    """A run, a record or a lock that is not there, or whose form is unknown or broken."""
 
     exit_code = 16
 

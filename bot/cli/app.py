@@ -86,7 +86,8 @@ Examples:
   mergebot run recipes/skills/task-arithmetic-four.yaml
   mergebot leaderboard show
 
-Every command takes --json. Results go to stdout, progress and notes to stderr."""
+Every command takes --json. Results go to stdout, progress and notes to stderr.
+Each class of failure has an exit code of its own; docs/cli.md lists them."""
 
 
 @click.command(

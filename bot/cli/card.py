@@ -21,7 +21,10 @@ Examples:
   mergebot card 1a2b3c4d > README.md
   mergebot card 1a2b3c4d --report > comment.md
 
-RUN is a run's key or its beginning; `mergebot leaderboard show` lists them."""
+RUN is a run's key or its beginning; `mergebot leaderboard show` lists them.
+
+\b
+Exit codes: 0 done, 2 usage, 16 no such run. See docs/cli.md."""
 )
 @click.argument("run")
 @click.option("--report", is_flag=True, help="The short report for a pull request instead.")

@@ -27,8 +27,9 @@ Examples:
       --suite skills
 
 \b
-Exit codes: 0 compared (whatever the verdict), 5 not a usable model,
-9 the suite could not be run, 10 not comparable."""
+Exit codes: 0 compared (whatever the verdict), 2 usage, 5 not a usable model,
+6 disk, 9 the suite could not be run, 10 not comparable, 11 the Hub, 12 no
+access, 14 missing extra or device, 130 interrupted. See docs/cli.md."""
 )
 @click.argument("model", type=UserPath())
 @click.option(

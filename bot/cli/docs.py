@@ -7,6 +7,7 @@ reference, JSON Schemas and the file tree come from here.
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import sys
@@ -15,11 +16,15 @@ from pathlib import Path
 
 import click
 
+from bot import errors
 from bot.cli.app import cli
+from bot.cli.failure import INTERNAL
+from bot.errors import MergebotError
 from bot.lineage.card_schema import front_matter_schema_text
 from bot.methods import catalogue
 from bot.recipe.json_schema import recipe_schema
 from bot.recipe.signature import Parameter, Signature, dump_signatures
+from bot.runner.verify import Answer
 from leaderboard.schema import json_schema_text
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,13 +110,28 @@ def _range(knob: Parameter) -> str:
 
 
 def cli_page() -> str:
-    """``docs/cli.md``: the help of every command, as the command prints it."""
-    parts = ["# Command line", _GENERATED]
+    """``docs/cli.md``: the help of every command, as the command prints it, and the exit codes."""
+    parts = ["# Command line", _GENERATED, "## Exit codes", _EXIT_CODES, exit_code_table()]
     for name, command in commands(cli, "mergebot"):
         context = click.Context(command, info_name=name, max_content_width=80)
         context.terminal_width = 80
         parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def exit_code_table() -> str:
+    """Markdown: a row per exit code with what it means, from the classes that carry them."""
+    meanings = {
+        0: "Done; for `verify`: identical.",
+        Answer.ONE_ULP.exit_code: "`verify`: equal within one ulp (other class of machine).",
+        INTERNAL: "A bug in mergebot; please report it with what was printed.",
+    }
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, MergebotError) and "exit_code" in vars(kind):
+            meanings[kind.exit_code] = (inspect.getdoc(kind) or "").split("\n")[0]
+    del meanings[MergebotError.exit_code]
+    rows = [f"| {code} | {meanings[code]} |" for code in sorted(meanings)]
+    return "\n".join(["| code | what happened |", "|---:|---|", *rows])
 
 
 def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
@@ -154,6 +174,8 @@ def first_line(path: Path) -> str:
     return re.sub(r"\s+", " ", text.split("\n\n")[0])
 
 
+_EXIT_CODES = """Any command may also end with 2, 70 or 130. With `--json` a failure is one document
+on stdout with the code, the class's name, and every problem."""
 _GENERATED = "_Written by `make docs` from the code; change the code, not this page._"
 
 

@@ -53,7 +53,8 @@ Examples:
 it back and deletes it. The token comes from HF_TOKEN or `hf auth login`.
 
 \b
-Exit codes: 0 ready, 11 the live test failed, 14 something needed is missing."""
+Exit codes: 0 ready, 2 usage, 11 the live test failed, 12 no access, 14
+something needed is missing. See docs/cli.md."""
 )
 @click.option("--workspace", type=UserPath(), default=Path(), help="Where runs go.")
 @click.option("--live", is_flag=True, help="Also go to the Hub and back.")

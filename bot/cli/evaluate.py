@@ -26,8 +26,9 @@ Examples:
 Scores are kept in the workspace and never computed twice.
 
 \b
-Exit codes: 0 done, 5 not a usable model, 9 the suite could not be run,
-14 the eval extra is missing."""
+Exit codes: 0 done, 2 usage, 5 not a usable model, 6 disk, 9 the suite could
+not be run, 11 the Hub, 12 no access, 14 missing extra or device, 130
+interrupted. See docs/cli.md."""
 )
 @click.argument("model", type=UserPath())
 @evaluation_options

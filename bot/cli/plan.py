@@ -28,8 +28,9 @@ Examples:
   mergebot plan recipe.yaml --diagnose
 
 \b
-Exit codes: 0 fits, 3 recipe problems, 4 the parents do not fit (every
-mismatch at once), 5 a parent's files are broken."""
+Exit codes: 0 fits, 2 usage, 3 recipe problems, 4 the parents do not fit
+(every mismatch at once), 5 a parent's files are broken, 7 not finite
+(--diagnose), 11 the Hub is out of reach, 12 no access. See docs/cli.md."""
 )
 @click.argument("recipe", type=UserPath())
 @click.option("--diagnose", is_flag=True, help="Sample the weights: do these models fit?")

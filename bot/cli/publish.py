@@ -79,8 +79,8 @@ The token comes from HF_TOKEN, `hf auth login` or trusted publishing
 changes nothing.
 
 \b
-Exit codes: 0 done, 11 the Hub, 12 no access, 13 licence, 16 no such run,
-17 refused."""
+Exit codes: 0 done, 2 usage, 6 disk, 11 the Hub, 12 no access, 13 licence,
+16 no such run, 17 refused. See docs/cli.md."""
 )
 @click.argument("run")
 @workspace_option

@@ -54,9 +54,11 @@ each run. For a sweep it has `sweep` too: `chosen` is a variant's label, and
 `trials` has label, score (on the search split) and passed of every variant.
 
 \b
-Exit codes: 0 done (whatever the verdict), 3 recipe, 4 plan, 5 a parent's
-files, 6 disk, 7 not finite, 8 failed its checks, 9 evaluation, 11 the Hub, 12
-no access, 13 licence, 14 missing extra, 17 not published, 130 interrupted."""
+Exit codes: 0 done (whatever the verdict), 2 usage, 3 recipe, 4 plan, 5 a
+parent's files, 6 disk or memory, 7 not finite, 8 failed its checks, 9 evaluation,
+10 not comparable, 11 the Hub, 12 no access, 13 licence, 14 missing extra or
+device, 16 a broken record, 17 not published, 130 interrupted. See
+docs/cli.md."""
 )
 @click.argument("recipes", nargs=-1, required=True, type=UserPath())
 @workspace_option

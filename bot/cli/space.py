@@ -28,8 +28,9 @@ Examples:
   mergebot space --deploy my-org/leaderboard --board my-org/results
 
 \b
-Exit codes: 0 stopped by the user, 11 the Hub, 12 no access, 14 gradio is
-missing, 17 the plan does not include Spaces."""
+Exit codes: 0 stopped by the user, 2 usage, 11 the Hub, 12 no access, 14
+gradio is missing, 16 a broken record, 17 the plan does not include Spaces.
+See docs/cli.md."""
 )
 @workspace_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Port; the first free from 7860.")

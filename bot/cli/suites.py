@@ -16,7 +16,10 @@ from bot.evaluation.catalogue import suites as all_suites
     epilog="""\b
 Examples:
   mergebot suites
-  mergebot suites skills"""
+  mergebot suites skills
+
+\b
+Exit codes: 0 done, 2 usage, 9 no such suite. See docs/cli.md."""
 )
 @click.argument("name", required=False)
 @output_options

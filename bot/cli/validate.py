@@ -30,7 +30,8 @@ Examples:
 
 \b
 Exit codes: 0 all valid, 2 usage, 3 recipe problems, 4 the parents do not fit,
-5 a parent's files are broken, 11 the Hub is out of reach, 12 no access."""
+5 a parent's files are broken, 11 the Hub is out of reach, 12 no access; of
+several recipes the first that is not valid decides. See docs/cli.md."""
 )
 @click.argument("recipes", nargs=-1, type=UserPath())
 @click.option("--report", type=UserPath(), help="Also write Markdown for a PR.")

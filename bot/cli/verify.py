@@ -26,7 +26,9 @@ Examples:
 
 \b
 Exit codes: 0 identical, 20 equal within one ulp (made on another class of
-machine), 15 different or not verifiable."""
+machine), 15 different or not verifiable, 2 usage, 3 a parent is not there, 5
+broken files, 6 disk, 11 the Hub, 12 no access, 14 no such device, 16 no lock
+or a broken one, 130 interrupted. See docs/cli.md."""
 )
 @click.argument("model")
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.app import COMMANDS
+from bot.cli.docs import exit_code_table
 from bot.cli.failure import Failure, explain
 from bot.cli.output import Output
 from bot.errors import Problem
@@ -107,6 +109,27 @@ def test_a_mistake_is_explained(
     assert told.code == code
     assert told.json()["exit_code"] == code
     assert "Traceback" not in told.out
+
+
+@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_a_commands_help_lists_the_codes_it_ends_with(
+    words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del said
+    if code != 2:
+        assert run(words[0], "--help").code == 0
+        _, _, listed = capsys.readouterr().out.partition("Exit codes:")
+        assert code in map(int, re.findall(r"(?<!\w)\d+", listed))
+
+
+def test_every_listed_code_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    table = {int(code) for code in re.findall(r"^\| (\d+) \|", exit_code_table(), re.MULTILINE)}
+    assert {0, 20, 70, 130} | set(range(2, 18)) == table
+    for name in COMMANDS:
+        run(name, "--help")
+        _, found, listed = capsys.readouterr().out.partition("Exit codes:")
+        assert set(map(int, re.findall(r"(?<!\w)\d+", listed))) <= table, name
+        assert not found or "docs/cli.md" in listed, name
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
