@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.recipe.sweep import load_sweep
-from bot.runner.forecast import forecast
+from bot.runner.forecast import forecast, load_checked
 
 ROOT = Path(__file__).parent.parent / "recipes"
 RECIPES = sorted(
@@ -19,10 +18,9 @@ RECIPES = sorted(
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_carried_recipe_is_valid_and_plans(path: Path) -> None:
-    for variant in load_sweep(path):
-        seen = forecast(variant.recipe)
-        assert variant.recipe.about.suites
-        assert seen.plan is not None or path.parent.name == "showcase"
+    seen = forecast(load_checked(path))
+    assert seen.recipe.about.suites
+    assert seen.plan is not None or path.parent.name == "showcase"
 
 
 def test_no_recipe_was_passed_over() -> None:

@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
 EPILOG = """\b
 Examples:
   mergebot demo
-  mergebot validate recipes/community/*.yaml
+  mergebot validate recipes/skills/*.yaml
   mergebot run recipes/skills/task-arithmetic-four.yaml
   mergebot leaderboard show
 

@@ -24,8 +24,8 @@ from leaderboard.render.escape import markdown
 @click.command(
     epilog="""\b
 Examples:
-  mergebot validate recipes/community/my-merge.yaml
-  mergebot validate recipes/community/*.yaml --report report.md
+  mergebot validate my-merge.yaml
+  mergebot validate recipes/skills/*.yaml --report report.md
   mergebot validate --schema > recipe.schema.json
 
 \b

@@ -14,8 +14,9 @@ from bot.recipe.signature import Parameter, Signature
 
 MODELS = ("skills-sort", "skills-reverse", "skills-increment")
 BASE = "skills-base"
-TELLING = {"density": 0.5, "t": 0.5}
-"""Values an example shows, where a method's default would hide what the parameter does."""
+TELLING = {"density": 0.5, "t": 0.5, "nearswap.t": 0.001}
+"""Values an example shows, where a method's default would hide what the parameter does; nearswap's
+t is no share but the size of a change, and most fine-tunes change a weight by less than half."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,10 @@ def example(signature: Signature) -> str:
     """A small recipe over the skills family that uses the method's main parameters."""
     count = min(signature.maximum_models or 2, max(signature.minimum_models, 2))
     shown = [knob for knob in signature.parameters if knob.required or knob.name in TELLING]
-    each = {k.name: _value(k, count) for k in shown if k.scope == "per_model" and _used(k)}
-    whole = {k.name: _value(k, count) for k in shown if k.scope == "global"}
+    each = {
+        k.name: _value(signature, k, count) for k in shown if k.scope == "per_model" and _used(k)
+    }
+    whole = {k.name: _value(signature, k, count) for k in shown if k.scope == "global"}
     recipe: dict[str, Any] = {"merge_method": signature.name}
     if signature.base != "none":
         recipe["base_model"] = f"./models/{BASE}"
@@ -88,5 +91,8 @@ def _used(knob: Parameter) -> bool:
     return "changes nothing" not in knob.description
 
 
-def _value(knob: Parameter, models: int) -> float:
-    return 1 if knob.kind == "int" else TELLING.get(knob.name, 1 / models)
+def _value(signature: Signature, knob: Parameter, models: int) -> float:
+    if knob.kind == "int":
+        return 1
+    usual = TELLING.get(knob.name, 1 / models)
+    return TELLING.get(f"{signature.name}.{knob.name}", usual)

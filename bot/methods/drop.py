@@ -100,12 +100,12 @@ def mag_prune(density: tuple[float, ...], epsilon: tuple[float, ...]) -> MagPrun
     """A checked MagPrune.
 
     Raises:
-        PlanError: a probability would leave (0, 1).
+        PlanError: a probability would leave (0, 1), though some are kept and some dropped.
     """
     for share, half in zip(density, epsilon, strict=True):
-        if 0 < share < 1 and not half < min(share, 1 - share):
+        if 0 < share < 1 and not 0 < share - half <= share + half < 1:
             message = f"density {share:g} with epsilon {half:g} gives probabilities outside (0, 1)"
-            hint = "choose epsilon below both density and 1 - density"
+            hint = "choose epsilon below both density and 1 - density, or density 0 or 1"
             raise PlanError([Problem(message=message, hint=hint)])
     return MagPrune(density, epsilon)
 

@@ -19,7 +19,7 @@ Gamma: TypeAlias = Annotated[
 Epsilon: TypeAlias = Annotated[
     PerModel[float],
     Range(0, 0.5, maximum_excluded=True),
-    Doc("half width of the keep probabilities around density"),
+    Doc("half width of the keep probabilities around density; no effect at density 0 and 1"),
 ]
 Normalize: TypeAlias = Annotated[bool, Doc("divide by the sum of the weights that took part")]
 Lambda: TypeAlias = Annotated[

@@ -108,8 +108,9 @@ def della_linear(
 
     In each row of n elements (a 1-d tensor is one row) the element of rank r, counted from the
     smallest magnitude of ``d_i = x_i - base``, is kept with probability
-    ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)``; all must lie in (0, 1). What is kept is
-    scaled to the tensor's L1 norm (``rescale: l1``, mergekit's rule) or divided by each element's
+    ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)``; all must lie inside (0, 1), unless
+    density is 1 or 0 and everything or nothing is kept, whatever epsilon. What is kept is scaled
+    to the tensor's L1 norm (``rescale: l1``, mergekit's rule) or divided by each element's
     probability (``expectation``, the paper's rule). ``out = base + lambda * sum_i(w_i * d_i)``.
     By rows (last axis); any shape.
 
@@ -146,7 +147,8 @@ def della(
     """Drop as ``della_linear``, then sign election and disjoint merge as in ``ties``.
 
     In each row of n elements that of rank r, by magnitude of ``d_i = x_i - base`` upwards, is kept
-    with probability ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)`` and rescaled. Per
+    with probability ``density_i - epsilon_i + 2 * epsilon_i * r / (n - 1)`` and rescaled; with
+    density 1 or 0 everything or nothing is kept, else all of these must lie inside (0, 1). Per
     element the sign of ``sum_i(w_i * d_i)`` is elected, plus where it is zero; ``m`` is the sum of
     ``w_i * d_i`` over the models that have it, divided by the sum of their weights with
     ``normalize``; ``out = base + lambda * m``. By rows (last axis); any shape.

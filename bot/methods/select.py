@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from bot.methods.block import Array, Block
 from bot.methods.consensus import agreeing, disjoint
-from bot.methods.knobs import ScopeChoice, Unused
+from bot.methods.knobs import Unused
 from bot.methods.reductions.chain import Beside, Then
 from bot.methods.reductions.counts import Counts, Energies, Energy, SharedAndUnique, active
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target
@@ -109,6 +109,7 @@ def shares(energies: Energies) -> list[float]:
 EpsilonKnob = Annotated[float, Range(0), Doc("a change must be larger than this to count")]
 Gain = Annotated[float, Doc("gain per unit of shared over unique changes")]
 Limit = Annotated[float, Range(0), Doc("greatest ratio of shared to unique that counts")]
+RatioScope = Annotated[Literal["tensor", "model"], Doc("what the ratio counts over")]
 
 
 @merge_method(
@@ -161,7 +162,7 @@ def ramplus_tl(
     r: Gain = 0.1,
     alpha: Limit = 0.2,
     epsilon: EpsilonKnob = 1e-5,
-    scope: ScopeChoice = "tensor",
+    scope: RatioScope = "tensor",
     counts: Counts,
 ) -> Array:
     """RAM, with what a model changed alone raised by how much it shares.
@@ -189,7 +190,7 @@ def ramplus(
     r: Gain = 0.1,
     alpha: Limit = 0.2,
     epsilon: EpsilonKnob = 1e-5,
-    scope: Annotated[Literal["model", "tensor"], Doc("what the ratio counts over")] = "model",
+    scope: RatioScope = "model",
     counts: Counts,
 ) -> Array:
     """``ramplus_tl`` as the paper has it: the ratio is counted over the whole model.

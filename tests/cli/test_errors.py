@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.app import COMMANDS
-from bot.cli.docs import exit_code_table
+from bot.cli.docs import cli_page, exit_code_table
 from bot.cli.failure import Failure, explain
 from bot.cli.output import Output
 from bot.errors import Problem
@@ -139,6 +139,13 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         assert "--json" in shown or "Commands:" in shown, name
         assert max(map(len, shown.splitlines())) <= 80, name
         assert entry.summary.endswith(".")
+
+
+def test_examples_name_files_that_a_clone_has() -> None:
+    named = re.findall(r"\brecipes/\S+", cli_page())
+    assert len(named) > 3
+    for pattern in named:
+        assert list(Path(__file__).parents[2].glob(pattern)), pattern
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:

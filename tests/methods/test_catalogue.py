@@ -7,6 +7,8 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+import yaml
+from safetensors.numpy import load_file
 
 import bot.recipe
 from bot.checkpoint.folder import FolderSource
@@ -64,6 +66,17 @@ def test_the_example_is_a_recipe_that_runs(name, folder):
     sink = MemorySink()
     assert execute(plan, open_sources(plan, parents.values()), sink, threads=1)
     assert set(sink.tensors) == {job.output.name for job in plan.jobs}
+
+
+def test_nearswaps_example_stops_most_elements_on_their_way():
+    """With a t above what fine-tuning changes it would show a copy of the other model."""
+    recipe = yaml.safe_load(describe("nearswap").example)
+    family = Path(__file__).parents[2] / "recipes/skills/models"
+    there = [load_file(family / name / "model.safetensors") for name in (BASE, MODELS[0])]
+    moved = [
+        np.abs(there[1][name] - there[0][name]) > recipe["parameters"]["t"] for name in there[0]
+    ]
+    assert sum(part.sum() for part in moved) > sum(part.size for part in moved) / 2
 
 
 @pytest.mark.parametrize("name", NAMES)

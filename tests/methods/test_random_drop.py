@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from bot.engine.gpu.arrays import DeviceArray
 from bot.errors import PlanError
 from bot.methods.apply import Inputs
 from bot.methods.block import Unit
+from bot.methods.catalogue import catalogue
 from bot.methods.drop import MagPrune
 from bot.methods.ranks import row_ranks
 from tests.methods.cases import family, run
@@ -121,6 +124,18 @@ def test_della_ranks_equal_magnitudes_by_index():
     (block,) = inputs.blocks(Unit.ROW)
     line = MagPrune((0.5,), (0.3,)).realised(block, 0)
     assert np.allclose(line, np.linspace(0.2, 0.8, 4))
+
+
+@pytest.mark.parametrize(
+    ("density", "epsilon", "taken"),
+    [(0.0, 0.15, True), (0.15, 0.15, False), (0.16, 0.15, True), (0.84, 0.15, True),
+     (0.85, 0.15, False), (1.0, 0.15, True), (0.3, 0.3, False), (0.7, 0.3, False)],
+)  # fmt: skip
+def test_della_treats_both_ends_alike(density, epsilon, taken):
+    found = catalogue()["della"].problems(
+        SimpleNamespace(density=(density,), epsilon=(epsilon,), rescale="l1")
+    )
+    assert (not found) is taken
 
 
 def test_della_refuses_probabilities_outside_zero_and_one():
