@@ -9,7 +9,7 @@ from bot.recipe.fields import check_keys, read_integer, read_list, read_mapping,
 from bot.recipe.model import Input, ModelRef, Parameters, Slice
 from bot.recipe.parameters import read_parameters, written_names
 from bot.recipe.problems import Problems
-from bot.recipe.references import read_reference
+from bot.recipe.references import located, read_reference
 from bot.recipe.signature import Signature
 from bot.recipe.yaml_nodes import ListNode, MapNode, Node, RefusedNode
 
@@ -18,9 +18,13 @@ MOST_LAYERS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What the recipe's top level says about the merge; ``signature`` None when it is unknown."""
+    """What the recipe's top level says about the merge; ``signature`` None when it is unknown.
+
+    ``meant`` is then the nearest method: parameters are read as its own, nothing else is asked.
+    """
 
     signature: Signature | None
+    meant: Signature | None
     place: Node
     base: ModelRef | None
     base_written: bool
@@ -42,6 +46,7 @@ def read_models(node: Node, method: Method, problems: Problems) -> tuple[Input, 
     items = read_list(node, "`models`", problems)
     placed = [_read_input(item, method, problems, layered=False) for item in items]
     _refuse_repeats(placed, "`models`", problems)
+    _refuse_respelt_base(placed, method.base, problems)
     if isinstance(node, ListNode):
         _check_against_method(node, placed, method, method.base, frozenset(), problems)
     return _complete(placed)
@@ -64,7 +69,7 @@ def _read_slice(node: Node, method: Method, problems: Problems) -> Slice | None:
     check_keys(item, ("sources", "base_model", "parameters"), "a slice", problems, **hints)
     base_node, own = value_of(item, "base_model"), value_of(item, "parameters")
     own_base = read_reference(base_node, problems) if base_node else None
-    parameters = read_parameters(own, method.signature, "slice", problems) if own else {}
+    parameters = read_parameters(own, method.meant, "slice", problems) if own else {}
     sources = value_of(item, "sources")
     if sources is None:
         problems.add(item, "a slice needs `sources`", "list the models and their layer ranges")
@@ -72,6 +77,7 @@ def _read_slice(node: Node, method: Method, problems: Problems) -> Slice | None:
     nodes = read_list(sources, "`sources`", problems)
     placed = [_read_input(entry, method, problems, layered=True) for entry in nodes]
     _refuse_repeats(placed, "one slice", problems)
+    _refuse_respelt_base(placed, own_base or method.base, problems)
     _check_lengths(placed, problems)
     if isinstance(sources, ListNode):
         base = own_base or method.base
@@ -92,7 +98,7 @@ def _read_input(node: Node, method: Method, problems: Problems, *, layered: bool
         problems.add(item, "missing key `model`", "write `model: org/name`")
     model = read_reference(model_node, problems) if model_node else None
     layers = _read_layers(item, problems) if layered else None
-    parameters = read_parameters(own, method.signature, "model", problems) if own else {}
+    parameters = read_parameters(own, method.meant, "model", problems) if own else {}
     names = written_names(own, method.signature)
     if model is None:
         return _Placed(node=model_node or item, value=None, names=names)
@@ -101,7 +107,7 @@ def _read_input(node: Node, method: Method, problems: Problems, *, layered: bool
 
 
 def _hints(method: Method, layered: bool) -> dict[str, str]:
-    knobs = method.signature.parameters if method.signature else ()
+    knobs = method.meant.parameters if method.meant else ()
     hints = {knob.name: f"write it under `parameters:` as `{knob.name}: ...`" for knob in knobs}
     if not layered:
         hints["layer_range"] = "layers are chosen in `slices`; `models` merges whole models"
@@ -136,7 +142,7 @@ def _refuse_repeats(placed: Sequence[_Placed], where: str, problems: Problems) -
     for item in placed:
         if item.value is None:
             continue
-        key = (item.value.model, item.value.layer_range)
+        key = (located(item.value.model, problems.file), item.value.layer_range)
         if key in seen:
             problems.add(
                 item.node,
@@ -144,6 +150,22 @@ def _refuse_repeats(placed: Sequence[_Placed], where: str, problems: Problems) -
                 "keep one and add up the weights",
             )
         seen.add(key)
+
+
+def _refuse_respelt_base(
+    placed: Sequence[_Placed], base: ModelRef | None, problems: Problems
+) -> None:
+    """The base in the list is known by its name; under another one it would be merged."""
+    for item in placed:
+        model = item.value.model if item.value else None
+        if base is None or model is None or model == base:
+            continue
+        if located(model, problems.file) == located(base, problems.file):
+            problems.add(
+                item.node,
+                f"`{model}` is the base `{base}` by another name",
+                f"write `{base}` here too",
+            )
 
 
 def _check_lengths(placed: Sequence[_Placed], problems: Problems) -> None:

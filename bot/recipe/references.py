@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import replace
+from pathlib import Path
 
 from bot.recipe.model import ModelRef
 from bot.recipe.problems import Problems, nearest
@@ -28,6 +31,17 @@ def read_reference(node: Node, problems: Problems) -> ModelRef | None:
         return _from_text(node, problems)
     problems.add(node, "expected a model", _HOW)
     return None
+
+
+def located(reference: ModelRef, file: str) -> ModelRef:
+    """The reference with its folders as seen from the recipe's file, one spelling for each."""
+    path = reference.path
+    if reference.is_local:
+        # os.path, since nothing that a stranger writes makes it raise.
+        home = os.path.expanduser(path)  # noqa: PTH111
+        path = os.path.realpath(Path(file).parent / home)
+    lora = located(reference.lora, file) if reference.lora else None
+    return replace(reference, path=path, lora=lora)
 
 
 def hub_id_fault(path: str) -> str | None:

@@ -9,7 +9,7 @@ from bot.recipe.fields import check_keys, read_integer, read_text, value_of
 from bot.recipe.inputs import Method, read_models, read_slices
 from bot.recipe.model import Parameters, Recipe
 from bot.recipe.parameters import read_parameters, written_names
-from bot.recipe.problems import Problems, nearest
+from bot.recipe.problems import Problems, close_matches, nearest
 from bot.recipe.references import read_reference
 from bot.recipe.signature import Signature
 from bot.recipe.tokenizer import read_chat_template, read_tokenizer
@@ -45,11 +45,13 @@ def read_recipe(
             )
         return None
     signature = _read_method(root, signatures, problems)
-    check_keys(root, TOP_KEYS, "the recipe", problems, **_misplaced(signature))
+    meant = signature or _meant_method(root, signatures)
+    check_keys(root, TOP_KEYS, "the recipe", problems, **_misplaced(meant))
     base_node = value_of(root, "base_model")
-    parameters = _top_parameters(root, signature, problems)
+    parameters = _top_parameters(root, meant, problems)
     method = Method(
         signature=signature,
+        meant=meant,
         place=root.entries["merge_method"][1] if "merge_method" in root.entries else root,
         base=read_reference(base_node, problems) if base_node else None,
         base_written=base_node is not None,
@@ -95,6 +97,13 @@ def _read_method(
         problems.add(node, f"unknown merge method `{shorten(node.text)}`", hint)
         return None
     return signatures[node.text]
+
+
+def _meant_method(root: MapNode, signatures: Mapping[str, Signature]) -> Signature | None:
+    """The method a misspelt name is closest to, whose parameters were meant with it."""
+    node = value_of(root, "merge_method")
+    close = close_matches(node.text, signatures) if isinstance(node, ScalarNode) else []
+    return signatures[close[0]] if close else None
 
 
 def _misplaced(signature: Signature | None) -> dict[str, str]:

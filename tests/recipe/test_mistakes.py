@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bot.errors import RecipeError
+from bot.recipe.load import parse_recipe
 from tests.recipe.mistakes_models import LAYERS, MODELS
 from tests.recipe.mistakes_top import TOP
 from tests.recipe.mistakes_values import VALUES
-from tests.recipe.support import LINEAR, SLICES, marked, place, problems
+from tests.recipe.support import LINEAR, SIGNATURES, SLICES, marked, place, problems
 
 ALL = {
     f"{kind}: {name}": row
@@ -46,6 +50,33 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
     lines = [problem.line for problem in found]
     assert lines == sorted(lines)
     assert lines == [1, 2, 4, 6, 6, 7, 9, 10]
+
+
+def test_a_misspelt_method_hides_no_mistake_in_its_parameters() -> None:
+    found = problems(
+        "merge_method: tiess\nmodels:\n"
+        "  - {model: a/b, parameters: {weight: .inf, densty: 0.5}}\n"
+        "parameters: {density: 3}\n"
+    )
+    assert [problem.line for problem in found] == [1, 3, 3, 4]
+
+
+def test_one_folder_by_two_names_is_one_model(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    text = "merge_method: linear\nparameters: {weight: 1}\nmodels: [{model: ./one}, {model: %s}]\n"
+    for other in ("./one/", "../" + tmp_path.name + "/one", str(tmp_path / "one"), "./link"):
+        with pytest.raises(RecipeError, match="stands twice"):
+            parse_recipe(text % other, str(tmp_path / "r.yaml"), SIGNATURES)
+    parse_recipe(text % "./two", str(tmp_path / "r.yaml"), SIGNATURES)
+
+
+@pytest.mark.parametrize("other", ["./base/", "../x/base"])
+def test_the_base_by_another_name_is_not_one_of_the_models(other: str) -> None:
+    text = "merge_method: ties\nbase_model: ./base\nparameters: {weight: 1}\n"
+    text += f"models: [{{model: {other}}}, {{model: ./two}}]\n"
+    with pytest.raises(RecipeError, match=r"the base `\./base` by another name"):
+        parse_recipe(text, "x/r.yaml", SIGNATURES)
 
 
 def test_a_wrong_base_does_not_cause_follow_up_problems() -> None:
