@@ -118,7 +118,7 @@ class CheckpointError(MergebotError):
 
 
 class StorageError(MergebotError):
-    """The disk refused: full, read-only, no permission, or a short write."""
+    """The disk refused: full, read-only, no permission, or a short write; or memory ran out."""
 
     exit_code = 6
 

@@ -35,9 +35,9 @@ A sweep is merged into one folder per variant inside OUT, with sweep.json beside
 them; --json then prints a list with folder, choices, model_digest and warnings.
 
 \b
-Exit codes: 0 done, 2 usage, 3 recipe, 4 plan, 5 a parent's files, 6 disk,
-7 not finite, 11 the Hub, 12 no access, 14 no such device, 130 interrupted.
-See docs/cli.md."""
+Exit codes: 0 done, 2 usage, 3 recipe, 4 plan, 5 a parent's files, 6 disk or
+memory, 7 not finite, 11 the Hub, 12 no access, 14 no such device,
+130 interrupted. See docs/cli.md."""
 )
 @click.argument("recipe", type=UserPath())
 @click.argument("out_folder", metavar="OUT", type=UserPath())

@@ -55,10 +55,10 @@ each run. For a sweep it has `sweep` too: `chosen` is a variant's label, and
 
 \b
 Exit codes: 0 done (whatever the verdict), 2 usage, 3 recipe, 4 plan, 5 a
-parent's files, 6 disk or memory, 7 not finite, 8 failed its checks, 9 evaluation,
-10 not comparable, 11 the Hub, 12 no access, 13 licence, 14 missing extra or
-device, 16 a broken record, 17 not published, 130 interrupted. See
-docs/cli.md."""
+parent's files, 6 disk or memory, 7 not finite, 8 failed its checks,
+9 evaluation, 10 not comparable, 11 the Hub, 12 no access, 13 licence,
+14 missing extra or device, 16 a broken record, 17 not published,
+130 interrupted. See docs/cli.md."""
 )
 @click.argument("recipes", nargs=-1, required=True, type=UserPath())
 @workspace_option

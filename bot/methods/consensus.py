@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
 from bot.methods.block import Array, Block
-from bot.methods.weights import cancels
+from bot.methods.weights import added, cancels
 
 
 def summed(deltas: Sequence[Array], weight: Sequence[float], *, normalize: bool) -> Array:
@@ -19,7 +18,7 @@ def summed(deltas: Sequence[Array], weight: Sequence[float], *, normalize: bool)
     """
     mixed: Array = reduce(add, (delta * w for delta, w in zip(deltas, weight, strict=True)))
     if normalize and not cancels(weight):
-        return mixed / math.fsum(weight)
+        return mixed / added(weight)
     return mixed
 
 

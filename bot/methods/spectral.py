@@ -3,7 +3,7 @@
 Only projections are matrices here: two axes, not a table of tokens or positions nor an output head,
 and not so thin that the tasks could not each have a direction: a matrix whose smaller side is less
 than the number of tasks is an "other tensor" like vectors and tables. Every other tensor gets the
-mean of the task vectors. Linear algebra is in float64; a call holds about ``8 + 4 * models``
+mean of the task vectors. Linear algebra is in float64; a call holds about ``4 + 8 * models``
 float64 copies of one matrix.
 """
 

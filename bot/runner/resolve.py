@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.folder import FolderSource, readable
 from bot.checkpoint.lora import LoraSource
 from bot.checkpoint.source import Source
 from bot.checkpoint.unpinned import UnpinnedFolder
@@ -174,7 +174,7 @@ def _beginning(card: Path) -> str:
     """As much of a model card as its front matter may take; nothing where there is none."""
     if not card.is_file():
         return ""
-    with card.open("rb") as stream:
+    with readable(card), card.open("rb") as stream:
         return stream.read(FRONT_MATTER_LIMIT).decode("utf-8", "replace")
 
 

@@ -36,6 +36,12 @@ def test_small_weights_are_shares_like_any_others(method, weight):
         assert np.allclose(out, sum(wide), atol=1e-5)
 
 
+def test_weights_too_large_to_be_added_up_are_an_error():
+    _, models = family(1, (2, 3), 2)
+    with pytest.raises(PlanError, match="too large to be added up"):
+        run("linear", None, models, {"weight": (1e308, 1e308)})
+
+
 @pytest.mark.parametrize("weight", [(1.0, -1.0), (0.0, 0.0), (0.1, 0.2, -0.3), (1e-9, -1e-9)])
 def test_weights_that_cancel_are_an_error_with_a_way_out(weight):
     _, models = family(3, (5, 6), len(weight))

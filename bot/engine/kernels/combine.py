@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -24,7 +23,7 @@ from bot.methods.sparsify import Band, Trim
 from bot.methods.sphere import arcs
 from bot.methods.spherical import SLERP_COLLINEAR, around, towards_all, way
 from bot.methods.stock import mean_cosine, ratio
-from bot.methods.weights import cancels, total
+from bot.methods.weights import added, cancels, total
 
 Stats = Mapping[str, Stat]
 Maker = Callable[[SimpleNamespace, Stats], Combine | None]
@@ -112,7 +111,7 @@ def _task(
     scales = np.array([1.0] * len(p.weight) if scale is None else scale, np.float32)
     mode = (ELECT_MEAN if p.normalize else ELECT) if elect else SUM
     divided = p.normalize and not elect and not cancels(p.weight)
-    divisor = np.float32(math.fsum(p.weight) if divided else 1.0)
+    divisor = np.float32(added(p.weight) if divided else 1.0)
     lambda_ = np.float32(p.lambda_)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
