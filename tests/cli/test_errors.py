@@ -187,7 +187,7 @@ def test_a_strangers_text_cannot_steer_a_terminal() -> None:
 def test_json_keeps_every_character_and_none_is_printed_raw() -> None:
     data = {"name": "a\x1b\x9b\u202e\ud800\U000e0001 é 漢字 \U0001f600"}
     out = io.StringIO()
-    Output("json", stdout=out, stderr=io.StringIO()).result(data, "")
+    Output(json=True, stdout=out, stderr=io.StringIO()).result(data, "")
     assert json.loads(out.getvalue()) == data
     assert {each for each in out.getvalue() if not each.isprintable()} == {"\n"}
     assert "é 漢字 \U0001f600" in out.getvalue()
