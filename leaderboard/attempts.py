@@ -7,11 +7,11 @@ its sweep; and it has the merge's own name, so what is tried again counts no sec
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from leaderboard.durable import sync_folder
 from leaderboard.schema import Record
 
 Tried = Mapping[str, frozenset[str]]
@@ -24,12 +24,7 @@ def note_tried(folder: Path, family: str, merge_keys: Iterable[str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for key in merge_keys:
         (place / key).touch()
-    if os.name == "posix":
-        handle = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync_folder(place)
 
 
 def read_tried(folder: Path) -> Tried:

@@ -11,8 +11,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from leaderboard.attempts import attempts_by_family, note_tried, read_tried
+from leaderboard.durable import replace, write_once
 from leaderboard.errors import RecordError
 from leaderboard.provenance import Attempts, Publication, Retraction, Sweep
 from leaderboard.schema import Record, dump_record, explain, parse_record
@@ -98,26 +97,26 @@ class FolderStore:
                 f"the record of run {record.run_key} carries a retraction",
                 hint="retractions are records of their own: use retract()",
             )
-        return _write_once(self.records / f"{record.run_key}.json", dump_record(record))
+        return write_once(self.records / f"{record.run_key}.json", dump_record(record))
 
     def publish(self, run_key: str, publication: Publication) -> Path:
         """Keep where a run on the board was published. Raises RecordError when it is not there."""
         self._require(run_key)
         text = publication.model_dump_json(indent=2) + "\n"
-        return _write_once(self.publications / f"{run_key}.json", text)
+        return write_once(self.publications / f"{run_key}.json", text)
 
     def retract(self, retraction: Retraction) -> Path:
         """Keep a retraction of a run that is on the board. Raises RecordError otherwise."""
         self._require(retraction.run_key)
         text = retraction.model_dump_json(indent=2) + "\n"
-        return _write_once(self.retractions / f"{retraction.run_key}.json", text)
+        return write_once(self.retractions / f"{retraction.run_key}.json", text)
 
     def choose(self, run_key: str, sweep: Sweep) -> None:
         """Keep that a run on the board came out of a sweep; of several the one of most trials."""
         record = self.get(run_key)
         told = record.attempts.sweep if record.attempts else None
         if told is None or told.trials < sweep.trials:
-            _replace(self.sweeps / f"{run_key}.json", sweep.model_dump_json(indent=2) + "\n")
+            replace(self.sweeps / f"{run_key}.json", sweep.model_dump_json(indent=2) + "\n")
 
     def note_attempts(self, family: str, merge_keys: Iterable[str]) -> None:
         """Count merges that are about to be made; those that have a record are counted by it."""
@@ -217,57 +216,3 @@ def _read_record(path: Path) -> Record:
             f"{path} holds run {record.run_key}", hint="give the file its run's name back"
         )
     return record
-
-
-def _write_once(path: Path, text: str) -> Path:
-    """Write a file that must not exist yet, whole or not at all; the same content is welcome."""
-    temporary = _drafted(path, text)
-    try:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            _refuse_another(path, text)
-    finally:
-        temporary.unlink()
-    _sync_folder(path.parent)
-    return path
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, over what it was."""
-    _drafted(path, text).replace(path)
-    _sync_folder(path.parent)
-
-
-def _drafted(path: Path, text: str) -> Path:
-    """The text, durable under a passing name beside its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
-    return Path(temporary)
-
-
-def _refuse_another(path: Path, text: str) -> None:
-    if path.read_text("utf-8") != text:
-        raise RecordError(
-            f"{path} exists with other content; records are never changed",
-            hint="retract the run, or run again with a changed recipe or suite",
-        )
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
