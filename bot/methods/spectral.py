@@ -47,11 +47,13 @@ def factors(matrix: Matrix) -> Factors:
     return Factors(left[:, :rank], values[:rank], right[:rank])
 
 
-def is_projection(x: Block) -> bool:
-    """Whether the tensor is a matrix that maps features to features."""
-    if len(x.shape) != 2 or min(x.shape) < len(x.models):
+def is_projection(tensor: str, shape: Sequence[int], tasks: int) -> bool:
+    """Whether a tensor of that name is a matrix that maps features to features, and each task can
+    have a direction of its own in it.
+    """
+    if len(shape) != 2 or min(shape) < tasks:
         return False
-    return not is_table(x.tensor) and not is_head(x.tensor)
+    return not is_table(tensor) and not is_head(tensor)
 
 
 def has_directions(x: Block, tasks: Sequence[Array]) -> bool:
@@ -61,7 +63,7 @@ def has_directions(x: Block, tasks: Sequence[Array]) -> bool:
     vector it stays, and the merge is refused.
     """
     small = (np.count_nonzero(abs(task) < np.inf) == task.size for task in tasks)
-    return is_projection(x) and all(small)
+    return is_projection(x.tensor, x.shape, len(x.models)) and all(small)
 
 
 def merged(

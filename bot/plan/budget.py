@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from bot.checkpoint.tensor import TensorSpec
 from bot.methods.block import GRAIN, Unit
 from bot.methods.registry import Method
+from bot.methods.spectral import is_projection
 from bot.plan.model import Budget, TensorJob
-from bot.tokens.tensors import has_token_rows
 
 THROUGHPUT = 400e6
 """Bytes read and written per second by a two-core machine with a plain disk. Parents that are in
@@ -81,14 +81,14 @@ def _is_whole(job: TensorJob, methods: Mapping[str, Method]) -> bool:
 
 def _svd_seconds(job: TensorJob) -> float:
     """A decomposition for each model and one for all; some methods need fewer."""
-    if not _is_decomposed(job.output):
+    if not _is_decomposed(job):
         return 0.0
     rows, columns = job.output.shape
     return SVD_SECONDS * (len(job.models) + 1) * rows * columns * min(rows, columns)
 
 
-def _is_decomposed(spec: TensorSpec) -> bool:
-    return len(spec.shape) == 2 and not has_token_rows(spec)
+def _is_decomposed(job: TensorJob) -> bool:
+    return is_projection(job.output.name, job.output.shape, len(job.models))
 
 
 def _whole_bytes(job: TensorJob, specs: Specs) -> int:
@@ -99,7 +99,7 @@ def _whole_bytes(job: TensorJob, specs: Specs) -> int:
     """
     stored, single = _element_bytes(job, specs)
     models = len(job.models)
-    copies = 4 + 8 * models if _is_decomposed(job.output) else 2 + models
+    copies = 4 + 8 * models if _is_decomposed(job) else 2 + models
     return job.output.elements * (stored + single + job.output.dtype.itemsize + 8 * copies)
 
 
