@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bot.checkpoint.roles import is_head
 from bot.checkpoint.tensor import Dtype, TensorSpec
 from bot.methods.registry import Method
 from bot.plan.findings import Findings
@@ -14,7 +15,7 @@ from bot.plan.parameters import Settings, resolve_parameters
 from bot.plan.parent import Body
 from bot.plan.slices import Seat
 from bot.recipe.model import Recipe
-from bot.tokens.tensors import has_token_rows, is_head
+from bot.tokens.tensors import has_token_rows
 
 COPY = "passthrough"
 _FLOAT8 = frozenset({Dtype.F8_E4M3, Dtype.F8_E5M2})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bot.checkpoint.roles import is_head
 from bot.plan.layers import Place, Stack
 from bot.plan.parent import Body
 from bot.plan.slices import Seat, Stretch
 from bot.recipe.values import OUTSIDE_LAYERS, depth
-from bot.tokens.tensors import is_head
 
 _FINAL_NORMS = frozenset(
     {"norm", "ln_f", "norm_f", "final_norm", "final_layer_norm", "final_layernorm", "ln_final"}

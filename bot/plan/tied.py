@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.checkpoint.roles import is_head
 from bot.plan.findings import Findings
 from bot.plan.outline import Draft
 from bot.plan.parent import Body
 from bot.plan.slices import Stretch
 from bot.recipe.values import OUTSIDE_LAYERS
 from bot.tokens.config import ties_embeddings
-from bot.tokens.tensors import embedding_name, is_head
+from bot.tokens.tensors import embedding_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from bot.checkpoint.roles import is_embedding, is_head
 from bot.checkpoint.tensor import TensorSpec
 
-__all__ = ["embedding_name", "embedding_rows", "has_token_rows", "is_embedding", "is_head"]
-
 
 def has_token_rows(spec: TensorSpec) -> bool:
     """Whether the tensor's first axis is the vocabulary."""
