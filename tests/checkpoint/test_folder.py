@@ -123,15 +123,24 @@ def test_a_broken_index_is_refused(tmp_path: Path, content: str) -> None:
         FolderSource(tmp_path)
 
 
-def test_an_index_that_names_a_missing_shard_or_tensor(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("places", "says"),
+    [
+        ({"missing": "1.safetensors"}, r"'missing' in 1\.safetensors"),
+        ({"a": "2.safetensors"}, r"cannot read .*2\.safetensors"),
+        (
+            dict.fromkeys("acd", "1.safetensors"),
+            r"leaves out tensor 'b', .* in 1\.safetensors",
+        ),
+    ],
+)
+def test_an_index_that_does_not_fit_its_shards(
+    tmp_path: Path, places: dict[str, str], says: str
+) -> None:
     write_model(tmp_path, random_tensors(1, SHAPES))
     shard(tmp_path, dict.fromkeys(SHAPES, "1.safetensors"))
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"missing": "1.safetensors"}}))
-    with pytest.raises(CheckpointError, match=r"'missing' in 1\.safetensors"):
-        FolderSource(tmp_path)
-    index.write_text(json.dumps({"weight_map": {"a": "2.safetensors"}}))
-    with pytest.raises(CheckpointError, match=r"cannot read .*2\.safetensors"):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    with pytest.raises(CheckpointError, match=says):
         FolderSource(tmp_path)
 
 
@@ -182,15 +191,6 @@ def test_a_shard_that_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -
     index = {"weight_map": {"a": path.name}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match=r"1\.safetensors is no file of weights"):
-        FolderSource(tmp_path)
-
-
-def test_a_tensor_that_the_index_leaves_out_is_refused(tmp_path: Path) -> None:
-    write_model(tmp_path, random_tensors(1, SHAPES))
-    shard(tmp_path, dict.fromkeys(SHAPES, "1.safetensors"))
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": dict.fromkeys("acd", "1.safetensors")}))
-    with pytest.raises(CheckpointError, match=r"leaves out tensor 'b', .* in 1\.safetensors"):
         FolderSource(tmp_path)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import run
 from tests.families import write_family
+from tests.mounts import mounted
 
 
 @pytest.fixture
@@ -72,17 +71,10 @@ def test_the_folder_one_is_in_is_refused(
 
 if os.geteuid() == 0:  # only root may mount
 
-    @pytest.fixture
-    def mounted(tmp_path: Path) -> Iterator[Path]:
-        place = tmp_path / "mounted"
-        place.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", place], check=True)
-        yield place
-        subprocess.run(["umount", place], check=True)
-
-    def test_a_mount_point_is_refused_before_the_merge(recipe: Path, mounted: Path) -> None:
-        done = run("merge", recipe, mounted)
-        assert done.code == 2
-        assert str(mounted / "model") in done.err
-        assert not mounted.with_name("mounted.partial").exists()
-        assert run("merge", recipe, mounted / "model").code == 0
+    def test_a_mount_point_is_refused_before_the_merge(recipe: Path, tmp_path: Path) -> None:
+        with mounted(tmp_path / "mounted", "9m") as place:
+            done = run("merge", recipe, place)
+            assert done.code == 2
+            assert str(place / "model") in done.err
+            assert not place.with_name("mounted.partial").exists()
+            assert run("merge", recipe, place / "model").code == 0
