@@ -40,14 +40,14 @@ check: .venv/.dev ## style, types, architecture, generated documentation
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/python -m bot.cli.docs --check
+	$(BIN)/python -m bot.cli.generate_docs --check
 
 fix: .venv/.dev ## mend what tools can mend
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
 docs: .venv/.dev ## write the generated documentation
-	$(BIN)/python -m bot.cli.docs
+	$(BIN)/python -m bot.cli.generate_docs
 
 bench: .venv/.dev ## measure against mergekit and write benchmarks/README.md
 	$(BIN)/python -m benchmarks

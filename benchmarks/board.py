@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from leaderboard.board import Board
-from leaderboard.site.build import site_files
+from leaderboard.site.build_site import site_files
 from tests.leaderboard.many import many_models
 
-CLICKS = ("params", "name", "method", "delta", "licence", "score")
+CLICKS = ("params", "name", "method", "delta", "license", "score")
 QUERIES = ("ties", "nova 7b", "slerp;dare", "org12", "")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.checkpoint.folder_sink import FolderSink
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 
 MODELS = ("base", "first", "second", "third", "fourth", "fifth")
 CHUNK = 1 << 22

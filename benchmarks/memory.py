@@ -17,7 +17,7 @@ from benchmarks.checkpoints import build, nbytes
 from benchmarks.measure import run, under_limit
 from benchmarks.recipes import CASES, Case
 from benchmarks.report import Report
-from bot.sizes import format_bytes
+from bot.format_units import format_bytes
 
 LIMIT = 1_200_000_000
 METHODS = ("linear", "ties", "dare_ties", "della", "model_stock", "sce", "arcee_fusion")

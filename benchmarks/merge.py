@@ -17,7 +17,7 @@ from benchmarks.checkpoints import SHAPES, build, nbytes
 from benchmarks.measure import Best, Tools, io_floor, take_turns
 from benchmarks.recipes import CASES, SHARED, Case
 from benchmarks.report import Report
-from bot.sizes import format_bytes
+from bot.format_units import format_bytes
 
 BIN = Path(sys.executable).parent
 THREADED = ["--async-write", "--write-threads", "2"]

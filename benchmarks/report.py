@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from bot.runner.host import machine
+from bot.pipeline.machine_info import machine
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

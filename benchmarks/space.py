@@ -21,10 +21,10 @@ from typing import Any
 
 import httpx
 
-from space_app.app import Space
-from space_app.chat.desk import Question, Shown
-from space_app.chat.engine import ChatModel, Sampling, Turn
-from space_app.context import Context
+from space_app.app_context import Context
+from space_app.build_app import Space
+from space_app.chat.chat_backend import ChatModel, Sampling, Turn
+from space_app.chat.chat_service import Question, Shown
 from space_app.live_board import LiveBoard
 from tests.chromium import CHROMIUM
 from tests.leaderboard.many import many_models
@@ -32,7 +32,7 @@ from tests.space.boards import MemoryStore, context
 from tests.space.engines import ScriptedEngine
 
 MODELS = 10_000
-CLICKS = ("params", "name", "method", "delta", "licence", "score")
+CLICKS = ("params", "name", "method", "delta", "license", "score")
 QUERIES = ("ties", "nova 7b", "slerp;dare", "org12", "")
 ANSWER = " ".join(str(number) for number in range(100))
 

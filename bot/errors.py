@@ -14,7 +14,7 @@
     ├── ComparisonError           10   results that must not be compared
     ├── HubError                  11   the Hub refused or could not be reached
     │   └── AccessError           12   gated, private, or a token without the right
-    ├── LicenceError              13   the parents' licences forbid publishing
+    ├── LicenseError              13   the parents' licenses forbid publishing
     ├── EnvironmentMissingError   14   a missing extra, device or program
     ├── VerificationError         15   a model is not what its lock says
     ├── RecordError               16   a run, record or lock that is missing or broken
@@ -169,8 +169,8 @@ class AccessError(HubError):
     exit_code = 12
 
 
-class LicenceError(MergebotError):
-    """The parents' licences do not allow the merge to be published."""
+class LicenseError(MergebotError):
+    """The parents' licenses do not allow the merge to be published."""
 
     exit_code = 13
 

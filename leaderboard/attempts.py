@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from leaderboard.durable import sync_folder
-from leaderboard.schema import Record
+from leaderboard.atomic_write import sync_folder
+from leaderboard.record import Record
 
 Tried = Mapping[str, frozenset[str]]
 """Family -> keys of its merges."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leaderboard.errors import RecordError
-from leaderboard.provenance import Flag, Parent, Relation
-from leaderboard.results import Headline, Score, SuiteResult, TaskResult
-from leaderboard.schema import Record
-from leaderboard.verdict import Judgement
+from leaderboard.board_errors import RecordError
+from leaderboard.record import Record
+from leaderboard.record_provenance import Flag, Parent, Relation
+from leaderboard.record_results import Headline, Score, SuiteResult, TaskResult
+from leaderboard.verdict import VerdictDetail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Row:
     kind: Relation
     record: Record | None = None
     parent: Parent | None = None
-    judgement: Judgement | None = None
+    judgement: VerdictDetail | None = None
     headline: Headline | None = None
     tasks: Mapping[str, Score]
     rank_low: int | None = None
@@ -87,11 +87,11 @@ class Row:
         return None if self.parameters is None else round(self.parameters * 2 * 1.2)
 
     @property
-    def licence(self) -> str | None:
-        """The licence's identifier, where known."""
+    def license(self) -> str | None:
+        """The license's identifier, where known."""
         if self.record:
-            return self.record.licence.id if self.record.licence else None
-        return self.parent.licence if self.parent else None
+            return self.record.license.id if self.record.license else None
+        return self.parent.license if self.parent else None
 
     @property
     def status(self) -> str:

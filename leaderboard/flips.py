@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from leaderboard.scores import Integers, TaskScores, align
+from leaderboard.sample_scores import Integers, TaskScores, align
 
 EXAMPLES = 5
 

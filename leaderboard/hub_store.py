@@ -30,11 +30,11 @@ from huggingface_hub import (
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
-from leaderboard.errors import BoardError
-from leaderboard.runs import load_runs, read_runs
-from leaderboard.schema import Record
-from leaderboard.scores import TaskScores, load_scores
-from leaderboard.store import Loaded
+from leaderboard.board_errors import BoardError
+from leaderboard.record import Record
+from leaderboard.record_store import Loaded
+from leaderboard.runs_table import load_runs, read_runs
+from leaderboard.sample_scores import TaskScores, load_scores
 
 RUNS = "runs.parquet"
 RECORDS = "records/"

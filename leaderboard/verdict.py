@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leaderboard.results import Comparison, SuiteResult
-from leaderboard.schema import Record
-from leaderboard.statistics.claims import holm, intersection_union, two_sided_claim
-from leaderboard.wording import interval, listed, p_value, points, signed
+from leaderboard.number_format import interval, listed, p_value, points, signed
+from leaderboard.record import Record
+from leaderboard.record_results import Comparison, SuiteResult
+from leaderboard.statistics.multiple_testing import holm, intersection_union, two_sided_claim
 
 ALPHA = 0.05
 CAP_GAP = 0.02
@@ -56,7 +56,7 @@ FLAG_SYMBOL = "⚑"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class VerdictDetail:
     """A verdict with its evidence against the best parent.
 
     ``p`` belongs to the verdict's own test; ``claim_p`` is the p value of "better than every
@@ -77,17 +77,17 @@ class Judgement:
     notes: tuple[str, ...] = ()
 
 
-def judge(record: Record, suite: SuiteResult | None = None) -> Judgement:
+def judge(record: Record, suite: SuiteResult | None = None) -> VerdictDetail:
     """The verdict of a record on a suite; on its first suite where none is named."""
     if record.status == "failed":
         failure = record.failure
         reason = f"in stage {failure.stage}: {failure.message}" if failure else None
-        return Judgement(verdict=Verdict.FAILED, reason=reason)
+        return VerdictDetail(verdict=Verdict.FAILED, reason=reason)
     suite = suite or next(iter(record.suites), None)
     if suite is None:
-        return Judgement(verdict=Verdict.PENDING)
+        return VerdictDetail(verdict=Verdict.PENDING)
     if not suite.comparisons:
-        return Judgement(verdict=Verdict.NO_PARENTS)
+        return VerdictDetail(verdict=Verdict.NO_PARENTS)
     names = {parent.key: parent.name for parent in record.parents}
     return judge_suite(suite, names)
 
@@ -102,7 +102,7 @@ def claim_p_value(comparisons: tuple[Comparison, ...]) -> float:
     return intersection_union([two_sided_claim(found.overall.p_greater) for found in comparisons])
 
 
-def sentence(judgement: Judgement, name: str) -> str:
+def sentence(judgement: VerdictDetail, name: str) -> str:
     """The verdict as one sentence, used on every face; plain text, to be escaped by its face."""
     verdict = judgement.verdict
     if verdict is Verdict.FAILED:
@@ -117,7 +117,7 @@ def sentence(judgement: Judgement, name: str) -> str:
     return f"{verdict.symbol} {name} {verb} {verdict.value}: {numbers}, {evidence(judgement)}"
 
 
-def evidence(judgement: Judgement) -> str:
+def evidence(judgement: VerdictDetail) -> str:
     """``p = 0.004, detectable from 1.2`` and, where it matters, the margin."""
     parts = []
     if judgement.p is not None:
@@ -129,13 +129,13 @@ def evidence(judgement: Judgement) -> str:
     return ", ".join(parts)
 
 
-def judge_suite(suite: SuiteResult, names: Mapping[str, str]) -> Judgement:
+def judge_suite(suite: SuiteResult, names: Mapping[str, str]) -> VerdictDetail:
     """The verdict of one suite's comparisons; ``names`` gives each parent's name by key."""
     best = best_parent(suite)
     claim = claim_p_value(suite.comparisons)
     capped = [found for found in suite.comparisons if (found.cap_gap or 0.0) > CAP_GAP]
     verdict, p = _word(best, claim, capped=bool(capped))
-    return Judgement(
+    return VerdictDetail(
         verdict=verdict,
         best_parent=best.parent,
         best_parent_name=names[best.parent],
@@ -197,5 +197,5 @@ def _headline_value(suite: SuiteResult, key: str) -> float:
     return headline.value if headline else float("-inf")
 
 
-def _difference_interval(judgement: Judgement) -> str:
+def _difference_interval(judgement: VerdictDetail) -> str:
     return interval(judgement.low, judgement.high)

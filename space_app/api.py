@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from leaderboard.render.export import row_record
-from space_app.comparing import compare as compare_models
-from space_app.context import Context
+from leaderboard.render.board_export import row_record
+from space_app.app_context import Context
+from space_app.model_comparison import compare as compare_models
 
 MOST = 500
 

@@ -39,8 +39,8 @@ SALT = "MERGEBOT_SALT"
 class Deployment:
     """What a Space is made of and how it runs.
 
-    ``variables`` are what `space_app.hosted` reads; ``hardware`` is suggested to whoever copies
-    the Space, and asked of the Hub only by the owner in its settings.
+    ``variables`` are what `space_app.deployed_main` reads; ``hardware`` is suggested to whoever
+    copies the Space, and asked of the Hub only by the owner in its settings.
     """
 
     title: str = "Merge leaderboard"
@@ -64,7 +64,7 @@ def space_files(deployment: Deployment) -> dict[str, bytes]:
     """Every file of the Space's folder by its path; the same input gives the same bytes."""
     files = {path: (ROOT / path).read_bytes() for path in _sources()}
     files["app.py"] = (
-        b'"""Starts the Space."""\n\nfrom space_app.hosted import main\n\n'
+        b'"""Starts the Space."""\n\nfrom space_app.deployed_main import main\n\n'
         b'if __name__ == "__main__":\n    main()\n'
     )
     files["README.md"] = front_matter(deployment).encode()

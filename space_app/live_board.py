@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from leaderboard.board import Board, Row
-from leaderboard.ranking import build_board
-from leaderboard.render.data import board_data, extra_data, model_id
-from leaderboard.schema import Record
-from leaderboard.store import Store
+from leaderboard.build_board import build_board
+from leaderboard.record import Record
+from leaderboard.record_store import Store
+from leaderboard.render.board_json import board_data, extra_data, model_id
 
 Clock = Callable[[], datetime]
 

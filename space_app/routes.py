@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from leaderboard.render.data import model_id
+from leaderboard.render.board_json import model_id
 from space_app.live_board import LiveBoard
-from space_app.votes.booth import Booth
-from space_app.votes.tally import share_words
+from space_app.votes.vote_rounds import BlindVoting
+from space_app.votes.vote_tally import share_words
 
 
-def board_routes(live: LiveBoard, booth: Booth) -> list[Route]:
+def board_routes(live: LiveBoard, booth: BlindVoting) -> list[Route]:
     """``/board/data``, ``/board/extra``, ``/board/votes``: gzipped JSON, cached per version."""
     return [
         _route("/board/data", lambda: live.current.lean),
@@ -26,7 +26,7 @@ def board_routes(live: LiveBoard, booth: Booth) -> list[Route]:
     ]
 
 
-def votes_column(booth: Booth) -> bytes:
+def votes_column(booth: BlindVoting) -> bytes:
     """For each model that was voted on, by its id: the share it won and that share in words."""
     column = {
         model_id(key): [tally.rate, share_words(tally)] for key, tally in booth.tallies().items()

@@ -16,16 +16,25 @@ ROOT = Path(__file__).parent.parent
 # Who may be imported by whom, left of the arrow by right of it. Rooms of one layer do not know
 # each other, but for the neighbours named in NEIGHBOURS.
 LAYERS = [
-    {"collector", "errors", "events", "lazy", "sizes", "isolation", "leaderboard"},
+    {
+        "errors",
+        "events",
+        "cached_attribute",
+        "gc_pause",
+        "format_units",
+        "isolation",
+        "redaction",
+        "leaderboard",
+    },
     {"recipe", "checkpoint", "methods"},
+    {"architecture"},
     {"tokens"},
     {"plan"},
     {"engine"},
-    {"check", "evaluation", "calibrate"},
-    {"align", "ensemble", "lineage"},
-    {"search"},
+    {"check", "evaluation"},
+    {"lineage"},
     {"hub"},
-    {"runner"},
+    {"pipeline"},
     {"cli"},
 ]
 NEIGHBOURS = {("methods", "recipe"), ("methods", "checkpoint")}
@@ -34,13 +43,13 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 DOORS = {
     "lm_eval": ["bot/evaluation/"],
     "huggingface_hub": ["bot/hub/", "leaderboard/hub_store.py", "space_app/"],
-    "concurrent": ["bot/engine/", "bot/runner/", "space_app/", "leaderboard/hub_store.py"],
+    "concurrent": ["bot/engine/", "bot/pipeline/", "space_app/", "leaderboard/hub_store.py"],
     "multiprocessing": [],
     "mergekit": [],
 }
 
 LIGHT = [
-    "bot.errors", "bot.events", "bot.recipe", "bot.recipe.load", "bot.checkpoint.header",
+    "bot.errors", "bot.events", "bot.recipe", "bot.recipe.load_recipe", "bot.checkpoint.header",
     "bot.plan.planner", "bot.lineage", "bot.hub", "leaderboard", "bot.cli",
 ]  # fmt: skip
 
@@ -99,7 +108,7 @@ def test_arrows_go_one_way(path: Path) -> None:
 
 def test_a_back_arrow_is_seen() -> None:
     assert back_arrows("recipe", iter(["bot.engine.execute"])) == {"recipe -> engine"}
-    assert back_arrows("engine", iter(["bot.plan", "bot.methods.block"])) == set()
+    assert back_arrows("engine", iter(["bot.plan", "bot.methods.core.method_input"])) == set()
     assert back_arrows("plan", iter(["bot.engine"])) == {"plan -> engine"}
 
 
@@ -116,7 +125,7 @@ def test_each_library_has_one_door(library: str) -> None:
 
 def test_threads_start_in_few_rooms() -> None:
     """A lock is everyone's; a thread belongs to the engine, the runner, or what serves people."""
-    rooms = ("bot/engine/", "bot/runner/", "space_app/", "leaderboard/hub_store.py")
+    rooms = ("bot/engine/", "bot/pipeline/", "space_app/", "leaderboard/hub_store.py")
     strangers = {
         str(path.relative_to(ROOT))
         for path in production_files()
@@ -133,9 +142,9 @@ def test_light_modules_load_no_torch(module: str) -> None:
 
 def test_a_merge_loads_what_it_needs() -> None:
     """Each of these would be a tenth of a second or more before the first byte is read."""
-    loaded = loaded_by("bot.cli.merge, bot.runner.merging, bot.engine.kernels.combine")
+    loaded = loaded_by("bot.cli.merge, bot.pipeline.merging, bot.engine.kernels.method_dispatch")
     assert not loaded & {"torch", "scipy.linalg", "pyarrow", "huggingface_hub", "bot.evaluation"}
-    assert not loaded & {"numba", "leaderboard.schema", "pydantic"}
+    assert not loaded & {"numba", "leaderboard.record", "pydantic"}
     assert not loaded & {"importlib.metadata", "rich.progress"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.runner.forecast import forecast, load_checked
+from bot.pipeline.forecast import forecast, load_checked
 
 ROOT = Path(__file__).parent.parent / "recipes"
 RECIPES = sorted(

@@ -1,6 +1,6 @@
 """The gate between a merge and its evaluation; importing it loads no torch."""
 
-from bot.check.gate import CheckReport, check_model
-from leaderboard.provenance import Check
+from bot.check.checks import CheckReport, check_model
+from leaderboard.record_provenance import Check
 
 __all__ = ["Check", "CheckReport", "check_model"]

@@ -1,7 +1,7 @@
 """The limited process in which a merge is loaded and made to speak for the first time.
 
 ``python -m bot.check.model_child request.json`` prints one JSON line per check, as
-`leaderboard.provenance.Check` spells it, and ends early where the rest makes no sense.
+`leaderboard.record_provenance.Check` spells it, and ends early where the rest makes no sense.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bot.check.judge import (
-    Spoken,
+from bot.check.model_checks import (
+    FirstWords,
     judge_generation,
     judge_round_trip,
     judge_special_tokens,
@@ -22,7 +22,7 @@ from bot.check.judge import (
     known_from,
 )
 from bot.isolation import limit_this_process
-from leaderboard.provenance import Check
+from leaderboard.record_provenance import Check
 
 NEW_TOKENS = 32
 
@@ -119,7 +119,7 @@ def _speaking(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Iterator[Ch
                 max_new_tokens=NEW_TOKENS, pad_token_id=tokenizer.pad_token_id or 0,
             )[0, ids.shape[1] :].tolist()  # fmt: skip
             text = tokenizer.decode(answer, skip_special_tokens=True)
-            spoken.append(Spoken(prompt=prompt, tokens=tuple(answer), text=text))
+            spoken.append(FirstWords(prompt=prompt, tokens=tuple(answer), text=text))
     yield Check(name="finite logits", hard=True, passed=True)
     yield judge_generation(spoken)
 

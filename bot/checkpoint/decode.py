@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor_spec import Dtype
 
 _STORED: dict[Dtype, np.dtype[np.generic]] = {
     Dtype.F64: np.dtype("<f8"),

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bot.checkpoint.source import Source
-from bot.checkpoint.tensor import TensorSpec
+from bot.checkpoint.tensor_spec import TensorSpec
 
 BLOCK_BYTES = 4 << 20
 _BEHAVIOUR_FILES = (
@@ -123,7 +123,7 @@ def tensor_digest(source: Source, spec: TensorSpec) -> str:
 
 
 def shapes_behaviour(path: str) -> bool:
-    """Whether a side file counts in the model digest (a card or a licence does not)."""
+    """Whether a side file counts in the model digest (a card or a license does not)."""
     return any(fnmatchcase(PurePosixPath(path).name, pattern) for pattern in _BEHAVIOUR_FILES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor_spec import Dtype
 
 
 def encode(values: npt.NDArray[np.float32], dtype: Dtype, out: memoryview) -> None:

@@ -18,13 +18,13 @@ from pathlib import Path, PurePosixPath
 
 from bot.checkpoint.digest import model_digest
 from bot.checkpoint.disk import Disk, explained
-from bot.checkpoint.folder import INDEX_FILE, FolderSource
+from bot.checkpoint.file_layout import DEFAULT_SHARD_BYTES, Shard, index_file, lay_out
+from bot.checkpoint.folder_source import INDEX_FILE, FolderSource
 from bot.checkpoint.journal import Journal
-from bot.checkpoint.layout import DEFAULT_SHARD_BYTES, Shard, index_file, lay_out
-from bot.checkpoint.leftover import clear, is_intact, require_leftover
 from bot.checkpoint.manifest import MANIFEST_FILE, Manifest, damaged_file, read_manifest, sums
+from bot.checkpoint.partial_output import clear, is_intact, require_leftover
 from bot.checkpoint.shard_file import ShardFile
-from bot.checkpoint.tensor import TensorSpec
+from bot.checkpoint.tensor_spec import TensorSpec
 from bot.errors import CheckpointError, StorageError
 
 _JOURNAL_FILE = "journal"

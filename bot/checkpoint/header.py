@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.checkpoint.json_object import is_text
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.checkpoint.untrusted_json import is_text
 from bot.errors import CheckpointError
 
 PREFIX_BYTES = 8

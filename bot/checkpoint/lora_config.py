@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bot.checkpoint.json_object import parse_object
 from bot.checkpoint.source import Source
+from bot.checkpoint.untrusted_json import parse_object
 from bot.errors import CheckpointError
 
 CONFIG_FILE = "adapter_config.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bot.checkpoint.tensor import TensorSpec
+from bot.checkpoint.tensor_spec import TensorSpec
 
 
 class Sink(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from bot.checkpoint.tensor import TensorSpec
+from bot.checkpoint.tensor_spec import TensorSpec
 
 
 @runtime_checkable
@@ -49,7 +49,7 @@ def whereabouts(source: Source, name: str) -> str:
 
 
 @runtime_checkable
-class Costly(Protocol):
+class ExpensiveSource(Protocol):
     """A source that computes or fetches some tensors whenever they are read."""
 
     def costly(self, name: str) -> bool:
@@ -59,4 +59,4 @@ class Costly(Protocol):
 
 def is_costly(source: Source, name: str) -> bool:
     """Whether a tensor that is needed again is worth keeping; files are not."""
-    return isinstance(source, Costly) and source.costly(name)
+    return isinstance(source, ExpensiveSource) and source.costly(name)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import click
 
 from bot import __version__
-from bot.cli.failure import explain
+from bot.cli.error_report import explain
 from bot.cli.output import Output
-from bot.collector import uncollected
 from bot.errors import InterruptedRunError, MergebotError
-from leaderboard.errors import BoardError
+from bot.gc_pause import uncollected
+from leaderboard.board_errors import BoardError
 
 
 class Entry(NamedTuple):

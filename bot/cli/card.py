@@ -8,10 +8,10 @@ import click
 
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
-from bot.lineage.card import render_card
-from bot.runner.board import find_record
-from bot.runner.workspace import Workspace
-from leaderboard.render.report import report_markdown
+from bot.lineage.model_card import render_card
+from bot.pipeline.find_record import find_record
+from bot.pipeline.workspace import Workspace
+from leaderboard.render.pull_request_report import report_markdown
 
 
 @click.command(

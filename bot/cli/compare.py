@@ -11,13 +11,13 @@ from bot.cli.options import UserPath, evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.suites import load_suites
 from bot.errors import UsageError
-from bot.evaluation.evaluate import Model
-from bot.runner.standalone import compare as compare_models
-from bot.runner.standalone import open_model
-from bot.runner.workspace import Workspace
-from leaderboard.results import SuiteResult
+from bot.evaluation.evaluate_models import Model
+from bot.pipeline.evaluate_folders import compare as compare_models
+from bot.pipeline.evaluate_folders import open_model
+from bot.pipeline.workspace import Workspace
+from leaderboard.number_format import interval, p_value, points, signed
+from leaderboard.record_results import SuiteResult
 from leaderboard.verdict import judge_suite, sentence
-from leaderboard.wording import interval, p_value, points, signed
 
 
 @click.command(

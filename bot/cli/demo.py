@@ -14,15 +14,15 @@ from bot.cli.output import Output, output_options
 from bot.cli.run import outcome_data
 from bot.cli.suites import load_suites
 from bot.errors import EnvironmentMissingError
-from bot.evaluation.catalogue import SEARCH_PATH
-from bot.recipe.load import load_recipe
-from bot.runner.board import load_board
-from bot.runner.merging import EngineOptions
-from bot.runner.pipeline import RunOptions
-from bot.runner.pipeline import run as run_recipe
-from bot.runner.workspace import Workspace
-from leaderboard.ranking import build_board
-from leaderboard.render.terminal import board_text
+from bot.evaluation.suite_catalog import SEARCH_PATH
+from bot.pipeline.find_record import load_board
+from bot.pipeline.merging import EngineOptions
+from bot.pipeline.run_recipe import RunOptions
+from bot.pipeline.run_recipe import run as run_recipe
+from bot.pipeline.workspace import Workspace
+from bot.recipe.load_recipe import load_recipe
+from leaderboard.build_board import build_board
+from leaderboard.render.terminal_table import board_text
 from leaderboard.verdict import judge, sentence
 
 RECIPE = Path("skills/task-arithmetic.yaml")

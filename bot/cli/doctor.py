@@ -14,11 +14,11 @@ from pathlib import Path
 
 import click
 
-from bot.cli.connection import the_hub
+from bot.cli.hub_connection import the_hub
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import HubError
-from bot.sizes import format_bytes
+from bot.format_units import format_bytes
 
 EXTRAS = {
     "eval": ("torch", "transformers", "lm_eval"),
@@ -64,7 +64,7 @@ def doctor(out: Output, workspace: Path, live: bool) -> int:
     """Look at Python, disk, memory, GPU, extras and tokens."""
     findings = list(examine(workspace))
     if live:
-        from bot.cli.live import examine_live
+        from bot.cli.doctor_live import examine_live
 
         steps = list(examine_live(the_hub()))
         findings += [

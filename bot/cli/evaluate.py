@@ -9,12 +9,12 @@ import click
 from bot.cli.options import UserPath, evaluation_options, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.suites import load_suites
-from bot.runner.standalone import evaluate as evaluate_models
-from bot.runner.standalone import open_model
-from bot.runner.workspace import Workspace
+from bot.pipeline.evaluate_folders import evaluate as evaluate_models
+from bot.pipeline.evaluate_folders import open_model
+from bot.pipeline.workspace import Workspace
+from leaderboard.number_format import half_width, points
 from leaderboard.statistics.headline import headline
 from leaderboard.statistics.intervals import task_score
-from leaderboard.wording import half_width, points
 
 
 @click.command(

@@ -6,11 +6,11 @@ import time
 
 import click
 
-from bot.cli.connection import the_hub
+from bot.cli.hub_connection import the_hub
 from bot.cli.options import ByteSize
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
-from bot.sizes import format_bytes
+from bot.format_units import format_bytes
 
 
 @click.group()
@@ -41,9 +41,9 @@ after asking."""
 @click.pass_obj
 def gc(out: Output, results: str, older_than: float, apply: bool, yes: bool) -> None:
     """List published merges that a better one of the same family makes redundant."""
-    from bot.hub.access import make_private
-    from bot.hub.results import ResultsDataset
-    from bot.hub.retention import dominated, still_public
+    from bot.hub.garbage_collection import dominated, still_public
+    from bot.hub.results_dataset import ResultsDataset
+    from bot.hub.visibility import make_private
 
     the = the_hub()
     records = ResultsDataset(the, results).load().records

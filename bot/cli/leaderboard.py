@@ -10,12 +10,12 @@ from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.retract import retract
 from bot.errors import UsageError
-from bot.runner.board import load_board
-from bot.runner.workspace import Workspace
+from bot.pipeline.find_record import load_board
+from bot.pipeline.workspace import Workspace
 from leaderboard.board import Board
-from leaderboard.ranking import build_board
-from leaderboard.render.export import board_csv, board_json, board_parquet, board_records
-from leaderboard.render.terminal import board_text
+from leaderboard.build_board import build_board
+from leaderboard.render.board_export import board_csv, board_json, board_parquet, board_records
+from leaderboard.render.terminal_table import board_text
 from leaderboard.site import write_site
 
 FORMATS = ("csv", "json", "parquet")

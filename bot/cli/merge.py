@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from bot.checkpoint.disk import write_atomic
-from bot.cli.connection import fetching
+from bot.cli.hub_connection import fetching
 from bot.cli.options import UserPath, engine_options
 from bot.cli.output import Output, output_options
 from bot.errors import NonFiniteError, UsageError
-from bot.recipe.model import Recipe
+from bot.format_units import format_bytes, format_seconds
+from bot.pipeline.merge_sweep import MergedVariant, merge_sweep
+from bot.pipeline.merging import EngineOptions, merge_once
+from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import Variant, load_sweep
-from bot.runner.merging import EngineOptions, merge_once
-from bot.runner.variants import MergedVariant, merge_sweep
-from bot.sizes import format_bytes, format_seconds
 
 
 @click.command(

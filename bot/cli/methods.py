@@ -8,8 +8,8 @@ import click
 
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
+from bot.recipe.method_signature import Signature
 from bot.recipe.problems import nearest
-from bot.recipe.signature import Signature
 
 
 @click.command(
@@ -24,7 +24,7 @@ Examples:
 @click.pass_obj
 def methods(out: Output, name: str | None) -> None:
     """List the merge methods, or explain one with an example recipe that runs."""
-    from bot.methods.catalogue import catalogue, describe
+    from bot.methods.core.all_methods import catalogue, describe
 
     known = {key: method.signature for key, method in catalogue().items()}
     if name is None:

@@ -14,11 +14,11 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli.failure import Failure
-from bot.cli.progress import PlainProgress, Progress, TerminalProgress
+from bot.cli.error_report import Failure
+from bot.cli.progress_bars import PlainProgress, Progress, TerminalProgress
 from bot.events import Report, silent
-from bot.recipe.present import render_problem
-from bot.recipe.text import visible
+from bot.recipe.render_problems import render_problem
+from bot.recipe.untrusted_text import visible
 from bot.redaction import Redacted
 
 COLUMN_GAP = 2

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from bot.cli.connection import planning
+from bot.cli.hub_connection import planning
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.engine.diagnose import Group
-from bot.plan.describe import describe_plan
-from bot.plan.model import Plan
-from bot.recipe.model import Recipe
+from bot.format_units import format_bytes, format_seconds
+from bot.pipeline.forecast import as_in_its_file, diagnose_recipe, forecast
+from bot.plan.merge_plan import Plan
+from bot.plan.plan_table import describe_plan
+from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import load_sweep
-from bot.runner.forecast import as_in_its_file, diagnose_recipe, forecast
-from bot.sizes import format_bytes, format_seconds
 
 
 @click.command(

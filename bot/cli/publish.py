@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bot.cli.connection import the_hub
+from bot.cli.hub_connection import the_hub
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
-from bot.runner.board import find_record
-from bot.runner.workspace import Workspace
+from bot.pipeline.find_record import find_record
+from bot.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from bot.runner.publishing import Announced, Operator
+    from bot.pipeline.publishing import Operator, PublishResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("all", "not-worse", "better")
@@ -61,7 +61,7 @@ def make_operator(organisation: str, settings: dict[str, Any]) -> Operator:
     """
     if not organisation.strip():
         raise UsageError("Publish as whom?", hint=NO_ORGANISATION)
-    from bot.runner.publishing import Operator
+    from bot.pipeline.publishing import Operator
 
     return Operator(hub=the_hub(), organisation=organisation, **settings)
 
@@ -79,7 +79,7 @@ The token comes from HF_TOKEN, `hf auth login` or trusted publishing
 changes nothing.
 
 \b
-Exit codes: 0 done, 2 usage, 6 disk, 11 the Hub, 12 no access, 13 licence,
+Exit codes: 0 done, 2 usage, 6 disk, 11 the Hub, 12 no access, 13 license,
 16 no such run, 17 refused. See docs/cli.md."""
 )
 @click.argument("run")
@@ -101,7 +101,7 @@ def publish(
     **settings: Any,
 ) -> None:
     """Publish RUN: weights, card, recipe, lock, record and scores, in one commit."""
-    from bot.runner.publishing import announce
+    from bot.pipeline.publishing import announce
 
     organisation = org or (repo or "").rpartition("/")[0]
     if not organisation:
@@ -114,7 +114,7 @@ def publish(
     out.result(announced_data(done), announced_text(done))
 
 
-def announced_text(done: Announced) -> str:
+def announced_text(done: PublishResult) -> str:
     """Where it is, or why it is nowhere."""
     if done.publication is None:
         return f"  not published: {done.reason}\n  results {done.dataset}"
@@ -125,7 +125,7 @@ def announced_text(done: Announced) -> str:
     return "\n".join([*lines, f"  results {done.dataset}"])
 
 
-def announced_data(done: Announced) -> dict[str, object]:
+def announced_data(done: PublishResult) -> dict[str, object]:
     """The same for programs."""
     return {
         "publication": done.publication.model_dump(mode="json") if done.publication else None,

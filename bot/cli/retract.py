@@ -8,22 +8,22 @@ from typing import Any
 
 import click
 
-from bot.cli.connection import the_hub
+from bot.cli.hub_connection import the_hub
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.cli.publish import make_operator
 from bot.errors import RecordError
-from bot.runner.board import find_record
-from bot.runner.workspace import Workspace
-from leaderboard.schema import Record, Retraction
-from leaderboard.store import FolderStore
+from bot.pipeline.find_record import find_record
+from bot.pipeline.workspace import Workspace
+from leaderboard.record import Record, Retraction
+from leaderboard.record_store import FolderStore
 
 
 @click.command(
     epilog="""\b
 Examples:
   mergebot leaderboard retract 1a2b3c4d --reason "trained on test items"
-  mergebot leaderboard retract 1a2b3c4d --reason "wrong licence" --org my-org
+  mergebot leaderboard retract 1a2b3c4d --reason "wrong license" --org my-org
 
 \b
 The record stays and says that it was taken back. With --org or --results the
@@ -56,7 +56,7 @@ def retract(
         run_key=record.run_key, reason=reason, by=by, created=now
     )
     if organisation:
-        from bot.runner.publishing import retract as take_back
+        from bot.pipeline.publishing import retract as take_back
 
         settings: dict[str, Any] = {"results": results}
         take_back(record, retraction, make_operator(organisation, settings))
@@ -80,8 +80,8 @@ def _find(place: Workspace, key: str, organisation: str, results: str | None) ->
     except RecordError:
         if not organisation:
             raise
-    from bot.hub.results import ResultsDataset
-    from bot.runner.publishing import RESULTS
+    from bot.hub.results_dataset import ResultsDataset
+    from bot.pipeline.publishing import RESULTS
 
     repo = results or f"{organisation}/{RESULTS}"
     found = [

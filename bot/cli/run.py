@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli.connection import ancestors, fetching
+from bot.cli.hub_connection import ancestors, fetching
 from bot.cli.options import (
     UserPath,
     batch_size_option,
@@ -23,18 +23,18 @@ from bot.cli.publish import announced_data, announced_text, make_operator, opera
 from bot.cli.suites import load_suites
 from bot.errors import UsageError
 from bot.events import Report
-from bot.recipe.model import Recipe
+from bot.pipeline.merging import EngineOptions
+from bot.pipeline.run_recipe import Outcome, RunOptions
+from bot.pipeline.run_recipe import run as run_recipe
+from bot.pipeline.run_sweep import SweepResult, run_sweep
+from bot.pipeline.workspace import Workspace
+from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import Variant, load_sweep
-from bot.runner.merging import EngineOptions
-from bot.runner.pipeline import Outcome, RunOptions
-from bot.runner.pipeline import run as run_recipe
-from bot.runner.sweeping import Swept, run_sweep
-from bot.runner.workspace import Workspace
+from leaderboard.number_format import points
 from leaderboard.verdict import judge, sentence
-from leaderboard.wording import points
 
 if TYPE_CHECKING:
-    from bot.runner.publishing import Announced, Operator
+    from bot.pipeline.publishing import Operator, PublishResult
 
 
 @click.command(
@@ -56,7 +56,7 @@ each run. For a sweep it has `sweep` too: `chosen` is a variant's label, and
 \b
 Exit codes: 0 done (whatever the verdict), 2 usage, 3 recipe, 4 plan, 5 a
 parent's files, 6 disk or memory, 7 not finite, 8 failed its checks,
-9 evaluation, 10 not comparable, 11 the Hub, 12 no access, 13 licence,
+9 evaluation, 10 not comparable, 11 the Hub, 12 no access, 13 license,
 14 missing extra or device, 16 a broken record, 17 not published,
 130 interrupted. See docs/cli.md."""
 )
@@ -115,7 +115,7 @@ def run(
 
 def run_variants(
     out: Output, variants: Sequence[Variant], place: Workspace, options: RunOptions
-) -> tuple[Outcome, Swept | None]:
+) -> tuple[Outcome, SweepResult | None]:
     """Run a recipe; of a sweep, choose a variant on the search split and run that one."""
     hub, cards = fetching(), ancestors()
     if not variants[0].choices:
@@ -155,7 +155,7 @@ def suites_of(recipe: Recipe) -> tuple[str, ...]:
 
 def require_access(operator: Operator) -> None:
     """Refuse before any work what could not be published after it."""
-    from bot.hub.access import require_member
+    from bot.hub.visibility import require_member
 
     if not operator.create_pr:
         require_member(operator.hub, operator.organisation)
@@ -165,27 +165,29 @@ def failures_told(place: Workspace, operator: Operator | None) -> AbstractContex
     """Add the run to the operator's results also where it ends as a failed one."""
     if operator is None:
         return nullcontext()
-    from bot.runner.publishing import adding_failures
+    from bot.pipeline.publishing import adding_failures
 
     return adding_failures(place, operator)
 
 
 def publish_outcome(
     outcome: Outcome, place: Workspace, operator: Operator, report: Report
-) -> Announced:
+) -> PublishResult:
     """Publish what the run ended with, under the operator's policy."""
-    from bot.runner.publishing import announce
+    from bot.pipeline.publishing import announce
 
     return announce(outcome.record, place, operator, report)
 
 
-def told_text(outcome: Outcome, done: Announced | None) -> str:
+def told_text(outcome: Outcome, done: PublishResult | None) -> str:
     """The verdict, where things are here, and where they are on the Hub."""
     text = outcome_text(outcome)
     return f"{text}\n{announced_text(done)}" if done else text
 
 
-def told_data(outcome: Outcome, swept: Swept | None, done: Announced | None) -> dict[str, object]:
+def told_data(
+    outcome: Outcome, swept: SweepResult | None, done: PublishResult | None
+) -> dict[str, object]:
     """The same for programs, and what a sweep tried."""
     data = outcome_data(outcome)
     if swept is not None:
@@ -193,7 +195,7 @@ def told_data(outcome: Outcome, swept: Swept | None, done: Announced | None) -> 
     return data | {"published": announced_data(done)} if done else data
 
 
-def sweep_data(swept: Swept) -> dict[str, object]:
+def sweep_data(swept: SweepResult) -> dict[str, object]:
     """Every trial of a sweep and which was chosen, for programs."""
     trials = [
         {"label": trial.label, "score": trial.score, "passed": trial.score is not None}

@@ -12,12 +12,12 @@ import click
 from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import EnvironmentMissingError, UsageError
-from bot.evaluation.results import MANIFEST, read_evaluation
-from bot.runner.live_merge import LiveMerge
-from bot.runner.workspace import Workspace, read_json
+from bot.evaluation.score_files import MANIFEST, read_evaluation
+from bot.pipeline.live_merge import LiveMerge
+from bot.pipeline.workspace import Workspace, read_json
 from leaderboard.board import Row
-from leaderboard.scores import TaskScores
-from leaderboard.store import FolderStore
+from leaderboard.record_store import FolderStore
+from leaderboard.sample_scores import TaskScores
 
 
 @click.command(
@@ -85,14 +85,14 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
         EnvironmentMissingError: gradio is not installed.
     """
     try:
-        from space_app.app import Space
+        from space_app.build_app import Space
     except ModuleNotFoundError as missing:
         raise _missing(missing) from missing
-    from space_app.chat.limits import Limits
-    from space_app.chat.memory import free_memory
-    from space_app.chat.slider import registered_slider
-    from space_app.hosted import engines
-    from space_app.settings import Settings
+    from space_app.chat.live_merge_backend import registered_slider
+    from space_app.chat.memory_limits import free_memory
+    from space_app.chat.rate_limits import Limits
+    from space_app.deployed_main import engines
+    from space_app.space_settings import Settings
 
     weights = WorkspaceWeights(place)
     return Space.of(
@@ -215,7 +215,7 @@ class WorkspaceWeights:
 
 def example_prompts() -> dict[str, tuple[str, ...]]:
     """Prompts to start with, by suite."""
-    from bot.evaluation.catalogue import suites
+    from bot.evaluation.suite_catalog import suites
 
     return {found.name: found.data.example_prompts for found in suites()}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from bot.cli.output import Output, output_options
-from bot.evaluation.catalogue import Suite
-from bot.evaluation.catalogue import suite as load_suite
-from bot.evaluation.catalogue import suites as all_suites
+from bot.evaluation.suite_catalog import Suite
+from bot.evaluation.suite_catalog import suite as load_suite
+from bot.evaluation.suite_catalog import suites as all_suites
 
 
 @click.command(

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from bot.cli.connection import planning
-from bot.cli.failure import Failure, explain
+from bot.cli.error_report import Failure, explain
+from bot.cli.hub_connection import planning
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import MergebotError
-from bot.plan.model import Budget
-from bot.runner.forecast import Forecast, forecast, load_checked
-from bot.runner.resolve import HubResolver
-from bot.sizes import format_bytes
+from bot.format_units import format_bytes
+from bot.pipeline.forecast import Forecast, forecast, load_checked
+from bot.pipeline.parents import HubResolver
+from bot.plan.merge_plan import Budget
 from leaderboard.render.escape import markdown
 
 

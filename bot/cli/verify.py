@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from bot.cli.connection import fetching, the_hub
+from bot.cli.hub_connection import fetching, the_hub
 from bot.cli.options import UserPath, engine_options
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
 from bot.events import Report
-from bot.recipe.references import hub_id_fault
-from bot.runner.merging import EngineOptions
-from bot.runner.verify import verify as verify_model
+from bot.pipeline.merging import EngineOptions
+from bot.pipeline.verify_merge import verify as verify_model
+from bot.recipe.model_reference import hub_id_fault
 
 
 @click.command(
@@ -72,7 +72,7 @@ def _fetched(model: str, report: Report) -> Path:
         UsageError: it is neither a folder nor the name of a repository.
         AccessError, HubError: it cannot be had.
     """
-    from bot.hub.fetch import fetch_model
+    from bot.hub.download import fetch_model
 
     repo, _, revision = model.partition("@")
     if model.startswith((".", "/", "~")) or hub_id_fault(repo):

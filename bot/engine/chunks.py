@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from bot.methods.apply import cuts
-from bot.methods.block import Span, Unit
+from bot.methods.core.apply import cuts
+from bot.methods.core.method_input import Span, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from bot.engine.inputs import Loaded
+from bot.engine.tensor_inputs import Loaded
 from bot.errors import EnvironmentMissingError, UsageError
-from bot.methods.block import Array, Block
+from bot.methods.core.method_input import Array, Block
 
 Call = Callable[[Block], Array]
 """A method with its arguments and statistics filled in."""
@@ -40,7 +40,7 @@ def accelerator(device: str) -> Accelerator | None:
     if named is None:
         raise UsageError(f"no device is called {device!r}", hint="use cpu, cuda or cuda:1")
     try:
-        from bot.engine.gpu.device import cuda
+        from bot.engine.gpu.torch_device import cuda
     except ImportError as error:
         raise EnvironmentMissingError(
             f"the device {device!r} needs torch, which is not installed",

@@ -15,15 +15,15 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from bot.architecture.layer_names import locate
 from bot.checkpoint.decode import decode
 from bot.checkpoint.source import Source
-from bot.checkpoint.tensor import TensorSpec
-from bot.engine.inputs import check_finite
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.engine.tensor_inputs import check_finite
 from bot.events import Event, Report, silent
-from bot.methods.catalogue import catalogue
-from bot.methods.spherical import SLERP_COLLINEAR
-from bot.plan.layers import locate
-from bot.plan.model import Plan, Slot, TensorJob
+from bot.methods.core.all_methods import catalogue
+from bot.methods.slerp import SLERP_COLLINEAR
+from bot.plan.merge_plan import Plan, Slot, TensorJob
 
 RANGES = 8
 RANGE_ELEMENTS = 4096
@@ -88,7 +88,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moved:
+class DeltaShare:
     """How far a model is from its base, as the mean over its tensors."""
 
     model: str
@@ -101,7 +101,7 @@ class Diagnosis:
 
     groups: tuple[Group, ...]
     modules: tuple[Group, ...]
-    models: tuple[Moved, ...]
+    models: tuple[DeltaShare, ...]
     reading: tuple[str, ...]
 
 
@@ -228,13 +228,13 @@ def _groups(found: Sequence[Sampled], *, by_layer: bool) -> Iterable[Group]:
         )
 
 
-def _models(found: Sequence[Sampled]) -> Iterable[Moved]:
+def _models(found: Sequence[Sampled]) -> Iterable[DeltaShare]:
     deltas: dict[str, list[float]] = {}
     for row in found:
         for model, delta in row.moved:
             deltas.setdefault(model, []).append(delta)
     for model, known in deltas.items():
-        yield Moved(model=model, delta=float(np.mean(known)))
+        yield DeltaShare(model=model, delta=float(np.mean(known)))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -302,7 +302,7 @@ def implied_conflict(cosine: float) -> float:
     return math.acos(min(max(cosine, -1.0), 1.0)) / math.pi
 
 
-def _distances(modules: Sequence[Group], models: Sequence[Moved]) -> Iterable[str]:
+def _distances(modules: Sequence[Group], models: Sequence[DeltaShare]) -> Iterable[str]:
     """How far the models went, for people."""
     moved = [(group.delta, group.module) for group in modules if group.delta]
     if moved:

@@ -12,21 +12,21 @@ from threading import Semaphore
 from bot.checkpoint.digest import Sha256s, one_by_one
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.collector import uncollected
 from bot.engine.buffers import Scratch, aligned, keep_freed_memory
+from bot.engine.byte_progress import Progress
 from bot.engine.devices import Accelerator, accelerator, default_threads
-from bot.engine.fate import Fate
+from bot.engine.engine_version import ENGINE_VERSION
+from bot.engine.input_cache import InputCache
 from bot.engine.model_statistics import model_statistics
-from bot.engine.pool import Work, run, window
-from bot.engine.progress import Progress
-from bot.engine.shelf import Shelf
-from bot.engine.tensor_work import Merged, Workshop, copied
-from bot.engine.version import ENGINE_VERSION
+from bot.engine.output_status import OutputStatus
+from bot.engine.tensor_work import ExecutionContext, Merged, copied
+from bot.engine.worker_pool import Work, run, window
 from bot.errors import MergebotError, NonFiniteError
 from bot.events import Report, silent
-from bot.methods.reduction import Stat
+from bot.gc_pause import uncollected
+from bot.methods.core.reduction import Stat
 from bot.plan.budget import CHUNK_GRAINS, KEPT_BYTES
-from bot.plan.model import Plan, TensorJob
+from bot.plan.merge_plan import Plan, TensorJob
 
 FUSE_FROM = 1 << 23
 PAIR_FROM = 1 << 29
@@ -145,18 +145,18 @@ def execute_all(
         progress.start(left)
         turns = processors + (WAITING_FOR_THE_INTERPRETER if processors > 1 else 0)
         shop = partial(
-            Workshop,
+            ExecutionContext,
             chunk_grains=chunk_grains,
             done=progress.advance,
             scratch=Scratch(helper.buffer if helper else aligned),
-            shelf=Shelf(0 if helper else KEPT_BYTES),
+            shelf=InputCache(0 if helper else KEPT_BYTES),
             fused=sum(job.output.elements for job in left) >= fuse_from,
             sha256s=_hashing(sum(job.output.nbytes for job in left) >= pair_from),
             processors=Semaphore(turns),
             accelerator=helper,
         )
         shops = [shop(sources=output.sources, sink=output.sink) for output in outputs]
-        fates = [Fate() for _ in outputs]
+        fates = [OutputStatus() for _ in outputs]
         with uncollected():
             _merge(outputs, todo, shops, fates, processors + WAITING_FOR_THE_DISK)
         made = tuple(_end(output, fate) for output, fate in zip(outputs, fates, strict=True))
@@ -171,7 +171,7 @@ def execute_all(
     return made
 
 
-def _end(output: Output, fate: Fate) -> Made:
+def _end(output: Output, fate: OutputStatus) -> Made:
     """Give a whole model its final name; of one that was given up keep what is finished."""
     if fate.error is None:
         return output.sink.commit(output.plan.files)
@@ -182,7 +182,7 @@ def _end(output: Output, fate: Fate) -> Made:
 def _hashing(paired: bool) -> Sha256s:
     if not paired:
         return one_by_one
-    from bot.engine.kernels.sha256 import sha256s
+    from bot.engine.kernels.sha256_pairs import sha256s
 
     return sha256s()
 
@@ -197,8 +197,8 @@ def _unfinished(output: Output) -> list[TensorJob]:
 def _merge(
     outputs: Sequence[Output],
     todo: Sequence[Sequence[TensorJob]],
-    shops: Sequence[Workshop],
-    fates: Sequence[Fate],
+    shops: Sequence[ExecutionContext],
+    fates: Sequence[OutputStatus],
     workers: int,
 ) -> None:
     merged = [
@@ -215,7 +215,9 @@ def _merge(
     run(works, workers=workers, window=window(workers))
 
 
-def _work(job: TensorJob, shop: Workshop, known: Mapping[str, Stat], fate: Fate) -> Work:
+def _work(
+    job: TensorJob, shop: ExecutionContext, known: Mapping[str, Stat], fate: OutputStatus
+) -> Work:
     copy = job.method is None
     waves = copied(job, shop) if copy else Merged(job, shop, shop.inputs(job), known).waves()
     return Work(f"tensor {job.output.name!r}", fate.sharing(waves))

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bot.engine.pool import Task, Wave, Work, run, window
-from bot.engine.statistics import Folding
+from bot.engine.tensor_statistics import Folding
 from bot.engine.tensor_work import Merged
-from bot.methods.reduction import Reduction, Stat
-from bot.plan.model import TensorJob
+from bot.engine.worker_pool import Task, TensorBatch, Work, run, window
+from bot.methods.core.reduction import Reduction, Stat
+from bot.plan.merge_plan import TensorJob
 
 Answers = dict[str, dict[str, Stat]]
 """Output tensor -> statistic's name -> statistic."""
@@ -54,7 +54,7 @@ def _what_is_read(tensors: Sequence[Merged]) -> Hashable:
     return tuple(read(tensor.job) for tensor in tensors)
 
 
-def _scan(askers: Sequence[Asker]) -> Iterator[Wave]:
+def _scan(askers: Sequence[Asker]) -> Iterator[TensorBatch]:
     asked: dict[Reduction[Any], Reduction[Any]] = {
         reduction: reduction
         for _, tensors in askers
@@ -65,7 +65,7 @@ def _scan(askers: Sequence[Asker]) -> Iterator[Wave]:
     first = read[0].job
     folding = Folding(asked, first.output, len(first.models))
     while folding.open:
-        yield Wave(_tasks(read, folding), folding.fold)
+        yield TensorBatch(_tasks(read, folding), folding.fold)
         folding.end_pass()
     for answers, tensors in askers:
         for tensor in tensors:

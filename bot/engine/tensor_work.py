@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.cached_attribute import cached_attribute
 from bot.checkpoint.decode import all_finite
 from bot.checkpoint.digest import Sha256s, TensorDigest
 from bot.checkpoint.encode import encode
@@ -19,18 +20,17 @@ from bot.checkpoint.source import Source
 from bot.engine.buffers import MERGED, ROUNDED, Scratch
 from bot.engine.chunks import Chunk, chunks
 from bot.engine.devices import Accelerator, Call
-from bot.engine.inputs import GrainView, Inputs, Loaded, check_finite
-from bot.engine.kernels.stored import NATIVE, Combine
-from bot.engine.pool import Wave
-from bot.engine.shelf import Shelf
-from bot.engine.statistics import Folding, States
+from bot.engine.input_cache import InputCache
+from bot.engine.kernels.stored_grain import NATIVE, Combine
+from bot.engine.tensor_inputs import GrainView, Inputs, Loaded, check_finite
+from bot.engine.tensor_statistics import Folding, States
+from bot.engine.worker_pool import TensorBatch
 from bot.errors import NonFiniteError
-from bot.lazy import lazy
-from bot.methods.block import Block, Unit
-from bot.methods.catalogue import catalogue
-from bot.methods.reduction import Reduction, Stat
-from bot.methods.registry import Method
-from bot.plan.model import TensorJob
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.method_input import Block, Unit
+from bot.methods.core.reduction import Reduction, Stat
+from bot.methods.core.registry import Method
+from bot.plan.merge_plan import TensorJob
 
 Combiner = Callable[[GrainView, memoryview], None]
 """Merges a grain into stored bytes."""
@@ -39,7 +39,7 @@ Done = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class ExecutionContext:
     """What every tensor's work shares.
 
     Arithmetic is done holding ``processors``, reading and writing are not: there are more workers
@@ -51,7 +51,7 @@ class Workshop:
     chunk_grains: int
     done: Done
     scratch: Scratch
-    shelf: Shelf
+    shelf: InputCache
     fused: bool
     sha256s: Sha256s
     processors: AbstractContextManager[object]
@@ -74,7 +74,7 @@ class Workshop:
 class Output:
     """Writes one tensor and knows its digest in the end."""
 
-    shop: Workshop
+    shop: ExecutionContext
     job: TensorJob
     digest: TensorDigest
 
@@ -85,16 +85,16 @@ class Output:
             self.digest.take(offset, data)
         self.shop.sink.write(self.job.output.name, offset, data)
 
-    def waves(self, tasks: Iterable[Callable[[], int]]) -> Iterator[Wave]:
+    def waves(self, tasks: Iterable[Callable[[], int]]) -> Iterator[TensorBatch]:
         """Write everything, counting bytes, then tell the sink that the tensor is complete."""
-        yield Wave(tasks, partial(self.shop.done, self.job.output.name))
-        yield Wave([self._finish], lambda _: None)
+        yield TensorBatch(tasks, partial(self.shop.done, self.job.output.name))
+        yield TensorBatch([self._finish], lambda _: None)
 
     def _finish(self) -> None:
         self.shop.sink.finish(self.job.output.name, self.digest.hexdigest())
 
 
-def copied(job: TensorJob, shop: Workshop) -> Iterator[Wave]:
+def copied(job: TensorJob, shop: ExecutionContext) -> Iterator[TensorBatch]:
     """A tensor that is taken over byte by byte."""
     output = shop.output(job)
     inputs = shop.inputs(job)
@@ -120,21 +120,21 @@ class Merged:
     """
 
     job: TensorJob
-    shop: Workshop
+    shop: ExecutionContext
     inputs: Inputs
     known: Mapping[str, Stat] = field(default_factory=dict)
 
-    @lazy
+    @cached_attribute
     def method(self) -> Method:
         """What computes it."""
         return catalogue()[str(self.job.method)]
 
-    @lazy
+    @cached_attribute
     def arguments(self) -> SimpleNamespace:
         """Keyword arguments of the method."""
         return self.method.arguments(self.job.parameters, len(self.job.models))
 
-    @lazy
+    @cached_attribute
     def asked(self) -> Mapping[str, Reduction[Any] | None]:
         """All statistics the method asks for."""
         return self.method.reductions(self.arguments)
@@ -152,7 +152,7 @@ class Merged:
         """The chunk grain by grain: what was just read is still in the processor's cache."""
         return map(self.inputs.load, chunk.single)
 
-    def waves(self) -> Iterator[Wave]:
+    def waves(self) -> Iterator[TensorBatch]:
         """Statistics in as many passes as they need, then the arithmetic."""
         asked = {name: self.asked[name] for name in self.asked if name not in self.known}
         folding = Folding(asked, self.job.output, len(self.job.models))
@@ -164,10 +164,10 @@ class Merged:
             if room is not None:
                 self.shop.shelf.give_back(room)
 
-    def passes(self, folding: Folding) -> Iterator[Wave]:
+    def passes(self, folding: Folding) -> Iterator[TensorBatch]:
         """Fold until all is known, then merge."""
         while folding.open:
-            yield Wave(
+            yield TensorBatch(
                 (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
             )
             folding.end_pass()
@@ -199,7 +199,7 @@ class Merged:
         plain = partial(self._combine, call)
         if not self.shop.fused or self.shop.accelerator:
             return plain
-        from bot.engine.kernels.combine import combiner
+        from bot.engine.kernels.method_dispatch import combiner
 
         kernel = combiner(self.method.name, self.arguments, stats)
         return plain if kernel is None else partial(self._fuse, kernel, plain)

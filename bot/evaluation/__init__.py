@@ -3,12 +3,12 @@
 Importing this package loads neither torch nor lm-eval; only the child process does.
 """
 
-from bot.evaluation.catalogue import Suite, load_suite_file, suite, suite_names, suites
-from bot.evaluation.evaluate import Model, evaluate_all, evaluate_model
-from bot.evaluation.process import Child
-from bot.evaluation.results import Evaluation, read_evaluation
-from bot.evaluation.settings import Settings, eval_key
-from bot.evaluation.suite_data import TaskSpec
+from bot.evaluation.child_process import Child
+from bot.evaluation.evaluate_models import Model, evaluate_all, evaluate_model
+from bot.evaluation.evaluation_settings import Settings, eval_key
+from bot.evaluation.score_files import Evaluation, read_evaluation
+from bot.evaluation.suite_catalog import Suite, load_suite_file, suite, suite_names, suites
+from bot.evaluation.suite_schema import TaskSpec
 
 __all__ = [
     "Child",

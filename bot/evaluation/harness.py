@@ -13,14 +13,14 @@ import lm_eval
 import numpy as np
 
 from bot.errors import EvaluationError
-from bot.evaluation.catalogue import Suite
-from bot.evaluation.item_texts import texts_of
+from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.language_model import CheckedLM
-from bot.evaluation.settings import Settings
-from bot.evaluation.suite_data import TaskSpec
-from bot.evaluation.tasks import chosen_items, seed_everything
-from leaderboard.errors import IncomparableError
-from leaderboard.scores import TaskScores
+from bot.evaluation.lm_eval_tasks import chosen_items, seed_everything
+from bot.evaluation.sample_texts import texts_of
+from bot.evaluation.suite_catalog import Suite
+from bot.evaluation.suite_schema import TaskSpec
+from leaderboard.board_errors import IncomparableError
+from leaderboard.sample_scores import TaskScores
 
 
 def run_task(

@@ -17,7 +17,7 @@ from lm_eval.models.huggingface import HFLM
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from bot.errors import EvaluationError
-from bot.evaluation.settings import Settings
+from bot.evaluation.evaluation_settings import Settings
 
 Progress = Callable[[int, int], None]
 """Told how many of the requests of the running task are done, and how many there are."""

@@ -12,8 +12,8 @@ from huggingface_hub import HfApi, set_client_factory
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from bot import __version__
-from bot.hub.cache import Cache
-from bot.hub.retry import Patience
+from bot.hub.hub_cache import Cache
+from bot.hub.retry import RetryPolicy
 
 DEFAULT_CACHE = "~/.cache/mergebot/hub"
 CONNECT_SECONDS, READ_SECONDS = 20.0, 120.0
@@ -33,7 +33,7 @@ class Hub:
     api: HfApi
     cache: Cache
     offline: bool = False
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
 
     @property
     def endpoint(self) -> str:
@@ -53,7 +53,7 @@ def connect(
     cache: Path | None = None,
     cache_limit: int | None = None,
     offline: bool | None = None,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
 ) -> Hub:
     """Open a connection; nothing is sent before the first question.
 
@@ -80,7 +80,7 @@ def connect(
         api=api,
         cache=Cache(folder.expanduser(), limit=cache_limit),
         offline=off if offline is None else offline,
-        patience=patience or Patience(),
+        patience=patience or RetryPolicy(),
     )
 
 

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import stamina
 
-from bot.hub.failures import is_transient
+from bot.hub.hub_errors import is_transient
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often and how long: waits double from ``first`` up to ``longest`` seconds."""
 
     attempts: int = 6

@@ -1,1 +1,1 @@
-"""The record of who made what from what: licence, ancestry, flags, and the model card."""
+"""The record of who made what from what: license, ancestry, flags, and the model card."""

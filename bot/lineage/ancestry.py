@@ -9,9 +9,9 @@ from typing import cast
 
 import yaml
 
-from bot.lineage.origin import Origin
+from bot.lineage.resolved_parent import ResolvedParent
 from bot.recipe.lock import LockedCard
-from leaderboard.schema import Flag, Lineage, LineageEdge, LineageNode, Relation
+from leaderboard.record import Flag, Lineage, LineageEdge, LineageNode, Relation
 
 GENERATIONS = 6
 NODES = 120
@@ -21,10 +21,10 @@ CardOf = Callable[[str], LockedCard | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parentage:
+class Ancestry:
     """One parent's part in the merge: where it came from and the label on its edge."""
 
-    origin: Origin
+    origin: ResolvedParent
     key: str
     label: str = ""
     is_base: bool = False
@@ -39,9 +39,9 @@ def no_cards(model: str) -> LockedCard | None:
 def family_tree(
     merge: str,
     name: str,
-    parents: Sequence[Parentage],
+    parents: Sequence[Ancestry],
     card_of: CardOf = no_cards,
-    licence: str | None = None,
+    license: str | None = None,
 ) -> Lineage:
     """The tree from the merge up through its parents' ``base_model`` chains.
 
@@ -50,9 +50,9 @@ def family_tree(
         name: the merge's name.
         parents: its parents in recipe order.
         card_of: looks up cards of further ancestors, for as many as ``GENERATIONS`` generations.
-        licence: the merge's own.
+        license: the merge's own.
     """
-    nodes = {merge: LineageNode(id=merge, name=name, relation="merge", licence=licence)}
+    nodes = {merge: LineageNode(id=merge, name=name, relation="merge", license=license)}
     edges: dict[tuple[str, str], LineageEdge] = {}
     frontier: list[tuple[str, LockedCard]] = []
     for parent in parents:
@@ -66,13 +66,13 @@ def family_tree(
     return Lineage(nodes=tuple(nodes.values()), edges=tuple(edges.values()))
 
 
-def _parent_node(parent: Parentage) -> LineageNode:
+def _parent_node(parent: Ancestry) -> LineageNode:
     origin = parent.origin
     return LineageNode(
         id=origin.ref.path if origin.kind == "hub" else origin.ref.name,
         name=origin.ref.name,
         relation=relation_of(origin.card, is_base=parent.is_base),
-        licence=origin.card.license_name or origin.card.license,
+        license=origin.card.license_name or origin.card.license,
         url=origin.url,
     )
 
@@ -97,7 +97,7 @@ def _climb(
                 id=ancestor,
                 name=ancestor.rsplit("/", 1)[-1],
                 relation=relation_of(facts) if facts else "unknown",
-                licence=(facts.license_name or facts.license) if facts else None,
+                license=(facts.license_name or facts.license) if facts else None,
                 known=facts is not None,
             )
             if facts:

@@ -1,7 +1,7 @@
-"""The card's metadata as the Hub reads it: ancestry, licence, search tags, results.
+"""The card's metadata as the Hub reads it: ancestry, license, search tags, results.
 
 A number stands in one place only: tasks that are official Hub benchmarks go to ``.eval_results/``
-(`bot.lineage.benchmarks`), everything else into ``model-index``.
+(`bot.lineage.hub_benchmarks`), everything else into ``model-index``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from bot.lineage.benchmarks import is_official
-from bot.recipe.references import HUB_ID
-from leaderboard.results import SuiteResult, TaskResult
-from leaderboard.schema import Record
+from bot.lineage.hub_benchmarks import is_official
+from bot.recipe.model_reference import HUB_ID
+from leaderboard.record import Record
+from leaderboard.record_results import SuiteResult, TaskResult
 
 HUB_TAGS = ("merge", "mergebot")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
@@ -47,9 +47,9 @@ NOWHERE = Page()
 
 def front_matter(record: Record, page: Page = NOWHERE) -> dict[str, Any]:
     """The metadata; ``base_model`` names Hub models only, as the Hub expects."""
-    licence = record.licence
-    known = licence is not None and licence.id != "unknown"
-    named = known and licence is not None and licence.id == "other"
+    license = record.license
+    known = license is not None and license.id != "unknown"
+    named = known and license is not None and license.id == "other"
     data: dict[str, Any] = {
         "base_model": _hub_models(record) or None,
         "base_model_relation": "merge",
@@ -57,9 +57,9 @@ def front_matter(record: Record, page: Page = NOWHERE) -> dict[str, Any]:
         "library_name": "transformers",
         "pipeline_tag": PIPELINE,
         "language": _languages(record) or None,
-        "license": licence.id if known and licence else None,
-        "license_name": licence.name if named and licence else None,
-        "license_link": licence.link if named and licence else None,
+        "license": license.id if known and license else None,
+        "license_name": license.name if named and license else None,
+        "license_link": license.link if named and license else None,
         "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
         "model-index": model_index(record) or None,
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Mapping, Sequence
 
-from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import GRAIN, Unit
-from bot.methods.registry import Method
-from bot.methods.spectral import is_projection
-from bot.plan.model import Budget, TensorJob
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.methods.core.method_input import GRAIN, Unit
+from bot.methods.core.registry import Method
+from bot.methods.operators.task_matrices import is_projection
+from bot.plan.merge_plan import Budget, TensorJob
 
 THROUGHPUT = 400e6
 """Bytes read and written per second by a two-core machine with a plain disk. Parents that are in

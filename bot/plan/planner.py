@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.checkpoint.tensor import Dtype
-from bot.methods.registry import Method
+from bot.checkpoint.tensor_spec import Dtype
+from bot.methods.core.registry import Method
 from bot.plan.budget import THROUGHPUT, budget
-from bot.plan.files import Facts, side_files
+from bot.plan.compatibility import check_fit
 from bot.plan.findings import Findings
-from bot.plan.fit import check_fit
-from bot.plan.jobs import JobMaker
-from bot.plan.model import Budget, Plan, TensorJob
-from bot.plan.outline import outline
-from bot.plan.parent import Body, Parent, examine
-from bot.plan.scope import check_scope
-from bot.plan.serialize import with_digest
-from bot.plan.slices import stretches
-from bot.plan.tied import TiedDrafts, settle_heads
-from bot.plan.tokenization import (
+from bot.plan.layer_slices import stretches
+from bot.plan.merge_plan import Budget, Plan, TensorJob
+from bot.plan.output_tensors import outline
+from bot.plan.output_vocabulary import (
     Tokenization,
     check_rows,
     compare_vocabularies,
     tokenization,
 )
-from bot.plan.views import Views
-from bot.recipe.model import ModelRef, Recipe
+from bot.plan.parent_model import Parent, ParentModel, examine
+from bot.plan.parent_views import Views
+from bot.plan.plan_json import with_digest
+from bot.plan.side_files import Facts, side_files
+from bot.plan.statistic_scope import check_scope
+from bot.plan.tensor_jobs import JobMaker
+from bot.plan.tied_heads import TiedTensors, settle_heads
+from bot.recipe.recipe import ModelRef, Recipe
 
 
 def make_plan(
@@ -82,7 +82,7 @@ def make_plan(
 
 def _jobs(
     recipe: Recipe,
-    heads: TiedDrafts,
+    heads: TiedTensors,
     views: Views,
     methods: Mapping[str, Method],
     findings: Findings,
@@ -99,7 +99,7 @@ def _jobs(
 
 
 def _tokens(
-    recipe: Recipe, bodies: Mapping[ModelRef, Body], donor: Body, findings: Findings
+    recipe: Recipe, bodies: Mapping[ModelRef, ParentModel], donor: ParentModel, findings: Findings
 ) -> Tokenization | None:
     """The vocabulary the recipe asks for; without a wish, a look at whether the models agree."""
     if recipe.tokenizer:
@@ -143,7 +143,7 @@ def _assemble(
 
 def _examine_all(
     recipe: Recipe, parents: Mapping[ModelRef, Parent], findings: Findings
-) -> dict[ModelRef, Body]:
+) -> dict[ModelRef, ParentModel]:
     bodies = {}
     for ref in recipe.references():
         body, problems = examine(parents[ref])

@@ -2,7 +2,7 @@
 
 The canonical form is itself a recipe of the same grammar, written as JSON with sorted keys: parsing
 it gives the same merge again. It leaves out everything that never changes a weight: names,
-descriptions, licences, authors, tags, comments, order of keys, and values left at their defaults.
+descriptions, licenses, authors, tags, comments, order of keys, and values left at their defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.recipe.model import (
+from bot.recipe.recipe import (
     Entry,
     Input,
     ModelRef,

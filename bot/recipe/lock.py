@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from bot.errors import RecordError
-from bot.recipe.model import ModelRef
+from bot.recipe.recipe import ModelRef
 
 LOCK_VERSION: Final = 1
 LOCK_FILE = "recipe.lock.json"

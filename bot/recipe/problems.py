@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 
 from bot.errors import Problem, RecipeError
-from bot.recipe.present import with_excerpts
-from bot.recipe.yaml_nodes import Node
+from bot.recipe.render_problems import with_excerpts
+from bot.recipe.strict_yaml import Node
 
 _MOST_LISTED = 12
 

@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from bot.recipe.canonical import recipe_hash
-from bot.recipe.load import Signatures, read_document, read_file
-from bot.recipe.model import Recipe
+from bot.recipe.load_recipe import Signatures, read_document, read_file
+from bot.recipe.method_signature import load_signatures
 from bot.recipe.problems import Problems
-from bot.recipe.scalars import plain_value
-from bot.recipe.schema import read_recipe
-from bot.recipe.signature import load_signatures
-from bot.recipe.yaml_nodes import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
+from bot.recipe.recipe import Recipe
+from bot.recipe.strict_yaml import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
+from bot.recipe.top_level import read_recipe
+from bot.recipe.yaml_scalars import plain_value
 
 KEY = "sweep"
 MOST_VARIANTS = 256

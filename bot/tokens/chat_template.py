@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from bot.architecture.model_config import read_json_object, write_json
 from bot.checkpoint.source import Source
-from bot.tokens.config import read_json_object, write_json
 
 TEMPLATE_FILE = "chat_template.jinja"
 BUILT_IN = ("alpaca", "chatml", "exaone", "llama3", "mistral")

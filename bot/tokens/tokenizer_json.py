@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.architecture.model_config import JsonObject
 from bot.errors import CheckpointError
-from bot.tokens.config import JsonObject
 from bot.tokens.vocabulary import Vocabulary
 
 PLAIN_FLAGS: Mapping[str, bool] = {

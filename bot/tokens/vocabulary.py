@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.architecture.model_config import JsonObject, read_json_object
 from bot.checkpoint.source import Source
 from bot.errors import CheckpointError
-from bot.tokens.config import JsonObject, read_json_object
 
 MAXIMUM_ID = 1 << 22
 _SIZE_CAP = 64 << 20

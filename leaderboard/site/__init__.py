@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from leaderboard.site.build import write_site
+from leaderboard.site.build_site import write_site
 
 __all__ = ["write_site"]

@@ -11,7 +11,7 @@
 window.mergebot = window.mergebot || {};
 (function (mergebot) {
   const FIRST = 50, MORE = 100, DEBOUNCE = 80, MOST_COMPARED = 4;
-  const STANDARD = ["rank", "name", "score", "delta", "method", "params", "licence"];
+  const STANDARD = ["rank", "name", "score", "delta", "method", "params", "license"];
 
   mergebot.mount = function (root, options) {
     const find = (selector) => root.querySelector(selector);
@@ -142,7 +142,7 @@ window.mergebot = window.mergebot || {};
       }
     }
     function filtersSet() {
-      return ["kind", "hidden", "method", "base", "licence", "verdict", "min", "max", "memory", "since"]
+      return ["kind", "hidden", "method", "base", "license", "verdict", "min", "max", "memory", "since"]
         .filter((key) => state[key] !== "").length;
     }
     function drawEmpty() {

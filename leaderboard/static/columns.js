@@ -70,7 +70,7 @@ window.mergebot = window.mergebot || {};
         cell: (td, row) => deltaCell(td, row), csv: (row) => decimal(c.delta[row]) },
       plain("method", "Method", (row) => word(c.method, row)),
       { ...plain("params", "Size", (row) => c.params[row], parameters), up: true },
-      plain("licence", "Licence", (row) => word(c.licence, row)),
+      plain("license", "License", (row) => word(c.license, row)),
       plain("parents", "Parents", (row) => (extra() ? extra().parents[row].join(", ") || null : null)),
       { ...plain("memory", "Memory", (row) => c.memory[row],
           megabytes),

@@ -3,7 +3,7 @@
 window.mergebot = window.mergebot || {};
 (function (mergebot) {
   mergebot.DEFAULTS = {
-    q: "", kind: "", hidden: "", method: "", base: "", licence: "", verdict: "",
+    q: "", kind: "", hidden: "", method: "", base: "", license: "", verdict: "",
     min: "", max: "", memory: "", since: "", sort: "-score", cols: "",
   };
 
@@ -26,7 +26,7 @@ window.mergebot = window.mergebot || {};
   mergebot.haystacks = function (data, extra) {
     const c = data.columns, word = mergebot.word;
     return c.name.map((name, row) =>
-      [name, word(c.method, row), word(c.licence, row), word(c.base, row), word(c.kind, row),
+      [name, word(c.method, row), word(c.license, row), word(c.base, row), word(c.kind, row),
         ...(extra ? extra.parents[row] : [])].join(" ").toLowerCase());
   };
 
@@ -48,7 +48,7 @@ window.mergebot = window.mergebot || {};
     if (state.kind === "merge") tests.push((row) => c.kind.rows[row] === merge);
     if (state.kind === "parent") tests.push((row) => c.kind.rows[row] !== merge);
     if (state.kind === "better") tests.push((row) => c.verdict[row] === 0);
-    for (const key of ["method", "base", "licence"]) if (state[key]) coded(key);
+    for (const key of ["method", "base", "license"]) if (state[key]) coded(key);
     if (state.verdict) {
       const wanted = data.verdicts.findIndex((verdict) => verdict[2] === state.verdict);
       tests.push((row) => c.verdict[row] === wanted);

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from scipy import stats
 
-from leaderboard.errors import IncomparableError
-from leaderboard.results import Headline, Score
-from leaderboard.scores import TaskScores
+from leaderboard.board_errors import IncomparableError
+from leaderboard.record_results import Headline, Score
+from leaderboard.sample_scores import TaskScores
 from leaderboard.statistics.intervals import LEVEL, task_score
 
 

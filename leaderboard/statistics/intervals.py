@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from leaderboard.results import Score
-from leaderboard.scores import Floats, Integers, TaskScores
+from leaderboard.record_results import Score
+from leaderboard.sample_scores import Floats, Integers, TaskScores
 
 LEVEL = 0.95
 

@@ -10,16 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-from bot.evaluation.catalogue import suite
+from bot.evaluation.suite_catalog import suite
 from bot.events import Event
-from bot.recipe.load import load_recipe
-from bot.runner.host import machine, versions
-from bot.runner.pipeline import RunOptions, run
-from bot.runner.workspace import Workspace
+from bot.pipeline.machine_info import machine, versions
+from bot.pipeline.run_recipe import RunOptions, run
+from bot.pipeline.workspace import Workspace
+from bot.recipe.load_recipe import load_recipe
 from leaderboard.board import Row
-from leaderboard.ranking import build_board
-from leaderboard.store import FolderStore
-from leaderboard.wording import MISSING, half_width, interval, p_value, points, signed
+from leaderboard.build_board import build_board
+from leaderboard.number_format import MISSING, half_width, interval, p_value, points, signed
+from leaderboard.record_store import FolderStore
 
 HERE = Path(__file__).parent
 README = HERE / "README.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leaderboard.render.escape import clean
-from space_app.chat.engine import Turn
+from space_app.chat.chat_backend import Turn
 
 Messages = list[dict[str, str]]
 

@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from leaderboard.render.escape import html
-from space_app.chat.answer import Answer
-from space_app.chat.desk import Shown
-from space_app.chat.engine import Turn
+from space_app.chat.answer_stream import Answer
+from space_app.chat.chat_backend import Turn
+from space_app.chat.chat_service import Shown
 from space_app.chat.history import messages
 
 MODES = (ONE, SIDE_BY_SIDE, BLIND) = ("One", "Side by side", "Blind vote")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipes import CASES, SHARED, Case
-from bot.recipe.load import load_recipe
-from bot.recipe.signature import load_signatures
+from bot.recipe.load_recipe import load_recipe
+from bot.recipe.method_signature import load_signatures
 
 SPHERES = {"slerp", "nuslerp", "multislerp", "karcher"}
 DROPS = {"dare_linear", "dare_ties", "breadcrumbs", "breadcrumbs_ties", "della", "della_linear"}

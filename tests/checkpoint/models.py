@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.folder_source import FolderSource
 
 
 def write_model(

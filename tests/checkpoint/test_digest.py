@@ -18,8 +18,8 @@ from bot.checkpoint.digest import (
     shapes_behaviour,
     tensor_digest,
 )
-from bot.checkpoint.memory import MemorySource
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.memory_checkpoint import MemorySource
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 
 SIZE = 2 * BLOCK_BYTES + 12345
 CONTENT = np.random.default_rng(0).integers(0, 256, SIZE, dtype=np.uint8).tobytes()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
+from bot.checkpoint.file_layout import lay_out
 from bot.checkpoint.header import (
     ALIGNMENT,
     MAX_HEADER_BYTES,
@@ -19,8 +20,7 @@ from bot.checkpoint.header import (
     header_length,
     parse_header,
 )
-from bot.checkpoint.layout import lay_out
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import CheckpointError, PlanError
 
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.checkpoint.comparing import ulp_distance
+from bot.checkpoint.comparing_sink import ulp_distance
 from bot.checkpoint.decode import all_finite, decode
 from bot.checkpoint.encode import encode
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor_spec import Dtype
 
 TORCH = {
     Dtype.BF16: torch.bfloat16, Dtype.F16: torch.float16,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.app import COMMANDS
-from bot.cli.docs import cli_page, exit_code_table
-from bot.cli.failure import Failure, explain
+from bot.cli.error_report import Failure, explain
+from bot.cli.generate_docs import cli_page, exit_code_table
 from bot.cli.output import Output
 from bot.errors import Problem
 from bot.events import Event

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from leaderboard.store import FolderStore
+from leaderboard.record_store import FolderStore
 from tests.cli.commands import run
 from tests.leaderboard.samples import failed_record, record_of
 

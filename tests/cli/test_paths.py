@@ -8,7 +8,7 @@ import click
 import pytest
 
 from bot.cli.app import cli
-from bot.cli.docs import commands
+from bot.cli.generate_docs import commands
 from tests.cli.commands import run
 from tests.families import write_family
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from bot.cli.progress import PlainProgress, TerminalProgress, progress_text
+from bot.cli.progress_bars import PlainProgress, TerminalProgress, progress_text
 from bot.events import Event
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.cli.run import told_data
-from bot.runner.pipeline import Outcome
-from bot.runner.sweeping import Swept, Trial
+from bot.pipeline.run_recipe import Outcome
+from bot.pipeline.run_sweep import SweepResult, Trial
 from tests.leaderboard.samples import record_of
 
 OUTCOME = Outcome(record=record_of(), model=Path("model"), card=Path("card"), fresh=True)
@@ -14,7 +14,7 @@ OUTCOME = Outcome(record=record_of(), model=Path("model"), card=Path("card"), fr
 
 def test_a_sweep_tells_its_trials_and_which_was_chosen() -> None:
     trials = (Trial(label="weight=0.3", score=0.5), Trial(label="weight=1000.0", score=None))
-    swept = Swept(trials=trials, chosen="weight=0.3", outcome=OUTCOME)
+    swept = SweepResult(trials=trials, chosen="weight=0.3", outcome=OUTCOME)
     assert told_data(OUTCOME, swept, None)["sweep"] == {
         "chosen": "weight=0.3",
         "trials": [

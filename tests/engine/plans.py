@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.checkpoint.source import Source
-from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.plan.model import Budget, Plan, Slot, TensorJob, View
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.plan.merge_plan import Budget, Plan, Slot, TensorJob, View
 
 NO_BUDGET = Budget(
     input_bytes=0, output_bytes=0, download_bytes=0, peak_memory_bytes=0, seconds=0.0

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
+from bot.checkpoint.folder_source import FolderSource
 from bot.engine.execute import execute
 from tests.checkpoint.models import random_tensors, write_model
 from tests.engine.disks import CRASH_STATUS, RecordingDisk
@@ -200,7 +200,7 @@ SLOW_MERGE = """
 import sys, time
 from pathlib import Path
 from bot.checkpoint.disk import Disk
-from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
 from bot.engine.execute import execute
 from tests.engine.plans import plan_for

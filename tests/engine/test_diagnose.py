@@ -12,8 +12,8 @@ import pytest
 from bot.engine.diagnose import Diagnosis, layer_of, module_of, sampled_ranges
 from bot.errors import NonFiniteError
 from bot.events import silent
-from bot.recipe.load import load_recipe
-from bot.runner.forecast import diagnose_recipe
+from bot.pipeline.forecast import diagnose_recipe
+from bot.recipe.load_recipe import load_recipe
 from tests.checkpoint.models import random_tensors, write_model
 from tests.plan.parents import LLAMA, llama_shapes
 

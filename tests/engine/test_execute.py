@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
-from bot.checkpoint.memory import MemorySink, MemorySource
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.execute import WAITING_FOR_THE_DISK, Output, execute, execute_all
 from bot.errors import (
     CheckpointError,
@@ -26,7 +26,7 @@ from bot.errors import (
     UsageError,
 )
 from bot.events import Event
-from bot.methods.block import GRAIN
+from bot.methods.core.method_input import GRAIN
 from tests.checkpoint.models import random_tensors, write_model
 from tests.engine.plans import plan_for
 

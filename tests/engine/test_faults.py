@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from bot.checkpoint.disk import Disk, write_atomic
-from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
-from bot.checkpoint.memory import MemorySink
+from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.memory_checkpoint import MemorySink
 from bot.checkpoint.shard_file import PAGE
 from bot.engine.execute import execute
 from bot.errors import StorageError

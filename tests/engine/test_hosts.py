@@ -13,8 +13,8 @@ import pytest
 
 DIGESTS = """
 import json
-from bot.checkpoint.memory import MemorySink
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.memory_checkpoint import MemorySink
+from bot.checkpoint.tensor_spec import Dtype
 from bot.engine.execute import execute
 from tests.engine.plans import plan_for
 from tests.engine.test_kernels import CASES, NEVER, parents

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from bot.checkpoint.encode import encode
-from bot.checkpoint.memory import MemorySink, MemorySource
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.execute import execute
-from bot.engine.kernels.consensus import magnitude_sums
-from bot.engine.kernels.room import lanes, marks, tiles
-from bot.engine.kernels.sums import gram
-from bot.engine.kernels.thinning import NO_DROPS
+from bot.engine.kernels.ordered_sum_kernel import gram
+from bot.engine.kernels.scratch import lanes, marks, tiles
+from bot.engine.kernels.sparsify_args import NO_DROPS
+from bot.engine.kernels.task_vector_kernel import magnitude_sums
 from bot.errors import NonFiniteError
 from bot.methods.reductions.gram import dot
-from bot.methods.reductions.lanes import lane_sum
+from bot.methods.reductions.ordered_sum import lane_sum
 from tests.engine.plans import plan_for
 
 NEVER = 1 << 60

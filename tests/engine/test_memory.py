@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from bot.checkpoint.header import build_header
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 
 LIMIT = 1_200_000_000
 MERGE = """
 import sys, threading, time
 from pathlib import Path
-from bot.checkpoint.folder import FolderSource
-from bot.checkpoint.memory import MemorySink
+from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.memory_checkpoint import MemorySink
 from bot.engine.execute import execute
 from tests.engine.plans import plan_for
-from bot.checkpoint.tensor import TensorSpec
+from bot.checkpoint.tensor_spec import TensorSpec
 
 class Discarding(MemorySink):
     def begin(self, layout, plan):

@@ -11,11 +11,11 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from bot.checkpoint.folder import FolderSource
+from bot.checkpoint.file_layout import lay_out
 from bot.checkpoint.folder_sink import FolderSink
+from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.header import ALIGNMENT
-from bot.checkpoint.layout import lay_out
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.execute import execute
 from bot.errors import PlanError
 from tests.engine.plans import plan_for

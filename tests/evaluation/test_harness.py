@@ -16,9 +16,9 @@ from bot.errors import EvaluationError
 from bot.evaluation import Settings, Suite, TaskSpec, suite
 from bot.evaluation.harness import run_task
 from bot.evaluation.language_model import CheckedLM
-from bot.evaluation.suite_data import Part
-from bot.evaluation.tasks import chosen_items, load_task
-from leaderboard.scores import TaskScores
+from bot.evaluation.lm_eval_tasks import chosen_items, load_task
+from bot.evaluation.suite_schema import Part
+from leaderboard.sample_scores import TaskScores
 from tests.evaluation.conftest import ITEMS, load_mini, rows
 from tests.evaluation.models import VOCABULARY, weights, write_model
 

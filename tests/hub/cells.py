@@ -11,8 +11,8 @@ from huggingface_hub import HfApi
 from bot.errors import MergebotError
 from bot.events import silent
 from bot.hub.client import Hub
-from bot.hub.resolve import Fetching
-from bot.recipe.model import ModelRef
+from bot.hub.hub_parents import DownloadResolver
+from bot.recipe.recipe import ModelRef
 from tests.hub.prepared import Prepared, announce_to, hub_at, problems_with
 from tests.hub_server import Endpoint, FaultKind
 
@@ -60,7 +60,7 @@ CELLS = [
 
 
 @dataclass
-class Ended:
+class SandboxResult:
     """How a cell went: what each attempt raised, and what was wrong afterwards."""
 
     hits: int = 0
@@ -77,12 +77,12 @@ def play(
     folder: Path,
     name: str,
     arm: Callable[[], Callable[[], int]],
-) -> Ended:
+) -> SandboxResult:
     """Fetch, publish and add a row under a fault, then once more without it.
 
     ``arm`` dials the fault; what it returns takes the fault away and says how often it hit.
     """
-    ended = Ended()
+    ended = SandboxResult()
     organisation = "mergebot"
     settings = {"results": f"{organisation}/{name}-results"}
     repo = f"{organisation}/{name}"
@@ -110,7 +110,7 @@ def play(
 def _attempt(run: Prepared, hub: Hub, organisation: str, settings: dict[str, str]) -> str | None:
     """None where all went well, or the error that a user reads."""
     try:
-        fetching = Fetching(hub)
+        fetching = DownloadResolver(hub)
         found = fetching(ModelRef(path=PARENT), silent)
         assert found.digest == run.digests[found.ref.name], "other bytes arrived"
         announce_to(run, hub, organisation, **settings)

@@ -8,29 +8,29 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from bot.check.gate import CheckReport
+from bot.check.checks import CheckReport
 from bot.events import silent
-from bot.hub.access import make_public
-from bot.hub.bundle import Bundle
 from bot.hub.client import Hub, connect
-from bot.hub.publish import publish
-from bot.hub.resolve import Fetching
-from bot.hub.retry import Patience
-from bot.lineage.record import build_record
-from bot.recipe.load import load_recipe
-from bot.runner import story
-from bot.runner.merging import EngineOptions, merge
-from bot.runner.publishing import Announced, Operator, announce
-from bot.runner.resolve import resolve
-from bot.runner.workspace import Workspace
-from leaderboard.provenance import Check
-from leaderboard.schema import Record
-from leaderboard.store import FolderStore
+from bot.hub.hub_parents import DownloadResolver
+from bot.hub.publish_model import publish
+from bot.hub.retry import RetryPolicy
+from bot.hub.upload import Upload
+from bot.hub.visibility import make_public
+from bot.lineage.build_record import build_record
+from bot.pipeline import run_state
+from bot.pipeline.merging import EngineOptions, merge
+from bot.pipeline.parents import resolve
+from bot.pipeline.publishing import Operator, PublishResult, announce
+from bot.pipeline.workspace import Workspace
+from bot.recipe.load_recipe import load_recipe
+from leaderboard.record import Record
+from leaderboard.record_provenance import Check
+from leaderboard.record_store import FolderStore
 from tests.families import write_family
 from tests.leaderboard.samples import scores_of, suite_of
 
 FAMILY = ("base", "first", "second")
-QUICK = Patience(attempts=4, first=0.01, longest=0.02)
+QUICK = RetryPolicy(attempts=4, first=0.01, longest=0.02)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Prepared:
         return replace(self, workspace=workspace)
 
 
-def hub_at(endpoint: str, token: str, cache: Path, patience: Patience = QUICK) -> Hub:
+def hub_at(endpoint: str, token: str, cache: Path, patience: RetryPolicy = QUICK) -> Hub:
     return connect(endpoint=endpoint, token=token, cache=cache, patience=patience)
 
 
@@ -60,7 +60,7 @@ def push_model(hub: Hub, folder: Path, repo: str) -> str:
     files: dict[str, Path | bytes] = {path.name: path for path in folder.iterdir()}
     files.setdefault("README.md", b"---\nlicense: mit\n---\n")
     key = f"pushed-{folder.name}"
-    bundle = Bundle(name=folder.name, run_key=key, merge_key=key, files=files)
+    bundle = Upload(name=folder.name, run_key=key, merge_key=key, files=files)
     done = publish(hub, bundle, repo, silent)
     make_public(hub, repo)
     return done.commit
@@ -85,12 +85,12 @@ def prepare(hub: Hub, folder: Path) -> Prepared:
     recipe = push_family(hub, folder / "family")
     loaded = load_recipe(recipe)
     options = EngineOptions(threads=1)
-    family = resolve(loaded, silent, Fetching(hub))
+    family = resolve(loaded, silent, DownloadResolver(hub))
     workspace = Workspace(folder / "workspace")
     merged = merge(loaded, family, workspace, options, silent)
-    told = story.begin(loaded, family, (), options, 1_700_000_000.0)
+    told = run_state.begin(loaded, family, (), options, 1_700_000_000.0)
     passed = CheckReport(checks=(Check(name="finite", hard=True, passed=True),))
-    told = story.with_merge(told, merged, passed)
+    told = run_state.with_merge(told, merged, passed)
     digests = {key: origin.digest for key, origin in family.origins.items()}
     shares = [(0.6, 0.6, 0.6), (0.5, 0.9, 0.5), (0.5, 0.5, 0.9)]
     parents = {
@@ -102,7 +102,9 @@ def prepare(hub: Hub, folder: Path) -> Prepared:
     return Prepared(record=record, workspace=workspace, recipe=recipe, digests=digests)
 
 
-def announce_to(prepared: Prepared, hub: Hub, organisation: str, **settings: object) -> Announced:
+def announce_to(
+    prepared: Prepared, hub: Hub, organisation: str, **settings: object
+) -> PublishResult:
     operator = Operator(hub=hub, organisation=organisation, **settings)  # type: ignore[arg-type]  # any of its options
     return announce(prepared.record, prepared.workspace, operator, silent)
 

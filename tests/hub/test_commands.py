@@ -16,11 +16,11 @@ import yaml
 from huggingface_hub import HfApi
 from jsonschema import Draft202012Validator
 
-from bot.hub.access import make_public
-from bot.hub.results import ResultsDataset
-from bot.lineage.card_schema import front_matter_schema
+from bot.hub.results_dataset import ResultsDataset
+from bot.hub.visibility import make_public
+from bot.lineage.front_matter_schema import front_matter_schema
 from leaderboard.hub_store import HubStore
-from leaderboard.schema import Publication
+from leaderboard.record import Publication
 from tests.cli.commands import Ran, run
 from tests.families import flip_bit
 from tests.hub.prepared import hub_at, prepare, push_family, push_model
@@ -46,7 +46,7 @@ dtype: float32
 CI_JOB = """
 import sys
 from bot.hub.client import connect
-from bot.hub.results import ResultsDataset
+from bot.hub.results_dataset import ResultsDataset
 from tests.leaderboard.samples import record_of
 ResultsDataset(connect(), sys.argv[1], private=True).add(record_of("one"))
 """

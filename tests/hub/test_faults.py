@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from tests.hub.cells import CELLS, JOURNEY, Cell, Ended, play
+from tests.hub.cells import CELLS, JOURNEY, Cell, SandboxResult, play
 from tests.hub.prepared import Prepared, hub_at, prepare
 from tests.hub_server import FaultKind, SpawnedServer, spawn
 
@@ -25,7 +25,7 @@ PART = 16 * 1024
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Cell, Future[Ended]]]:
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Cell, Future[SandboxResult]]]:
     """All cells, on several servers at once: most of the time of a fault is waiting."""
     root = tmp_path_factory.mktemp("faults")
     with ExitStack() as stack:
@@ -43,7 +43,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Cell, Futur
         }
 
 
-def _play(cell: Cell, number: int, servers: Servers, root: Path) -> Ended:
+def _play(cell: Cell, number: int, servers: Servers, root: Path) -> SandboxResult:
     server, made = servers.get()
     try:
         folder = root / f"cell-{number}"
@@ -70,7 +70,7 @@ def test_the_matrix_is_whole() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_a_fault_ends_well(cell: Cell, ended: dict[Cell, Future[Ended]]) -> None:
+def test_a_fault_ends_well(cell: Cell, ended: dict[Cell, Future[SandboxResult]]) -> None:
     found = ended[cell].result()
     assert found.hits, "the journey makes no such request"
     assert found.surprise is None

@@ -13,8 +13,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from bot.events import silent
-from bot.hub.bundle import Bundle
-from bot.hub.publish import publish
+from bot.hub.publish_model import publish
+from bot.hub.upload import Upload
 from tests.hub.cells import play
 from tests.hub.prepared import hub_at, prepare
 from tests.hub_server import Endpoint, FaultKind, SpawnedServer, spawn
@@ -32,8 +32,8 @@ PUBLISHER = """
 import json, sys, threading
 from pathlib import Path
 from bot.events import silent
-from bot.hub.bundle import Bundle
-from bot.hub.publish import publish
+from bot.hub.upload import Bundle
+from bot.hub.publish_model import publish
 from tests.hub.prepared import hub_at
 
 def anonymous():
@@ -67,7 +67,7 @@ def test_six_hundred_files_are_one_commit(tmp_path: Path) -> None:
         hub = hub_at(server.endpoint, server.token, tmp_path / "cache")
         weights = {f"model-{n:05}.safetensors": n.to_bytes(64, "big") for n in range(300)}
         texts = {f"notes/{n:05}.txt": str(n).encode() for n in range(300)}
-        bundle = Bundle(name="many", run_key="many", merge_key="many", files=weights | texts)
+        bundle = Upload(name="many", run_key="many", merge_key="many", files=weights | texts)
         publish(hub, bundle, "mergebot/many", silent)
         api = HfApi(endpoint=server.endpoint, token=server.token)
         assert len(api.list_repo_files("mergebot/many")) == 601

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from leaderboard.board import Board, Row
-from leaderboard.ranking import build_board
-from leaderboard.results import Headline, Score
-from leaderboard.statistics.ranks import rank_ranges
+from leaderboard.build_board import build_board
+from leaderboard.record_results import Headline, Score
+from leaderboard.statistics.rank_ranges import rank_ranges
 from leaderboard.verdict import Verdict
 from tests.leaderboard.samples import record_of
 

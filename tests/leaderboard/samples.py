@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from leaderboard.schema import (
+from leaderboard.item_texts import ItemTexts
+from leaderboard.record import (
     Attempts,
     Check,
     EngineFacts,
     Failure,
     FileFacts,
-    Licence,
+    License,
     Lineage,
     LineageEdge,
     LineageNode,
@@ -28,11 +29,10 @@ from leaderboard.schema import (
     SuiteResult,
     TaskResult,
 )
-from leaderboard.scores import TaskScores
-from leaderboard.statistics.compare import compare_models
+from leaderboard.sample_scores import TaskScores
 from leaderboard.statistics.headline import headline
 from leaderboard.statistics.intervals import task_score
-from leaderboard.texts import Texts
+from leaderboard.statistics.paired_comparison import compare_models
 
 TASKS = ("reverse", "sort", "shift")
 SETTINGS = Settings(
@@ -87,7 +87,7 @@ def in_words(scores: TaskScores, answer: str = "said", **texts: Sequence[str]) -
         "expected": tuple(f"expected {place}" for place in places),
         "answers": tuple(f"{answer} {place}" for place in places),
     }
-    return replace(scores, texts=Texts(**(columns | texts)))
+    return replace(scores, texts=ItemTexts(**(columns | texts)))
 
 
 def suite_of(
@@ -151,7 +151,7 @@ def record_of(
         "title": f"The {name} merge",
         "description": "Adds what the fine-tunes learned to their base.",
         "authors": ("ada",),
-        "licence": Licence(id="apache-2.0", reasons=("all parents are apache-2.0",)),
+        "license": License(id="apache-2.0", reasons=("all parents are apache-2.0",)),
         "created": "2026-11-22T09:14:00Z",
         "recipe": recipe(),
         "parents": tuple(parent(found) for found in parents),
@@ -208,7 +208,7 @@ def parent(key: str) -> Parent:
         role="base" if is_base else "model",
         relation="base" if is_base else "finetune",
         weight="" if is_base else "weight 0.4",
-        licence="apache-2.0",
+        license="apache-2.0",
         parameters=210_000,
         chat_template=not is_base,
     )
@@ -216,9 +216,9 @@ def parent(key: str) -> Parent:
 
 def lineage(name: str, parents: Sequence[str]) -> Lineage:
     children = [found for found in parents if found != "base"]
-    nodes = [LineageNode(id="base", name="base", relation="base", licence="apache-2.0")]
+    nodes = [LineageNode(id="base", name="base", relation="base", license="apache-2.0")]
     nodes += [LineageNode(id=found, name=found, relation="finetune") for found in children]
-    nodes.append(LineageNode(id=name, name=name, relation="merge", licence="apache-2.0"))
+    nodes.append(LineageNode(id=name, name=name, relation="merge", license="apache-2.0"))
     edges = [LineageEdge(source="base", target=found) for found in children]
     edges += [LineageEdge(source=found, target=name, label="0.4") for found in parents]
     return Lineage(nodes=tuple(nodes), edges=tuple(edges))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leaderboard.build_board import build_board
+from leaderboard.compare_rows import against, chosen_rows
 from leaderboard.flips import EXAMPLES, flipped_items
-from leaderboard.ranking import build_board
-from leaderboard.render.compare import compare_html
-from leaderboard.render.flips import MOST_SHOWN
-from leaderboard.texts import TEXT_COLUMNS
-from leaderboard.versus import against, chosen_rows
+from leaderboard.item_texts import TEXT_COLUMNS
+from leaderboard.render.comparison_page import compare_html
+from leaderboard.render.flips_table import MOST_SHOWN
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import HOSTILE_TEXTS, in_words, record_of, scores_of
-from tests.leaderboard.test_scores import task
+from tests.leaderboard.test_sample_scores import task
 
 
 def page_of(ours, theirs) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.results import Comparison, Difference, NonInferiority
+from leaderboard.record_results import Comparison, Difference, NonInferiority
 from leaderboard.verdict import Verdict, evidence, judge, sentence
 from tests.leaderboard.samples import failed_record, record_of
 

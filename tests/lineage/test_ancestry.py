@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bot.checkpoint.memory import MemorySource
-from bot.lineage.ancestry import NODES, Parentage, family_tree, flagged_models, relation_of
-from bot.lineage.origin import Origin
+from bot.checkpoint.memory_checkpoint import MemorySource
+from bot.lineage.ancestry import NODES, Ancestry, family_tree, flagged_models, relation_of
+from bot.lineage.resolved_parent import ResolvedParent
 from bot.recipe.lock import LockedCard
-from bot.recipe.model import ModelRef
-from leaderboard.inheritance import inherited_flags
-from leaderboard.schema import Flag
+from bot.recipe.recipe import ModelRef
+from leaderboard.inherited_flags import inherited_flags
+from leaderboard.record import Flag
 from tests.leaderboard.samples import record_of
 
 
-def parent(path: str, *bases: str, is_base: bool = False) -> Parentage:
-    origin = Origin(
+def parent(path: str, *bases: str, is_base: bool = False) -> Ancestry:
+    origin = ResolvedParent(
         ref=ModelRef(path=path),
         kind="hub",
         pin="0" * 40,
@@ -22,7 +22,7 @@ def parent(path: str, *bases: str, is_base: bool = False) -> Parentage:
         folder=None,
         card=LockedCard(license="mit", base_model=bases),
     )
-    return Parentage(origin=origin, key=path, label="0.5", is_base=is_base)
+    return Ancestry(origin=origin, key=path, label="0.5", is_base=is_base)
 
 
 def test_the_tree_climbs_through_the_cards_of_ancestors() -> None:

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from bot.lineage.benchmarks import benchmarks, eval_results
-from bot.lineage.card import render_card
-from bot.lineage.card_schema import front_matter_schema, front_matter_schema_text
 from bot.lineage.front_matter import Page, front_matter, model_index
-from leaderboard.results import Score
-from leaderboard.schema import Licence, Record
+from bot.lineage.front_matter_schema import front_matter_schema, front_matter_schema_text
+from bot.lineage.hub_benchmarks import benchmarks, eval_results
+from bot.lineage.model_card import render_card
+from leaderboard.record import License, Record
+from leaderboard.record_results import Score
 from tests.leaderboard.samples import record_of
 
 COMMITTED = Path("bot/lineage/front_matter.schema.json")
@@ -94,10 +94,10 @@ def test_the_schema_refuses_what_the_hub_would_not_understand(broken: dict[str, 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    name=TEXTS, tags=st.lists(TEXTS, max_size=4), title=TEXTS, licence=TEXTS, newer=st.booleans()
+    name=TEXTS, tags=st.lists(TEXTS, max_size=4), title=TEXTS, license=TEXTS, newer=st.booleans()
 )
 def test_any_words_give_valid_metadata_that_the_client_leaves_alone(
-    name: str, tags: list[str], title: str, licence: str, newer: bool, tmp_path_factory: object
+    name: str, tags: list[str], title: str, license: str, newer: bool, tmp_path_factory: object
 ) -> None:
     record = on_the_hub(record_of())
     suite = record.suites[0].model_copy(update={"title": title})
@@ -106,7 +106,7 @@ def test_any_words_give_valid_metadata_that_the_client_leaves_alone(
             "name": name,
             "tags": tuple(tags),
             "suites": (suite,),
-            "licence": Licence(id="other", name=licence),
+            "license": License(id="other", name=license),
         }
     )
     page = Page(repo="org/model", new_version="org/newer" if newer else None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from bot.engine.masks import PhiloxDraws
-from bot.methods.apply import Inputs, apply
-from bot.methods.catalogue import catalogue
+from bot.engine.random_masks import PhiloxDraws
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.apply import Inputs, apply
 
 SHAPES = [(), (1,), (2,), (50,), (1, 9), (9, 1), (6, 7), (3, 4, 5), (2, 3, 2, 3)]
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from bot.engine.masks import PhiloxDraws
-from bot.methods.apply import Inputs, reduce
-from bot.methods.block import GRAIN, Unit
-from bot.methods.catalogue import catalogue
+from bot.engine.random_masks import PhiloxDraws
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.apply import Inputs, reduce
+from bot.methods.core.method_input import GRAIN, Unit
 from tests.methods.cases import family
 from tests.methods.test_properties import models_for, parameters
 
@@ -24,7 +24,7 @@ FLAT = sorted(name for name in EXACT if catalogue()[name].unit is Unit.GRAIN)
 
 DIGESTS = """
 import hashlib
-from bot.methods.catalogue import catalogue
+from bot.methods.core.all_methods import catalogue
 from tests.methods.test_properties import merged
 for name in sorted(name for name, method in catalogue().items() if method.exact == "any host"):
     print(name, hashlib.sha256(merged(name, (300, 41), density=0.4).tobytes()).hexdigest())

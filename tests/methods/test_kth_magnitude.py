@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.methods.apply import Inputs, reduce
-from bot.methods.block import Unit
+from bot.methods.core.apply import Inputs, reduce
+from bot.methods.core.method_input import Unit
+from bot.methods.operators.sparsify import Trim
 from bot.methods.reductions.kth_magnitude import KthMagnitude, Target, Top
-from bot.methods.reductions.tally import BINS, Histogram, Tally
-from bot.methods.sparsify import Trim
+from bot.methods.reductions.magnitude_histogram import BINS, Histogram, MagnitudeCounts
 from tests.methods.oracles import keep_ranks
 
 
@@ -86,11 +86,11 @@ def test_how_many_ties_keeps(density, elements, kept):
 def test_counts_are_the_same_however_tallies_are_put_together(keeps):
     blocks = [np.random.default_rng(seed).integers(0, BINS, 500) for seed in range(4)]
     single = [
-        Tally(1, keeps).note(("w", number), [Histogram.of(bins)])
+        MagnitudeCounts(1, keeps).note(("w", number), [Histogram.of(bins)])
         for number, bins in enumerate(blocks)
     ]
-    left = Tally(1, keeps).add(single[0]).add(single[1])
-    right = Tally(1, keeps).add(single[2]).add(single[3])
+    left = MagnitudeCounts(1, keeps).add(single[0]).add(single[1])
+    right = MagnitudeCounts(1, keeps).add(single[2]).add(single[3])
     expected = np.bincount(np.concatenate(blocks), minlength=BINS)
     assert np.array_equal(left.add(right).counts(), expected[None])
     assert np.array_equal(left.counts(), expected[None])  # asking changes nothing

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from bot.methods.catalogue import catalogue, describe
+from bot.methods.core.all_methods import catalogue, describe
 from tests.methods.cases import SHAPES, bf16, family, run
 
 NAMES = sorted(catalogue())

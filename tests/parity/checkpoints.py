@@ -14,14 +14,14 @@ from mergekit.merge import run_merge
 from mergekit.options import MergeOptions
 from safetensors.numpy import load_file, save_file
 
-from bot.checkpoint.folder import FolderSource
-from bot.checkpoint.memory import MemorySink
+from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.memory_checkpoint import MemorySink
 from bot.engine.execute import execute
-from bot.methods.catalogue import catalogue
-from bot.plan.parent import Parent
+from bot.methods.core.all_methods import catalogue
+from bot.plan.open_sources import open_sources
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.plan.sources import open_sources
-from bot.recipe.load import load_recipe
+from bot.recipe.load_recipe import load_recipe
 from tests.methods.cases import bf16
 from tests.tokens.made import CORPUS, bpe, write_llama
 

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from bot.errors import PlanError
-from bot.methods.catalogue import catalogue, describe
-from bot.methods.deviations import DEVIATIONS, EVERYWHERE
+from bot.methods.core.all_methods import catalogue, describe
+from bot.methods.core.deviations import DEVIATIONS, EVERYWHERE
 from tests.methods.cases import bf16, family, run
 from tests.parity.checkpoints import merge_both, write_siblings
 from tests.parity.peer import theirs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.methods.catalogue import catalogue
+from bot.methods.core.all_methods import catalogue
 from tests.parity.checkpoints import LAYERS, merge_both, write_siblings
 from tests.parity.decisions import leeway
 from tests.parity.peer import assert_agree, size_of

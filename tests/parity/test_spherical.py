@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bot.methods.sphere import OPPOSITE
+from bot.methods.operators.sphere_geometry import OPPOSITE
 from tests.methods.cases import families, family, run
 from tests.parity.peer import assert_agree, size_of, theirs
 

@@ -11,14 +11,14 @@ from mergekit.io.tasks import LoaderCache
 from mergekit.merge import run_merge
 from mergekit.options import MergeOptions
 
-from bot.checkpoint.folder import FolderSource
-from bot.methods.apply import Inputs, apply
-from bot.methods.catalogue import catalogue
-from bot.plan.model import Plan
-from bot.plan.parent import Parent
+from bot.checkpoint.folder_source import FolderSource
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.apply import Inputs, apply
+from bot.plan.merge_plan import Plan
+from bot.plan.open_sources import open_sources
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.plan.sources import open_sources
-from bot.recipe.load import load_recipe
+from bot.recipe.load_recipe import load_recipe
 
 
 def ours(recipe: dict, tmp_path: Path) -> tuple[Plan, dict[str, np.ndarray]]:

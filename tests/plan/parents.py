@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.plan.parent import Parent
-from bot.recipe.model import ModelRef
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.plan.parent_model import Parent
+from bot.recipe.recipe import ModelRef
 
 
 class HeaderSource:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.methods.catalogue import catalogue
-from bot.plan.model import Plan
-from bot.plan.parent import Parent
+from bot.methods.core.all_methods import catalogue
+from bot.plan.merge_plan import Plan
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.recipe.load import load_recipe
+from bot.recipe.load_recipe import load_recipe
 from tests.plan.parents import by_ref
 
 

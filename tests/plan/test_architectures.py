@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.plan.parent import Parent
-from bot.recipe.model import ModelRef
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.plan.parent_model import Parent
+from bot.recipe.recipe import ModelRef
 from tests.plan.parents import HeaderSource
 from tests.plan.recipes import plan_of
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
-from bot.methods.catalogue import catalogue
-from bot.plan.parent import Parent
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.methods.core.all_methods import catalogue
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.recipe.load import load_recipe
-from bot.recipe.model import ModelRef
+from bot.recipe.load_recipe import load_recipe
+from bot.recipe.recipe import ModelRef
 from tests.plan.parents import HeaderSource, by_ref, llama
 from tests.plan.recipes import plan_of
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor_spec import Dtype
 from bot.errors import PlanError
 from tests.plan.parents import header, llama
 from tests.plan.recipes import plan_of

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.architecture.output_config import _LAYER_INDEX_LISTS, _LAYER_RULES
 from bot.errors import PlanError
-from bot.methods.catalogue import catalogue
+from bot.methods.core.all_methods import catalogue
 from bot.plan.planner import make_plan
-from bot.recipe.load import load_recipe
-from bot.tokens.output_config import _LAYER_INDEX_LISTS, _LAYER_RULES
+from bot.recipe.load_recipe import load_recipe
 from tests.plan.parents import LLAMA, by_ref, llama
 
 SCALARS = (

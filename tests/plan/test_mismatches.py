@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import PlanError
-from bot.methods.catalogue import catalogue
-from bot.plan.parent import Parent
+from bot.methods.core.all_methods import catalogue
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.recipe.model import Entry, Input, ModelRef, Recipe, Schedule, Slice
+from bot.recipe.recipe import Entry, Input, ModelRef, Recipe, Schedule, Slice
 from tests.plan.parents import LLAMA, HeaderSource, by_ref, llama, llama_shapes
 from tests.plan.recipes import plan_of
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.tensor_spec import Dtype
 from tests.plan.parents import llama
 from tests.plan.recipes import plan_of
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from transformers import AutoTokenizer
 
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import PlanError
 from tests.plan.parents import llama
 from tests.plan.recipes import plan_of

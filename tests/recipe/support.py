@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 
 from bot.errors import Problem, RecipeError
-from bot.recipe.load import parse_recipe
-from bot.recipe.model import Recipe
-from bot.recipe.signature import Parameter, Signature
+from bot.recipe.load_recipe import parse_recipe
+from bot.recipe.method_signature import Parameter, Signature
+from bot.recipe.recipe import Recipe
 
 
 def knob(name, kind="float", scope="global", required=False, **more):

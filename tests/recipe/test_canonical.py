@@ -15,7 +15,7 @@ from bot.recipe.canonical import (
     recipe_hash,
     run_key,
 )
-from bot.recipe.model import About, ModelRef, Recipe
+from bot.recipe.recipe import About, ModelRef, Recipe
 from tests.recipe.drawn import recipe_data, spelt
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import parse

@@ -4,8 +4,8 @@ import textwrap
 
 import pytest
 
-from bot.recipe.load import parse_recipe
-from bot.recipe.model import Entry, ModelRef, Schedule, TokenRule
+from bot.recipe.load_recipe import parse_recipe
+from bot.recipe.recipe import Entry, ModelRef, Schedule, TokenRule
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import parse
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bot.errors import RecipeError
 from bot.recipe.canonical import recipe_hash
-from bot.recipe.load import parse_recipe
-from bot.recipe.model import Recipe
-from bot.recipe.present import render_problems
+from bot.recipe.load_recipe import parse_recipe
+from bot.recipe.recipe import Recipe
+from bot.recipe.render_problems import render_problems
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import SIGNATURES
 

@@ -9,9 +9,9 @@ import pytest
 
 from bot.cli import demo
 from bot.recipe.canonical import recipe_hash
-from bot.recipe.load import load_recipe
-from bot.recipe.schema import TOP_KEYS
+from bot.recipe.load_recipe import load_recipe
 from bot.recipe.sweep import parse_sweep
+from bot.recipe.top_level import TOP_KEYS
 from tests.recipe.support import SIGNATURES, parse, problems
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import RecipeError
-from bot.recipe.load import load_recipe
-from bot.recipe.text import MAXIMUM_BYTES
+from bot.recipe.load_recipe import load_recipe
+from bot.recipe.untrusted_text import MAXIMUM_BYTES
 from tests.recipe.support import SIGNATURES, marked, only, place, problems
 
 pytestmark = pytest.mark.timeout(30)  # a reader that hangs must fail, not wait

@@ -20,7 +20,7 @@ from bot.recipe.lock import (
     parse_lock,
     read_lock,
 )
-from bot.recipe.model import ModelRef
+from bot.recipe.recipe import ModelRef
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 MAYBE = st.none() | TEXTS

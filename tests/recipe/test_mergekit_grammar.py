@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.recipe.values import resolve, value_at
+from bot.recipe.parameter_schedule import resolve, value_at
 from tests.recipe.drawn import DENSITIES, schedules
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import parse

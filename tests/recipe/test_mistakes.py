@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import RecipeError
-from bot.recipe.load import parse_recipe
+from bot.recipe.load_recipe import parse_recipe
 from tests.recipe.mistakes_models import LAYERS, MODELS
 from tests.recipe.mistakes_top import TOP
 from tests.recipe.mistakes_values import VALUES

@@ -68,7 +68,7 @@ def test_tokenizer_keeps_every_text(family_folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FAMILY))
-def test_card_names_licence_and_parent(family_folder: Path, name: str) -> None:
+def test_card_names_license_and_parent(family_folder: Path, name: str) -> None:
     card = (family_folder / "models" / name / "README.md").read_text("utf-8")
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["license"] == "apache-2.0"

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from skill_items import SKILLS
 
-from bot.recipe.load import load_recipe
+from bot.recipe.load_recipe import load_recipe
 
 METHODS = {
     "linear",

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
-from bot.runner.live_merge import LiveMerge
-from leaderboard.schema import Record
-from leaderboard.store import Loaded
-from leaderboard.texts import TEXT_COLUMNS
-from space_app.chat.engine import Engine
-from space_app.chat.limits import Limits
-from space_app.context import Context
-from space_app.settings import Settings
+from bot.pipeline.live_merge import LiveMerge
+from leaderboard.item_texts import TEXT_COLUMNS
+from leaderboard.record import Record
+from leaderboard.record_store import Loaded
+from space_app.app_context import Context
+from space_app.chat.chat_backend import Engine
+from space_app.chat.rate_limits import Limits
+from space_app.space_settings import Settings
 from tests.leaderboard.samples import (
     HOSTILE_TEXTS,
     MODEL,

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from space_app.app import Space
-from space_app.context import Context
+from space_app.app_context import Context
+from space_app.build_app import Space
 from space_app.live_board import LiveBoard
 from tests.chromium import REQUIRED, SKIPPED, running
 from tests.leaderboard.many import many_models

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from space_app.chat.engine import ChatModel, LoadState, Piece, Request, Template
+from space_app.chat.chat_backend import ChatModel, LoadState, Piece, Request, Template
 
 
 class ScriptedEngine:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space_app.chat.answer import Answer, answer, duet
-from space_app.chat.desk import Desk, Question, state_words
-from space_app.chat.engine import ChatModel, LoadState, Request, Sampling, Turn
+from space_app.chat.answer_stream import Answer, answer, duet
+from space_app.chat.chat_backend import ChatModel, LoadState, Request, Sampling, Turn
+from space_app.chat.chat_service import ChatService, Question, state_words
 from space_app.chat.history import before_last_answer, inert
-from space_app.chat.limits import Limits, Throttle, Turnstile
-from space_app.chat.residents import Residents
-from space_app.chat.stops import is_looping
+from space_app.chat.model_cache import ModelCache
+from space_app.chat.rate_limits import Limits, RequestQueue, Throttle
+from space_app.chat.repetition import is_looping
 from tests.space.covering import covers
 from tests.space.engines import ScriptedEngine
 
@@ -31,8 +31,8 @@ def question(prompt: str = "hi", *models: ChatModel, **changes) -> Question:
     return Question(**(fields | changes))
 
 
-def desk(engine: ScriptedEngine, budget: int = 100, **limits) -> Desk:
-    return Desk(Residents((engine,), budget), Limits(**({"per_minute": 99} | limits)))
+def desk(engine: ScriptedEngine, budget: int = 100, **limits) -> ChatService:
+    return ChatService(ModelCache((engine,), budget), Limits(**({"per_minute": 99} | limits)))
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(1, 64), st.integers(24, 80))
@@ -85,7 +85,7 @@ def test_in_lockstep_neither_side_is_ahead_while_both_write():
 
 def test_models_leave_in_the_order_they_were_used():
     engine = ScriptedEngine()
-    residents = Residents((engine,), budget=25)
+    residents = ModelCache((engine,), budget=25)
     for name in ("a", "b", "a", "c"):
         assert list(residents.acquire(model(name)))[-1].kind == "ready"
     assert engine.unloaded == ["b"]
@@ -97,7 +97,7 @@ def test_models_leave_in_the_order_they_were_used():
 @covers("CH6")
 def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded():
     engine = ScriptedEngine()
-    residents = Residents((engine,), budget=15_000_000_000)
+    residents = ModelCache((engine,), budget=15_000_000_000)
     big = model("big", 29_000_000_000)
     assert residents.refusal(big) == "needs 29.0 GB, 15.0 GB free; try a smaller model"
     assert list(residents.acquire(big))[-1].kind == "failed"
@@ -177,7 +177,7 @@ def test_too_many_questions_are_refused_with_the_time_to_wait():
 
 
 def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so():
-    line = Turnstile(slots=1, waiting=2)
+    line = RequestQueue(slots=1, waiting=2)
     first, second, third = object(), object(), object()
     assert list(line.wait(first)) == []
     waiting = line.wait(second, patience=0.01)

@@ -14,9 +14,9 @@ from huggingface_hub import HfApi
 from bot.cli.app import run_command
 from bot.cli.output import Output
 from bot.cli.space import WorkspaceSamples, WorkspaceWeights, local_space
-from bot.runner.workspace import Workspace, write_json
-from leaderboard.store import FolderStore
-from space_app.hosted import settings_from
+from bot.pipeline.workspace import Workspace, write_json
+from leaderboard.record_store import FolderStore
+from space_app.deployed_main import settings_from
 from tests.hub_server import serve
 from tests.leaderboard.samples import record_of
 

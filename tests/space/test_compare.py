@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.render.compare import compare_markdown
-from space_app.compare_page import compare_page
-from space_app.comparing import compare, suggestions, turned
+from leaderboard.render.comparison_page import compare_markdown
+from space_app.compare_html import compare_page
 from space_app.live_board import LiveBoard
-from space_app.settings import no_samples
+from space_app.model_comparison import compare, suggestions, turned
+from space_app.space_settings import no_samples
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import record_of
 from tests.space.boards import MemoryStore, records, samples

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bot.errors import AccessError, HubError, PublishError
-from leaderboard.store import FolderStore
+from leaderboard.record_store import FolderStore
 from space_app.deploy import Deployment, deploy, requirements, space_files, write_folder
 from tests.hub_server import Endpoint, serve
 from tests.space.boards import records
@@ -129,7 +129,7 @@ def test_the_folder_alone_starts_and_serves_the_board_without_torch(tmp_path: Pa
             process.wait(20)
     assert page.count("data-id=") >= 5
     loaded = {line.split("|")[-1].strip() for line in imports.read_text("utf-8").splitlines()}
-    assert "space_app.app" in loaded
+    assert "space_app.build_app" in loaded
     assert not loaded & {"torch", "transformers", "lm_eval"}
     rooms = {name.split(".")[1] for name in loaded if name.startswith("bot.")}
     assert rooms == {"errors", "recipe"}

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from space_app.chat.answer import answer
-from space_app.chat.engine import ChatModel, Request, Sampling, Turn
-from space_app.chat.openai_engine import OpenAIEngine
-from space_app.chat.transformers_engine import TransformersEngine
+from space_app.chat.answer_stream import answer
+from space_app.chat.chat_backend import ChatModel, Request, Sampling, Turn
+from space_app.chat.openai_backend import OpenAIEngine
+from space_app.chat.transformers_backend import TransformersEngine
 
 MODELS = Path(__file__).parents[2] / "recipes/skills/models"
 

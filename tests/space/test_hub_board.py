@@ -11,11 +11,11 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from leaderboard.hub_store import RUNS, HubStore
-from leaderboard.runs import Run, runs_parquet
-from leaderboard.schema import dump_record
-from space_app.hosted import START_SECONDS, settings_from
+from leaderboard.record import dump_record
+from leaderboard.runs_table import Run, runs_parquet
+from space_app.board_pages import board_html
+from space_app.deployed_main import START_SECONDS, settings_from
 from space_app.live_board import LiveBoard
-from space_app.pages import board_html
 from tests.hub_server import Endpoint, HubServer, serve
 from tests.leaderboard.samples import record_of
 from tests.space.covering import covers

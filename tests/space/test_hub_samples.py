@@ -10,14 +10,14 @@ import pytest
 from huggingface_hub import HfApi
 
 from bot.hub.client import Hub
-from bot.hub.results import ResultsDataset
+from bot.hub.results_dataset import ResultsDataset
 from leaderboard.hub_store import HubStore, sample_file
-from leaderboard.schema import Record
-from leaderboard.scores import save_scores
-from space_app.compare_page import compare_page
-from space_app.comparing import Compared, compare
-from space_app.hosted import settings_from
+from leaderboard.record import Record
+from leaderboard.sample_scores import save_scores
+from space_app.compare_html import compare_page
+from space_app.deployed_main import settings_from
 from space_app.live_board import LiveBoard
+from space_app.model_comparison import Compared, compare
 from tests.hub.prepared import hub_at
 from tests.hub_server import Endpoint, HubServer, serve
 from tests.leaderboard.samples import PARENTS, in_words, record_of

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from leaderboard.schema import Record
+from leaderboard.record import Record
+from space_app.board_pages import board_html, model_page
 from space_app.live_board import LiveBoard
-from space_app.pages import board_html, model_page
 from space_app.routes import board_routes
 from tests.leaderboard.samples import record_of
 from tests.space.boards import MemoryStore, context, records
@@ -98,8 +98,8 @@ def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it():
 def test_broken_records_are_counted_on_the_page():
     class Broken(MemoryStore):
         def load(self):
-            from leaderboard.errors import RecordError
-            from leaderboard.store import Loaded
+            from leaderboard.board_errors import RecordError
+            from leaderboard.record_store import Loaded
 
             return Loaded(records=self.records, problems=(RecordError("run-x.json is not JSON"),))
 

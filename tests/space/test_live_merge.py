@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from bot.errors import UsageError
-from bot.runner.live_merge import LiveMerge
-from space_app.tabs.live import remade, slider_for
+from bot.pipeline.live_merge import LiveMerge
+from space_app.tabs.merge_slider import remade, slider_for
 from tests.space.boards import SKILLS, SLIDING, context, sliding_settings
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from bot.cli.app import run_command
 from bot.cli.output import Output
-from space_app.submitting.check import check, file_name
-from space_app.submitting.form import EXAMPLE, written
-from space_app.submitting.hub_request import HubRequests
-from space_app.submitting.links import new_file_link
-from space_app.tabs.submit import result_html
+from space_app.submit.github_links import new_file_link
+from space_app.submit.hub_pull_request import HubRequests
+from space_app.submit.live_check import check, file_name
+from space_app.submit.recipe_form import EXAMPLE, written
+from space_app.tabs.submit_tab import result_html
 from tests.hub_server import serve
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.space.boards import context

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from leaderboard.render.data import model_id
+from leaderboard.render.board_json import model_id
 from space_app.live_board import LiveBoard
 from space_app.routes import votes_column
-from space_app.tabs.model import show_model
+from space_app.tabs.model_tab import show_model
 from space_app.visitor import identity
-from space_app.votes.booth import Booth, Voter, identities, names_itself, related_pairs
-from space_app.votes.database import Vote, VoteDatabase
-from space_app.votes.tally import pair_tally, tally_words, wilson
+from space_app.votes.vote_database import Vote, VoteDatabase
+from space_app.votes.vote_rounds import BlindVoting, Voter, identities, names_itself, related_pairs
+from space_app.votes.vote_tally import pair_tally, tally_words, wilson
 from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
 
@@ -44,11 +44,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def booth(tmp_path: Path, clock: Clock) -> Booth:
-    return Booth(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
+def booth(tmp_path: Path, clock: Clock) -> BlindVoting:
+    return BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
 
 
-def finished(booth: Booth, rows, clock: Clock, texts=("one.", "two.")):
+def finished(booth: BlindVoting, rows, clock: Clock, texts=("one.", "two.")):
     found = booth.open(rows)
     booth.answered(found.token, texts)
     clock.now += 20
@@ -160,7 +160,7 @@ def test_votes_close_together_and_too_many_a_day_are_refused(booth, rows, clock)
 )
 def test_votes_that_cannot_count_are_kept_with_the_reason(rows, texts, wait, voter, why, tmp_path):
     clock = Clock()
-    booth = Booth(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
+    booth = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
     found = booth.open([row for row in rows if row.name in {"good", "sort-ft"}])
     booth.answered(found.token, texts)
     clock.now += wait

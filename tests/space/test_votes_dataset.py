@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from space_app.votes.database import Vote, VoteDatabase
-from space_app.votes.dataset import VotesDataset
+from space_app.votes.vote_database import Vote, VoteDatabase
+from space_app.votes.votes_dataset import VotesDataset
 from tests.hub_server import Endpoint, HubServer, serve
 
 

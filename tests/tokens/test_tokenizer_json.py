@@ -8,7 +8,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from bot.errors import CheckpointError
-from bot.tokens.alignment import extended, union
+from bot.tokens.token_alignment import extended, union
 from bot.tokens.tokenizer_json import rewritten_tokenizer, rewritten_tokenizer_config
 from bot.tokens.vocabulary import Vocabulary, read_vocabulary
 from tests.plan.parents import HeaderSource

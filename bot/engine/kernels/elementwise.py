@@ -7,16 +7,18 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from bot.engine.kernels.pooling import WORK_ROWS, claimed, count_shared, pooled, step_towards
-from bot.engine.kernels.room import tiles
-from bot.engine.kernels.stored import Bits, Combine, Folder, StoredGrain, shift_of
-from bot.methods.masks import chosen
-from bot.methods.reduction import Stat
-from bot.methods.reductions.counts import Counts, SharedAndUnique
-from bot.methods.select import gains
+from bot.engine.kernels.nearswap_kernel import step_towards
+from bot.engine.kernels.ram_kernel import WORK_ROWS, count_shared, pooled
+from bot.engine.kernels.scratch import tiles
+from bot.engine.kernels.stored_grain import Bits, Combine, FoldKernel, StoredGrain, shift_of
+from bot.engine.kernels.tall_masks_kernel import claimed
+from bot.methods.core.reduction import Stat
+from bot.methods.ram import gains
+from bot.methods.reductions.delta_counts import Counts, SharedAndUnique
+from bot.methods.tall_masks import chosen
 
 
-def shared_folder(reduction: SharedAndUnique) -> Folder:
+def shared_folder(reduction: SharedAndUnique) -> FoldKernel:
     """The kernel for RAM+'s counts."""
     epsilon = np.float32(reduction.epsilon)
 
@@ -24,7 +26,7 @@ def shared_folder(reduction: SharedAndUnique) -> Folder:
         count_shared(grain.bits, grain.shift, epsilon, state, tiles(grain.models + WORK_ROWS))
         return state
 
-    return Folder(fold, any_order=True)
+    return FoldKernel(fold, any_order=True)
 
 
 def ram(p: SimpleNamespace, _stats: Mapping[str, Stat]) -> Combine:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.engine.kernels.compiled import compiled
+from bot.engine.kernels.kernel import compiled
 
 BLOCK_BITS = 128
 _MULTIPLY = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

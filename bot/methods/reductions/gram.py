@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import Array, Block
-from bot.methods.reductions.lanes import lane_sum
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.methods.core.method_input import Array, Block
+from bot.methods.reductions.ordered_sum import lane_sum
 
 Of = Literal["all", "models", "deltas", "moved"]
 Matrix = npt.NDArray[np.float64]

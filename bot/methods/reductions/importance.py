@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import Array, Block
-from bot.methods.divergence import divergences
-from bot.methods.reductions.chain import Beside
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.methods.core.method_input import Array, Block
+from bot.methods.operators.row_divergence import divergences
+from bot.methods.reductions.compose import WithKnown
 from bot.methods.reductions.kth_magnitude import Cut, KthMagnitude, Target
 from bot.methods.reductions.kth_magnitude import Values as Ranked
-from bot.methods.reductions.tally import Tally
+from bot.methods.reductions.magnitude_histogram import MagnitudeCounts
 
 Rows = npt.NDArray[np.float32]
 
@@ -49,10 +49,10 @@ def ranking(values: Ranked) -> KthMagnitude:
 
 
 @dataclass
-class Seen:
+class ImportanceBySlot:
     """Histograms of the importance, and the divergences of the blocks' rows, in order."""
 
-    tally: Tally
+    tally: MagnitudeCounts
     rows: list[Rows]
 
 
@@ -67,16 +67,17 @@ class Quartiles(NamedTuple):
 class ImportanceQuartiles:
     """First pass: every row's divergence, and with it histograms of the importance.
 
-    For blocks of whole rows. State: ``Seen``. Statistic: what ``Quartiles`` holds, a plain pair.
+    For blocks of whole rows. State: ``ImportanceBySlot``. Statistic: what ``Quartiles`` holds, a
+    plain pair.
     """
 
     scope: Literal["tensor"] = "tensor"
 
-    def empty(self, spec: TensorSpec, models: int, /) -> Seen:
+    def empty(self, spec: TensorSpec, models: int, /) -> ImportanceBySlot:
         """Nothing seen."""
-        return Seen(ranking(_unknown).empty(spec, models), [])
+        return ImportanceBySlot(ranking(_unknown).empty(spec, models), [])
 
-    def update(self, state: Seen, block: Block) -> Seen:
+    def update(self, state: ImportanceBySlot, block: Block) -> ImportanceBySlot:
         """Look at a block."""
         rows = divergences(block.models[0], block.origin)
         weight = abs(block.deltas[0]) * rows[:, None]
@@ -84,16 +85,16 @@ class ImportanceQuartiles:
         state.rows.append(rows)
         return state
 
-    def merge(self, left: Seen, right: Seen) -> Seen:
+    def merge(self, left: ImportanceBySlot, right: ImportanceBySlot) -> ImportanceBySlot:
         """Left's blocks, then right's; left grows."""
         left.tally.add(right.tally)
         left.rows += right.rows
         return left
 
-    def finish(self, state: Seen) -> Beside | tuple[Rows, Any]:
+    def finish(self, state: ImportanceBySlot) -> WithKnown | tuple[Rows, Any]:
         """The pair, or what is still to be counted to know the quartiles."""
         rows = np.concatenate([np.empty(0, np.float32), *state.rows])
-        return Beside.of(rows, ranking(Importance(rows)).finish(state.tally))
+        return WithKnown.of(rows, ranking(Importance(rows)).finish(state.tally))
 
 
 def _unknown(_block: Block) -> tuple[Array, ...]:

@@ -15,15 +15,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import Array, Block
-from bot.methods.reductions.tally import (
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.methods.core.method_input import Array, Block
+from bot.methods.reductions.magnitude_histogram import (
     NOTHING,
     TALLIED_ELEMENTS,
     BlockKey,
     Counts,
     Histogram,
-    Tally,
+    MagnitudeCounts,
     high_bins,
     magnitude_bits,
     value_of,
@@ -119,7 +119,7 @@ class KthMagnitude:
         values: what is ranked, one array per row; the deltas unless said otherwise.
         ties: whether elements at the threshold are told apart, so that exactly k are kept.
 
-    State: ``Tally``. Statistic: one ``Cut`` per target.
+    State: ``MagnitudeCounts``. Statistic: one ``Cut`` per target.
     """
 
     targets: tuple[Target, ...]
@@ -127,20 +127,20 @@ class KthMagnitude:
     values: Values = deltas
     ties: bool = True
 
-    def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
+    def empty(self, spec: TensorSpec, _models: int, /) -> MagnitudeCounts:
         """No element counted."""
         return _empty(self, 1 + max(target.model for target in self.targets), spec)
 
-    def update(self, state: Tally, block: Block) -> Tally:
+    def update(self, state: MagnitudeCounts, block: Block) -> MagnitudeCounts:
         """Count a block."""
         found = [Histogram.of(high_bins(magnitude_bits(row))) for row in self.values(block)]
         return state.note((block.tensor, block.span.start), found)
 
-    def merge(self, left: Tally, right: Tally) -> Tally:
+    def merge(self, left: MagnitudeCounts, right: MagnitudeCounts) -> MagnitudeCounts:
         """Add the counts; left grows."""
         return left.add(right)
 
-    def finish(self, state: Tally) -> LowBits | TiesBefore | tuple[Cut, ...]:
+    def finish(self, state: MagnitudeCounts) -> LowBits | EqualBefore | tuple[Cut, ...]:
         """The k-th magnitudes, or where each lies to within 16 bits."""
         counts = state.counts()
         places = tuple(target.place(counts) for target in self.targets)
@@ -198,7 +198,7 @@ def _place(counts: Counts, k: int) -> Place | Cut:
 class LowBits:
     """Second pass: histograms of the low 16 bits inside each target's bin, where not settled.
 
-    State: ``Tally``.
+    State: ``MagnitudeCounts``.
     """
 
     models: tuple[int, ...]
@@ -207,11 +207,11 @@ class LowBits:
     values: Values
     ties: bool = True
 
-    def empty(self, spec: TensorSpec, _models: int, /) -> Tally:
+    def empty(self, spec: TensorSpec, _models: int, /) -> MagnitudeCounts:
         """No element counted."""
         return _empty(self, len(self.places), spec)
 
-    def update(self, state: Tally, block: Block) -> Tally:
+    def update(self, state: MagnitudeCounts, block: Block) -> MagnitudeCounts:
         """Count a block."""
         values = self.values(block)
         found = []
@@ -223,18 +223,18 @@ class LowBits:
             found.append(histogram)
         return state.note((block.tensor, block.span.start), found)
 
-    def merge(self, left: Tally, right: Tally) -> Tally:
+    def merge(self, left: MagnitudeCounts, right: MagnitudeCounts) -> MagnitudeCounts:
         """Add the counts; left grows."""
         return left.add(right)
 
-    def finish(self, state: Tally) -> TiesBefore | tuple[Cut, ...]:
+    def finish(self, state: MagnitudeCounts) -> EqualBefore | tuple[Cut, ...]:
         """The k-th magnitudes; ties that were not counted block by block ask for a third pass."""
         cuts = tuple(map(_resolve, self.places, state.counts()))
         return self.settled(cuts, state, [(row, low_bin(cut)) for row, cut in enumerate(cuts)])
 
     def settled(
-        self, cuts: tuple[Cut, ...], state: Tally, bins: Sequence[tuple[int, int]]
-    ) -> TiesBefore | tuple[Cut, ...]:
+        self, cuts: tuple[Cut, ...], state: MagnitudeCounts, bins: Sequence[tuple[int, int]]
+    ) -> EqualBefore | tuple[Cut, ...]:
         """The cuts as they stand, or with their ties counted, or the pass that counts them.
 
         ``bins`` tells in which row of a block's histograms each cut's ties are, and in which bin.
@@ -244,7 +244,7 @@ class LowBits:
         if all(cut.spare is None for cut in cuts):
             return cuts
         if not state.keeps:
-            return TiesBefore(self.models, cuts, self.scope, self.values)
+            return EqualBefore(self.models, cuts, self.scope, self.values)
         rows = [
             [
                 0 if cut.spare is None else found[row].count(bin_)
@@ -255,9 +255,9 @@ class LowBits:
         return _with_ties(cuts, [key for key, _ in state.blocks], rows)
 
 
-def _empty(asking: KthMagnitude | LowBits, rows: int, spec: TensorSpec) -> Tally:
+def _empty(asking: KthMagnitude | LowBits, rows: int, spec: TensorSpec) -> MagnitudeCounts:
     small = asking.scope == "tensor" and spec.elements <= TALLIED_ELEMENTS
-    return Tally(rows, keeps=small and asking.ties)
+    return MagnitudeCounts(rows, keeps=small and asking.ties)
 
 
 def _resolve(place: Place | Cut, counts: Counts) -> Cut:
@@ -279,7 +279,7 @@ Ledger = list[tuple[BlockKey, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
-class TiesBefore:
+class EqualBefore:
     """Third pass: how many elements at the threshold each block holds.
 
     State: ((tensor, first element of the block), count per target), block after block.

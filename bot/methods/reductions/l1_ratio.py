@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bot.checkpoint.tensor import TensorSpec
-from bot.methods.block import Array, Block
-from bot.methods.reductions.lanes import lane_sum
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.methods.core.method_input import Array, Block
+from bot.methods.reductions.ordered_sum import lane_sum
 
 Sums = npt.NDArray[np.float64]
 

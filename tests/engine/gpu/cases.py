@@ -15,15 +15,15 @@ import numpy.typing as npt
 import torch
 
 from bot.checkpoint.encode import encode
-from bot.checkpoint.memory import MemorySink, MemorySource
-from bot.checkpoint.tensor import Dtype, TensorSpec
+from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
+from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.devices import Accelerator, Call
 from bot.engine.execute import execute
-from bot.engine.gpu.device import TorchDevice
-from bot.engine.inputs import Loaded
-from bot.methods.registry import Method
-from bot.plan.model import Plan
-from bot.recipe.signature import Parameter
+from bot.engine.gpu.torch_device import TorchDevice
+from bot.engine.tensor_inputs import Loaded
+from bot.methods.core.registry import Method
+from bot.plan.merge_plan import Plan
+from bot.recipe.method_signature import Parameter
 from tests.engine.plans import plan_for
 
 DEVICE = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from bot.checkpoint.folder import FolderSource
 from bot.checkpoint.folder_sink import FolderSink
-from bot.checkpoint.memory import MemorySink
-from bot.checkpoint.tensor import Dtype
+from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.memory_checkpoint import MemorySink
+from bot.checkpoint.tensor_spec import Dtype
 from bot.engine.execute import execute
-from bot.engine.gpu.device import TorchDevice
+from bot.engine.gpu.torch_device import TorchDevice
 from bot.errors import EnvironmentMissingError, NonFiniteError, StorageError, UsageError
 from tests.checkpoint.models import random_tensors, write_model
 from tests.engine.gpu.cases import DEVICE, PLAIN, Watched

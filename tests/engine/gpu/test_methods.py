@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from bot.checkpoint.tensor import Dtype
-from bot.methods.block import GRAIN, Unit
-from bot.methods.catalogue import catalogue
-from bot.methods.registry import Method
+from bot.checkpoint.tensor_spec import Dtype
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.method_input import GRAIN, Unit
+from bot.methods.core.registry import Method
 from tests.engine.gpu.cases import Watched, made, random_merge, steps
 
 TINY = {"matrix": (33, 20), "cube": (3, 4, 5), "vector": (41,), "number": (), "none": (0, 8)}

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from leaderboard.ranking import build_board
-from leaderboard.render.export import board_csv
-from leaderboard.render.family import lineage_list, lineage_markdown
-from leaderboard.render.forest import forest_lines, forest_plot
-from leaderboard.render.lineage import lineage_svg
-from leaderboard.render.model import model_html
-from leaderboard.render.report import ReportLinks, report_markdown
-from leaderboard.render.scatter import scatter_plot
-from leaderboard.render.table import table_html
-from leaderboard.render.terminal import board_text
+from leaderboard.build_board import build_board
+from leaderboard.render.ancestry_tree import lineage_list, lineage_markdown
+from leaderboard.render.board_export import board_csv
+from leaderboard.render.board_table import table_html
+from leaderboard.render.forest_plot import forest_lines, forest_plot
+from leaderboard.render.lineage_svg import lineage_svg
+from leaderboard.render.model_page import model_html
+from leaderboard.render.pull_request_report import ReportLinks, report_markdown
+from leaderboard.render.scatter_plot import scatter_plot
+from leaderboard.render.terminal_table import board_text
 from leaderboard.verdict import best_parent
 from tests.leaderboard.samples import failed_record, record_of
 

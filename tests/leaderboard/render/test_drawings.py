@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.provenance import Lineage, LineageEdge, LineageNode
-from leaderboard.ranking import build_board
-from leaderboard.render.family import lineage_list, lineage_mermaid
-from leaderboard.render.forest import ForestLine, forest_plot
-from leaderboard.render.layout import layered
-from leaderboard.render.lineage import BOX_HEIGHT, BOX_WIDTH, licence_class, lineage_svg
-from leaderboard.render.scatter import scatter_plot
-from leaderboard.render.svg import PALETTE
+from leaderboard.build_board import build_board
+from leaderboard.record_provenance import Lineage, LineageEdge, LineageNode
+from leaderboard.render.ancestry_tree import lineage_list, lineage_mermaid
+from leaderboard.render.forest_plot import ForestLine, forest_plot
+from leaderboard.render.graph_layout import layered
+from leaderboard.render.lineage_svg import BOX_HEIGHT, BOX_WIDTH, license_class, lineage_svg
+from leaderboard.render.scatter_plot import scatter_plot
+from leaderboard.render.svg_parts import PALETTE
 from tests.leaderboard.markup import accessibility_faults, parse, svg_elements
 from tests.leaderboard.samples import record_of
 
@@ -133,7 +133,7 @@ def test_the_scatter_plot_has_a_point_a_model_of_known_size():
 
 
 @pytest.mark.parametrize(
-    ("licence", "kind"),
+    ("license", "kind"),
     [
         ("apache-2.0", "permissive"),
         ("MIT", "permissive"),
@@ -143,8 +143,8 @@ def test_the_scatter_plot_has_a_point_a_model_of_known_size():
         ("other", "unknown"),
     ],
 )
-def test_licences_have_four_kinds(licence, kind):
-    assert licence_class(licence) == kind
+def test_licenses_have_four_kinds(license, kind):
+    assert license_class(license) == kind
 
 
 def luminance(colour: str) -> float:

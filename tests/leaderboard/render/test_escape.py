@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from leaderboard.provenance import Lineage, LineageEdge, LineageNode
-from leaderboard.ranking import build_board
+from leaderboard.build_board import build_board
+from leaderboard.record_provenance import Lineage, LineageEdge, LineageNode
 from leaderboard.render import escape
-from leaderboard.render.data import board_data, script_json
-from leaderboard.render.export import board_csv
-from leaderboard.render.family import lineage_list, lineage_markdown, lineage_mermaid
-from leaderboard.render.lineage import lineage_svg
-from leaderboard.render.model import model_html
-from leaderboard.render.report import report_markdown
-from leaderboard.render.scatter import scatter_plot
-from leaderboard.render.table import table_html
-from leaderboard.render.terminal import board_text
-from leaderboard.site.build import site_files
+from leaderboard.render.ancestry_tree import lineage_list, lineage_markdown, lineage_mermaid
+from leaderboard.render.board_export import board_csv
+from leaderboard.render.board_json import board_data, script_json
+from leaderboard.render.board_table import table_html
+from leaderboard.render.lineage_svg import lineage_svg
+from leaderboard.render.model_page import model_html
+from leaderboard.render.pull_request_report import report_markdown
+from leaderboard.render.scatter_plot import scatter_plot
+from leaderboard.render.terminal_table import board_text
+from leaderboard.site.build_site import site_files
 from tests.leaderboard.markup import parse, svg_elements
 from tests.leaderboard.samples import record_of
 
@@ -43,7 +43,7 @@ GITHUB = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 
 def hostile_record(name: str):
     nodes = (
-        LineageNode(id="p", name=name, url="javascript:alert(1)", licence=name),
+        LineageNode(id="p", name=name, url="javascript:alert(1)", license=name),
         LineageNode(id="m", name="m" + name, url="https://example.org/a(b)c"),
     )
     lineage = Lineage(nodes=nodes, edges=(LineageEdge(source="p", target="m", label=name),))

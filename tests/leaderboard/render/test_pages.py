@@ -10,20 +10,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from leaderboard.errors import BoardError
-from leaderboard.provenance import Flag, Retraction
-from leaderboard.ranking import build_board
-from leaderboard.render.controls import controls_html
-from leaderboard.render.data import board_data, extra_data, model_id, script_json
-from leaderboard.render.export import board_csv, board_json, board_parquet
-from leaderboard.render.model import model_html
-from leaderboard.render.report import LIMIT, report_markdown
-from leaderboard.render.table import empty_html, table_html
-from leaderboard.render.terminal import board_text
-from leaderboard.render.trust import trust_list
+from leaderboard.board_errors import BoardError
+from leaderboard.build_board import build_board
+from leaderboard.record_provenance import Flag, Retraction
+from leaderboard.render.board_export import board_csv, board_json, board_parquet
+from leaderboard.render.board_json import board_data, extra_data, model_id, script_json
+from leaderboard.render.board_table import empty_html, table_html
+from leaderboard.render.model_page import model_html
+from leaderboard.render.pull_request_report import LIMIT, report_markdown
+from leaderboard.render.table_controls import controls_html
+from leaderboard.render.terminal_table import board_text
+from leaderboard.render.trust_checks import trust_list
 from leaderboard.site import write_site
-from leaderboard.site.build import site_files
-from leaderboard.site.pages import board_page
+from leaderboard.site.build_site import site_files
+from leaderboard.site.site_pages import board_page
 from tests.leaderboard.golden import BOARD, GOOD
 from tests.leaderboard.many import many_models
 from tests.leaderboard.markup import accessibility_faults, parse

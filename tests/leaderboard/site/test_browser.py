@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard.ranking import build_board
+from leaderboard.build_board import build_board
 from leaderboard.site import write_site
 from tests.leaderboard.samples import failed_record, record_of
 

@@ -12,7 +12,7 @@ from leaderboard.statistics.intervals import (
     task_score,
     wilson_interval,
 )
-from tests.leaderboard.test_scores import task
+from tests.leaderboard.test_sample_scores import task
 
 VALUES = np.random.default_rng(3).random(60)
 

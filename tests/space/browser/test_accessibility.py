@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from leaderboard.render.data import model_id
+from leaderboard.render.board_json import model_id
 from tests.space.conftest import AXE, AXE_CACHE
 from tests.space.covering import covers
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from space_app.live_board import LiveBoard
-from space_app.votes.database import Vote, VoteDatabase
+from space_app.votes.vote_database import Vote, VoteDatabase
 from tests.space.covering import covers
 
 pytestmark = pytest.mark.browser

@@ -37,7 +37,7 @@ def open_chat(
     open_page, space, *, width: int = 1280, model: str = "good", mode: str = "One", spy: str = ""
 ):
     row = space.context.live.current.find(model)
-    from leaderboard.render.data import model_id
+    from leaderboard.render.board_json import model_id
 
     page = open_page(f"{space.url}?tab=chat&model={model_id(row.key)}", width=width)
     if spy:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from leaderboard.render.data import model_id
-from leaderboard.wording import signed
+from leaderboard.number_format import signed
+from leaderboard.render.board_json import model_id
 from tests.leaderboard.samples import HOSTILE_TEXTS
 from tests.space.covering import covers
 

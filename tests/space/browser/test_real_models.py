@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from space_app.app import Space
-from space_app.chat.transformers_engine import TransformersEngine
+from space_app.build_app import Space
+from space_app.chat.transformers_backend import TransformersEngine
 from tests.space.boards import SKILLS, context
 from tests.space.browser.test_chat import BOX, answer, open_chat, send
 from tests.space.conftest import served

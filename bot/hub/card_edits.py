@@ -1,0 +1,60 @@
+"""Changes to the card of a published model: a newer version, a retraction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from huggingface_hub import CommitOperationAdd, ModelCard
+
+from bot.errors import PublishError
+from bot.events import silent
+from bot.hub.client import Hub
+from bot.hub.download import fetch
+from bot.hub.hub_errors import explained, may_pass
+from bot.hub.repo_snapshot import take_snapshot
+
+CARD = "README.md"
+
+
+def edit_card(hub: Hub, repo: str, summary: str, change: Callable[[str], str]) -> str:
+    """Change a model's card in one commit on the card that was read; the same text changes nothing.
+
+    Returns:
+        The commit the repository is at.
+
+    Raises:
+        PublishError: the repository has no card.
+        AccessError, HubError: the Hub refused or is out of reach.
+    """
+    with explained("change the card of", repo, hub.url(repo)):
+        return hub.patience.retrying(lambda: _edit(hub, repo, summary, change), on=may_pass)
+
+
+def set_new_version(hub: Hub, repo: str, newer: str) -> str:
+    """Point a superseded model's page to the one that takes its place.
+
+    Raises:
+        As `edit_card`.
+    """
+
+    def pointing(text: str) -> str:
+        card = ModelCard(text, ignore_metadata_errors=True)
+        card.data["new_version"] = newer
+        return str(card)
+
+    return edit_card(hub, repo, f"Superseded by {newer}", pointing)
+
+
+def _edit(hub: Hub, repo: str, summary: str, change: Callable[[str], str]) -> str:
+    snapshot = take_snapshot(hub, repo)
+    if CARD not in snapshot.files:
+        raise PublishError(f"{repo} has no card to change", hint=f"look at {hub.url(repo)}")
+    text = (fetch(hub, snapshot, [CARD], silent) / CARD).read_text("utf-8")
+    changed = change(text)
+    if changed == text:
+        return snapshot.commit
+    operation = CommitOperationAdd(path_in_repo=CARD, path_or_fileobj=changed.encode())
+    made = hub.api.create_commit(
+        repo, [operation], commit_message=summary, parent_commit=snapshot.commit
+    )
+    return str(made.oid)

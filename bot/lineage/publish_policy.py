@@ -1,0 +1,67 @@
+"""Whether a run may be published: its checks, its license, its name, the operator's policy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bot.errors import LicenseError, PublishError
+from bot.lineage.license import licenses_of
+from leaderboard.record import Record
+from leaderboard.verdict import Verdict, judge
+
+Policy = Literal["all", "not-worse", "better"]
+
+LLAMA = ("llama3", "llama3.1", "llama3.2", "llama3.3", "llama4")
+
+
+def require_publishable(record: Record, name: str) -> None:
+    """Refuse what must not be published under any policy.
+
+    Args:
+        record: the run.
+        name: the repository's name, without its organisation.
+
+    Raises:
+        PublishError: the run failed, a check failed, or it was retracted.
+        LicenseError: the parents' licenses are unknown or do not go together, or ask for another
+            name; names the parents that cause it.
+    """
+    if record.status == "failed":
+        reason = f": {record.failure.message}" if record.failure else ""
+        message = f"the run of {record.name} failed and has nothing to publish{reason}"
+        raise PublishError(message, hint="mend the recipe and run it again")
+    broken = [check.name for check in record.checks if check.hard and not check.passed]
+    if broken:
+        raise PublishError(
+            f"{record.name} failed its checks ({', '.join(broken)}) and is not published",
+            hint="see the run's checks; mend the recipe and run it again",
+        )
+    if record.retraction is not None:
+        raise PublishError(f"{record.name} was retracted: {record.retraction.reason}")
+    _require_license(record, name)
+
+
+def policy_allows(record: Record, policy: Policy) -> bool:
+    """Whether an operator of this policy publishes a run with this verdict."""
+    verdict = judge(record).verdict
+    if policy == "better":
+        return verdict is Verdict.BETTER
+    return policy == "all" or verdict is not Verdict.WORSE
+
+
+def _require_license(record: Record, name: str) -> None:
+    license = record.license
+    if license is None or license.id == "unknown" or license.conflicts:
+        conflicts = license.conflicts if license else ()
+        reasons = "; ".join(conflicts) or "no parent says what its license is"
+        raise LicenseError(
+            f"{record.name} cannot be published: {reasons}",
+            hint="it stays in the workspace with its record and report; use parents whose licenses "
+            "are known and go together",
+        )
+    bound = next((found for found in licenses_of(record) if found in LLAMA), None)
+    if bound is not None and not name.lower().startswith("llama"):
+        raise LicenseError(
+            f"{bound} asks that the name of every derived model begins with Llama; {name} does not",
+            hint=f"publish it as Llama-{name}: --repo org/Llama-{name}",
+        )

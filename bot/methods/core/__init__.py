@@ -1,0 +1,1 @@
+"""How a merge method is declared, found, described and applied."""

@@ -1,0 +1,1 @@
+"""Operations that several merge methods share: sparsify, elect signs, geometry on the sphere."""

@@ -1,0 +1,171 @@
+"""Re-make a merge from its lock and say whether the published one is what its lock claims."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bot.checkpoint.comparing_sink import ComparingSink
+from bot.checkpoint.digest import tensor_digest
+from bot.checkpoint.folder_source import FolderSource
+from bot.engine.engine_version import ENGINE_VERSION
+from bot.engine.execute import execute
+from bot.errors import MergebotError, VerificationError
+from bot.events import Event, Report
+from bot.methods.core.all_methods import catalogue
+from bot.pipeline.machine_info import host
+from bot.pipeline.merging import EngineOptions
+from bot.pipeline.parents import Family, HubResolver, at_pins, no_hub, resolve
+from bot.plan.open_sources import open_sources
+from bot.plan.planner import make_plan
+from bot.recipe.load_recipe import parse_recipe
+from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, read_lock
+
+
+class Answer(StrEnum):
+    """What verification found."""
+
+    IDENTICAL = "identical"
+    ONE_ULP = "equal within one ulp (other class)"
+    DIFFERENT = "different"
+
+    @property
+    def exit_code(self) -> int:
+        """0, 20 and 15."""
+        codes = {Answer.IDENTICAL: 0, Answer.ONE_ULP: 20}
+        return codes.get(self, VerificationError.exit_code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """The answer, with every reason for it in plain words."""
+
+    answer: Answer
+    model_digest: str
+    reasons: tuple[str, ...]
+
+
+def verify(
+    model: Path,
+    *,
+    parents: Path | None = None,
+    options: EngineOptions,
+    report: Report,
+    hub: HubResolver = no_hub,
+) -> Verification:
+    """Check a model folder against its lock: its own bytes, its parents' bytes, and a new merge.
+
+    Args:
+        model: a folder with ``recipe.lock.json``.
+        parents: folder that the recipe's local paths are relative to; by default the folder the
+            recipe was run from, where this machine still has it.
+        options: device and threads for the new merge.
+        report: progress.
+        hub: opens parents on the Hub at their locked commits.
+
+    Raises:
+        VerificationError: there is no finished lock, or a parent cannot be had.
+    """
+    lock = read_lock(model / LOCK_FILE)
+    if lock.result is None:
+        raise VerificationError(
+            f"{model / LOCK_FILE} was written before its merge had ended",
+            hint="run the recipe again",
+        )
+    existing = FolderSource(model)
+    reasons = list(_changed_output(existing, lock.result, report))
+    family = _family(lock, model, parents, report, hub)
+    reasons += _changed_parents(lock, family)
+    if not reasons:
+        reasons, nearly = _remake(lock, family, existing, options, report)
+        if nearly:
+            answer = Answer.ONE_ULP
+            return Verification(answer=answer, model_digest=existing.id, reasons=tuple(reasons))
+    answer = Answer.DIFFERENT if reasons else Answer.IDENTICAL
+    return Verification(answer=answer, model_digest=existing.id, reasons=tuple(reasons))
+
+
+def _changed_output(existing: FolderSource, result: LockedResult, report: Report) -> list[str]:
+    """Tensors of the model that are not what its lock says, and side files if only they differ."""
+    report(Event("digest", "start", "tensors", 0, len(existing.tensors())))
+    missing = sorted(result.tensors.keys() - existing.tensors().keys())
+    found = [f"the model has no tensor {name}, its lock does" for name in missing]
+    for count, (name, spec) in enumerate(existing.tensors().items(), start=1):
+        if tensor_digest(existing, spec) != result.tensors.get(name):
+            found.append(f"tensor {name} of the model is not what its lock says")
+        report(Event("digest", "advance", "tensors", count, len(existing.tensors()), name))
+    if not found and existing.id != result.model_digest:
+        found.append("the model's config or tokenizer is not what its lock says")
+    report(Event("digest", "end", item="the model's own bytes"))
+    return found
+
+
+def _family(
+    lock: Lock, model: Path, parents: Path | None, report: Report, hub: HubResolver
+) -> Family:
+    folder = parents or recipe_folder(model) or model
+    recipe = parse_recipe(lock.recipe, str(folder / lock.recipe_file))
+    try:
+        return resolve(recipe, report, at_pins(hub, lock.pins()))
+    except MergebotError as missing:
+        wrong = "; ".join(problem.message for problem in missing.problems())
+        raise VerificationError(
+            f"cannot re-make the merge from {folder}: {wrong}",
+            hint="say with --parents which folder the recipe's local paths are relative to",
+        ) from missing
+
+
+def recipe_folder(model: Path) -> Path | None:
+    """Where the recipe was run from, for a model that still lies in its workspace."""
+    try:
+        content = json.loads((model.resolve().parent / "merge.json").read_text("utf-8"))
+        folder = Path(content["recipe_folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return folder if folder.is_dir() else None
+
+
+def _changed_parents(lock: Lock, family: Family) -> list[str]:
+    found = []
+    here = {origin.ref: origin for origin in family.origins.values()}
+    for parent in lock.parents:
+        origin = here[parent.ref]
+        if origin.pin != parent.pin:
+            changed = [
+                name
+                for name, file in parent.files.items()
+                if name not in origin.files or origin.files[name].sha256 != file.sha256
+            ]
+            names = f" ({', '.join(sorted(changed)[:5])})" if changed else ""
+            found.append(f"parent {parent.ref} is not what the lock pins{names}")
+    return found
+
+
+def _remake(
+    lock: Lock,
+    family: Family,
+    existing: FolderSource,
+    options: EngineOptions,
+    report: Report,
+) -> tuple[list[str], bool]:
+    """Merge again; the reasons it differs, and whether it is within one ulp on another class."""
+    recipe = parse_recipe(lock.recipe, lock.recipe_file)
+    plan = make_plan(recipe, family.parents(), catalogue())
+    sink = ComparingSink(existing)
+    sources = open_sources(plan, family.parents().values())
+    execute(plan, sources, sink, device=options.device, threads=options.threads, report=report)
+    far = {name: d for name, d in sink.distances.items() if d is None or d > 1}
+    if not sink.distances:
+        return [], False
+    here = host(options.device)
+    other_class = (here.cpu, here.device) != (lock.host.cpu, lock.host.device)
+    other_engine = lock.engine_version != ENGINE_VERSION
+    count = len(sink.distances)
+    if not far and (other_class or other_engine):
+        return [f"{count} tensors differ by one unit in the last place"], True
+    reasons = [f"tensor {name} comes out differently" for name in sorted(sink.distances)[:20]]
+    if other_engine:
+        reasons.append(f"made by engine {lock.engine_version}, this is {ENGINE_VERSION}")
+    return reasons, False

@@ -1,0 +1,64 @@
+"""A parent as planning sees it: a key, a source, and what its header and config say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bot.architecture.layer_names import TensorLayout, group_by_layer
+from bot.architecture.model_config import JsonObject, layer_count, read_config, refusals
+from bot.architecture.vocabulary_tensors import embedding_rows
+from bot.checkpoint.source import Source
+from bot.checkpoint.tensor_spec import TensorSpec
+from bot.errors import MergebotError, Problem
+from bot.recipe.recipe import ModelRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """A model that takes part; ``key`` is its short, unique name inside the plan."""
+
+    key: str
+    ref: ModelRef
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentModel:
+    """A parent that has been looked at: header, config, and the places of its tensors."""
+
+    parent: Parent
+    config: JsonObject
+    tensors: Mapping[str, TensorSpec]
+
+    @property
+    def label(self) -> str:
+        """How messages call the model: as the recipe does."""
+        return str(self.parent.ref)
+
+    @cached_property
+    def anatomy(self) -> TensorLayout:
+        """Its tensors by place."""
+        return group_by_layer(self.tensors.values(), layer_count(self.config))
+
+    @property
+    def vocabulary_rows(self) -> int | None:
+        """Rows of its input embedding, if it has one."""
+        return embedding_rows(self.tensors)
+
+
+def examine(parent: Parent) -> tuple[ParentModel | None, list[Problem]]:
+    """Read a parent's header and config; whatever is wrong with them comes back as problems."""
+    label = str(parent.ref)
+    try:
+        config = read_config(parent.source, label)
+        tensors = parent.source.tensors()
+    except MergebotError as error:
+        return None, list(error.problems())
+    problems = list(refusals(config, label))
+    if not tensors:
+        problems.append(
+            Problem(message=f"{label} holds no tensors", hint="check that its files are complete")
+        )
+    return ParentModel(parent=parent, config=config, tensors=tensors), problems

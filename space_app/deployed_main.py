@@ -1,0 +1,94 @@
+"""The Space on its own, as a deployed folder runs it: told everything by its environment.
+
+==========================  ====================================================================
+``MERGEBOT_BOARD``          dataset repository with the records, or a folder
+``MERGEBOT_RECIPES``        GitHub repository (``owner/name``) that takes recipes
+``MERGEBOT_RECIPES_HUB``    Hub dataset that takes recipes as pull requests
+``MERGEBOT_SERVER``         OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
+``MERGEBOT_CACHE``          folder for votes and for the board's local copy
+``MERGEBOT_VOTES_DATASET``  Hub dataset that keeps the votes; the token must be able to write there
+``MERGEBOT_SALT``           secret that makes visitors' hashes useless elsewhere
+``SPACE_ID``                set by the Hub; copied links start at the Space's own page
+==========================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from bot.errors import UsageError
+from leaderboard.record_store import FolderStore, Store
+from space_app.build_app import Space
+from space_app.chat.chat_backend import Engine
+from space_app.chat.live_merge_backend import registered_slider
+from space_app.chat.memory_limits import free_memory
+from space_app.chat.openai_backend import OpenAIEngine
+from space_app.chat.transformers_backend import TransformersEngine
+from space_app.space_settings import SamplesOf, Settings, no_samples
+from space_app.votes.vote_eligibility import HubAccounts
+
+START_SECONDS = 2.0
+VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""Prompts by suite, written beside this file when the Space is deployed."""
+
+
+def engines(server: str | None, key: str | None = None) -> tuple[Engine, ...]:
+    """A server where there is one, and transformers in this process for everything else."""
+    local = TransformersEngine()
+    return (OpenAIEngine(server, key=key), local) if server else (local,)
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """The settings that the environment describes."""
+    cache = Path(environment.get("MERGEBOT_CACHE", "cache"))
+    space_id = environment.get("SPACE_ID")
+    votes_dataset, salt = environment.get(VOTES_DATASET) or None, environment.get("MERGEBOT_SALT")
+    if votes_dataset and not salt:
+        raise UsageError(
+            f"{VOTES_DATASET} needs the secret MERGEBOT_SALT: without it nobody could delete their"
+            " votes after a restart",
+            hint="set MERGEBOT_SALT in the Space's settings to a long random word, for good",
+        )
+    examples = json.loads(EXAMPLES.read_text("utf-8")) if EXAMPLES.exists() else {}
+    board = environment.get("MERGEBOT_BOARD", "board")
+    store, samples = _store(board, cache)
+    return Settings(
+        store=store,
+        samples=samples,
+        start_seconds=START_SECONDS,
+        votes=cache / "votes.sqlite",
+        votes_dataset=votes_dataset,
+        salt=salt or secrets.token_hex(16),
+        engines=engines(environment.get("MERGEBOT_SERVER"), environment.get("MERGEBOT_SERVER_KEY")),
+        slider=registered_slider(),
+        examples=examples,
+        recipes=environment.get("MERGEBOT_RECIPES"),
+        recipes_hub=environment.get("MERGEBOT_RECIPES_HUB"),
+        share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
+        memory=free_memory(),
+        login=bool(environment.get("OAUTH_CLIENT_ID")),
+        joined=HubAccounts().joined,
+    )
+
+
+def _store(board: str, cache: Path) -> tuple[Store, SamplesOf]:
+    if Path(board).is_dir() or board.startswith((".", "/")):
+        return FolderStore(Path(board)), no_samples
+    from leaderboard.hub_store import HubStore
+
+    store = HubStore(board, cache / "board")
+    return store, store.samples
+
+
+def main() -> None:
+    """Serve on every address, as a Space's container does."""
+    Space.of(settings_from(os.environ)).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
+
+
+if __name__ == "__main__":
+    main()

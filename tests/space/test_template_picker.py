@@ -1,0 +1,104 @@
+"""A parent's chat template for a model that has none: offered, labelled, never taken by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from leaderboard.render.board_json import model_id
+from space_app.chat.chat_backend import ChatModel
+from space_app.chat.chat_models import chat_model, lenders
+from space_app.chat.chat_service import ChatService
+from space_app.chat.model_cache import ModelCache
+from space_app.chat.rate_limits import Limits
+from space_app.live_board import LiveBoard
+from space_app.tabs.template_picker import lender_picker, lent
+from tests.leaderboard.samples import MODEL, record_of
+from tests.space.boards import MemoryStore, context
+from tests.space.engines import ScriptedEngine
+from tests.space.test_chat_rules import model, question
+
+BARE = MODEL.model_copy(update={"chat_template": None})
+
+
+def weights(row) -> str | None:
+    return None if row.name == "lost" else f"org/{row.name}"
+
+
+@pytest.fixture
+def bare():
+    """A merge without a template, of a base without one and of two parents that have one."""
+    record = record_of("bare", model=BARE)
+    lost = record.parents[1].model_copy(update={"key": "gone", "name": "lost", "ref": "x/lost"})
+    return record.model_copy(update={"parents": (*record.parents, lost)})
+
+
+def test_only_parents_with_a_template_and_weights_lend_theirs(bare):
+    snapshot = LiveBoard(MemoryStore([bare, record_of("own")])).current
+    found = lenders(snapshot.find("bare"), snapshot, weights)
+    assert [(one.name, one.location) for one in found] == [("sort-ft", "org/sort-ft")]
+    assert lenders(snapshot.find("own"), snapshot, weights) == []
+    assert lenders(snapshot.find("base"), snapshot, weights) == []
+
+
+def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path):
+    engine = ScriptedEngine(templates=set())
+    here = context(tmp_path, store=MemoryStore([bare]), engines=[engine])
+    row = here.live.current.find("bare")
+    picker = lender_picker(here, model_id(row.key), "A")
+    assert picker.visible
+    assert picker.value == ""
+    assert picker.choices == [
+        ("None: it continues your text", ""),
+        ("That of its parent sort-ft", model_id("sort-ft")),
+    ]
+    assert "bare has none" in picker.label
+    plain = chat_model(row, here.settings.weights)
+    assert lent(here, plain, None).lender is None
+    assert lent(here, plain, "").lender is None
+    assert lent(here, plain, model_id("sort-ft")).lender.name == "sort-ft"
+
+
+def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path):
+    here = context(tmp_path, store=MemoryStore([bare, record_of("own")]),
+                   engines=[ScriptedEngine()])  # fmt: skip
+    snapshot = here.live.current
+    plain = chat_model(snapshot.find("bare"), here.settings.weights)
+    for stranger in (model_id("digest-own"), model_id("base"), "../../etc", "sort-ft"):
+        assert lent(here, plain, stranger).lender is None
+    again = ChatModel(key=f"{plain.key}@0.3", name="bare at 0.3", location="made")
+    assert lent(here, again, model_id("sort-ft")).lender.name == "sort-ft"
+
+
+def test_a_server_that_writes_templates_itself_gives_no_choice(bare, tmp_path):
+    class Server(ScriptedEngine):
+        borrows = False
+
+    here = context(tmp_path, store=MemoryStore([bare]), engines=[Server()])
+    key = model_id(here.live.current.find("bare").key)
+    assert not lender_picker(here, key, "A").visible
+
+
+def test_notes_are_of_each_model_and_a_borrowed_template_is_named():
+    engine = ScriptedEngine(templates={"a"})
+    desk = ChatService(ModelCache((engine,), 100), Limits(per_minute=99))
+    borrowing = ChatModel(key="b", name="b", location="org/b", lender=model("a"))
+    for asked, notes in (
+        ((model("a"), model("c")), ("", "No chat template for c: it continues your text.")),
+        ((model("a"), borrowing), ("", "b answers in the chat template of its parent a.")),
+    ):
+        *_, last = desk.ask("s", question("hi", *asked))
+        assert last.notes == notes
+    completions = {one.model.name: one.completion for one in engine.requests}
+    assert completions == {"a": False, "c": True, "b": False}
+
+
+def test_a_template_that_cannot_be_read_is_a_sentence():
+    class Unreadable(ScriptedEngine):
+        def template(self, model):
+            raise ValueError("the chat template of sort-ft cannot be read: no such repository")
+
+    desk = ChatService(ModelCache((Unreadable(),), 100), Limits(per_minute=99))
+    *_, last = desk.ask("s", question())
+    assert last.status == (
+        "Failed: the chat template of sort-ft cannot be read: no such repository"
+    )
