@@ -51,11 +51,16 @@ def towards_all(products: Matrix, steps: int, tol: float) -> tuple[float, ...] |
     return tuple((direction * sphere.lengths.mean()).tolist())
 
 
+ROUNDING = 1e-7
+"""A mean of unit directions that is shorter is rounding: the square of its length is a sum of
+products near 1 in float64, whose error of a few 1e-16 becomes 1e-8 in the root."""
+
+
 def frechet_mean(sphere: Sphere, weights: list[float], steps: int, tol: float) -> Matrix:
     """Coefficients of the unit vector at which the weighted tangents cancel."""
     mean: Matrix = np.array(weights) @ sphere.directions
     length = sphere.length(mean)
-    apart = length < tol or length == 0  # directions that cancel have no mean one
+    apart = length < max(tol, ROUNDING)  # directions that cancel have no mean direction
     at = sphere.directions[int(np.argmax(weights))] if apart else mean / length
     for _ in range(steps):
         step = sphere.logarithm(at, weights)
