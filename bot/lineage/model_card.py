@@ -34,7 +34,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
     front = dump_front_matter(front_matter(record, page))
     body = (
         _environment()
-        .get_template("model_card.md.jinja")
+        .get_template("card.md.jinja")
         .render(
             record=record,
             page=page,

@@ -36,7 +36,7 @@ def test_names_of_many_architectures(name, prefix, index, suffix) -> None:
         "layers.9999999.weight", "weight.3", "3.weight", "", ".", "..", "a..b",
     ],
 )  # fmt: skip
-def test_names_outside_blocks(name) -> None:
+def test_names_outside_blocks(name: str) -> None:
     assert locate(name) is None
 
 

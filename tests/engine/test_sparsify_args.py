@@ -25,7 +25,7 @@ from bot.methods.operators.sparsify import Band, Trim, band, kth_magnitude
     st.sampled_from([3, 1 << 20]),
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
-def test_kernel_and_definition_drop_the_same(start, rows, width, density, epsilon, levels):
+def test_kernel_and_definition_drop_the_same(start, rows, width, density, epsilon, levels) -> None:
     rng = np.random.default_rng(width)
     start -= start % width
     span, shape = Span(start, start + rows * width, 1 << 50), (rows, width)
@@ -67,7 +67,9 @@ def _in_band(thin: SparsifyArgs, model: int, delta: np.ndarray) -> np.ndarray:
     st.booleans(),
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
-def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(seed, sizes, shares, two_sided):
+def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(
+    seed, sizes, shares, two_sided
+) -> None:
     rng = np.random.default_rng(seed)
     elements, models = sum(sizes), len(shares)
     density, gamma = zip(*shares, strict=True)
@@ -102,7 +104,7 @@ def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(seed, sizes, shares
 
 
 @pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 9000])
-def test_where_equal_magnitudes_run_out(size):
+def test_where_equal_magnitudes_run_out(size: int) -> None:
     model = np.where(np.arange(size) % 3, np.float32(0.5), np.float32(-2)).view(np.uint32)
     base, wanted = np.zeros(size, np.uint32), np.float32(2).view(np.uint32)
     places = np.flatnonzero(np.arange(size) % 3 == 0)

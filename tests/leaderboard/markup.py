@@ -34,20 +34,20 @@ class Tree(HTMLParser):
         self.close()
         assert self.open == [self.root], f"not closed: {[node.tag for node in self.open]}"
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs) -> None:
         node = Node(tag, dict(attrs))
         self.open[-1].children.append(node)
         if tag not in VOID:
             self.open.append(node)
 
-    def handle_startendtag(self, tag, attrs):
+    def handle_startendtag(self, tag, attrs) -> None:
         self.open[-1].children.append(Node(tag, dict(attrs)))
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag) -> None:
         assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
         self.open.pop()
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         self.open[-1].children.append(Node("text", text=data))
 
 

@@ -36,7 +36,7 @@ SCORES = {
 }
 
 
-def test_merges_and_their_parents_stand_in_one_table():
+def test_merges_and_their_parents_stand_in_one_table() -> None:
     assert [row.name for row in BOARD.rows] == ["good", "fair", "sort-ft", "base", "bad"]
     assert [row.kind for row in BOARD.rows] == ["merge", "merge", "finetune", "base", "merge"]
     assert [row.status for row in BOARD.unranked] == ["failed"]
@@ -45,20 +45,20 @@ def test_merges_and_their_parents_stand_in_one_table():
     assert str(BOARD.suite) == "skills 1"
 
 
-def test_a_row_is_found_by_name_and_keys():
+def test_a_row_is_found_by_name_and_keys() -> None:
     assert BOARD.row("good") is BOARD.row("digest-good") is BOARD.row("run-good")
     with pytest.raises(RecordError, match="no model nobody"):
         BOARD.row("nobody")
 
 
-def test_rank_ranges_come_from_intervals_where_there_are_no_samples():
+def test_rank_ranges_come_from_intervals_where_there_are_no_samples() -> None:
     ranges = {row.name: (row.rank_low, row.rank_high) for row in BOARD.rows}
     assert ranges["good"] == (1, 1)
     assert ranges["bad"] == (5, 5)
     assert ranges["fair"][1] > ranges["fair"][0]
 
 
-def test_pairing_the_samples_narrows_the_ranges_and_never_the_order():
+def test_pairing_the_samples_narrows_the_ranges_and_never_the_order() -> None:
     paired = build_board([GOOD, FAIR, BAD], samples=SCORES.get)
     assert [row.name for row in paired.rows] == [row.name for row in BOARD.rows]
     for found, wide in zip(paired.rows, BOARD.rows, strict=True):
@@ -67,7 +67,7 @@ def test_pairing_the_samples_narrows_the_ranges_and_never_the_order():
     assert width < sum(row.rank_high - row.rank_low for row in BOARD.rows)
 
 
-def test_paired_residuals_give_the_paired_standard_error():
+def test_paired_residuals_give_the_paired_standard_error() -> None:
     a, b = SCORES["digest-fair"], SCORES["base"]
     weights = dict.fromkeys(a, 1 / 3)
     distance = ((paired_residuals(a, weights) - paired_residuals(b, weights)) ** 2).sum()
@@ -75,7 +75,7 @@ def test_paired_residuals_give_the_paired_standard_error():
     assert distance == pytest.approx(expected)
 
 
-def test_ranks_of_many_models_equal_the_definition():
+def test_ranks_of_many_models_equal_the_definition() -> None:
     random = np.random.default_rng(6)
     values, errors = random.random(700), random.random(700) * 0.1
     ranges = rank_ranges(values, errors)
@@ -85,7 +85,7 @@ def test_ranks_of_many_models_equal_the_definition():
         assert ranges[i] == (1 + (apart & (gaps > 0)).sum(), 700 - (apart & (gaps < 0)).sum())
 
 
-def test_claims_are_corrected_for_their_number():
+def test_claims_are_corrected_for_their_number() -> None:
     claims = {row.name: row.judgement.claim_p for row in BOARD.rows if row.adjusted_p is not None}
     assert BOARD.claims == len(claims) == 3
     adjusted = {row.name: row.adjusted_p for row in BOARD.rows if row.adjusted_p is not None}
@@ -93,7 +93,7 @@ def test_claims_are_corrected_for_their_number():
     assert [row.name for row in BOARD.rows if row.holds] == ["good"]
 
 
-def test_a_claim_may_fall_when_others_join():
+def test_a_claim_may_fall_when_others_join() -> None:
     near = record_of("near", (0.515, 0.97, 0.57))
     alone = build_board([near]).row("near")
     assert alone.holds
@@ -101,7 +101,7 @@ def test_a_claim_may_fall_when_others_join():
     assert build_board([near, *crowd]).row("near").adjusted_p > alone.adjusted_p
 
 
-def test_a_retracted_run_leaves_the_ranking_but_stays_an_attempt():
+def test_a_retracted_run_leaves_the_ranking_but_stays_an_attempt() -> None:
     taken_back = GOOD.model_copy(
         update={
             "retraction": Retraction(
@@ -115,7 +115,7 @@ def test_a_retracted_run_leaves_the_ranking_but_stays_an_attempt():
     assert board.claims == 2
 
 
-def test_only_one_version_of_a_suite_is_ranked():
+def test_only_one_version_of_a_suite_is_ranked() -> None:
     scores = {key: SCORES[key] for key in PARENTS}
     newer = suite_of(SCORES["digest-good"], scores, key="digest-good", version="2")
     later = record_of("good", run_key="run-2", suites=(newer,), created="2026-11-23T00:00:00Z")
@@ -126,24 +126,24 @@ def test_only_one_version_of_a_suite_is_ranked():
     assert "fair" in {row.name for row in build_board([GOOD, FAIR, later], version="1").rows}
 
 
-def test_the_newest_record_of_the_same_weights_counts_once():
+def test_the_newest_record_of_the_same_weights_counts_once() -> None:
     again = record_of("good", run_key="run-again", created="2026-11-23T00:00:00Z")
     board = build_board([GOOD, again])
     assert [row.record.run_key for row in board.rows if row.record] == ["run-again"]
 
 
-def test_attempts_are_summed_over_families():
+def test_attempts_are_summed_over_families() -> None:
     other = record_of("other", attempts=Attempts(family="other", count=9))
     assert build_board([GOOD, FAIR, other]).attempts == 3 + 9
     assert build_board([record_of("alone", attempts=None)]).attempts == 1
 
 
-def test_an_empty_board_is_a_board():
+def test_an_empty_board_is_a_board() -> None:
     board = build_board([])
     assert (board.rows, board.suite, board.updated) == ((), None, None)
 
 
-def test_flags_come_down_through_records_on_the_board():
+def test_flags_come_down_through_records_on_the_board() -> None:
     flag = Flag(kind="contamination", source="dirty-set", path=("dirty-set", "good"), reason="r")
     tainted = GOOD.model_copy(update={"flags": (flag,)})
     child = record_of("child", parents={"digest-good": (0.6, 0.6, 0.6)})
@@ -156,7 +156,7 @@ def test_flags_come_down_through_records_on_the_board():
     assert board.row("grandchild").flags[0].path == ("dirty-set", "good", "child", "grandchild")
 
 
-def test_flags_of_known_models_come_down_through_the_lineage():
+def test_flags_of_known_models_come_down_through_the_lineage() -> None:
     nodes = tuple(LineageNode(id=name, name=name) for name in ("root", "mid", "side", "good"))
     edges = tuple(
         LineageEdge(source=a, target=b)

@@ -22,7 +22,7 @@ def compared(first: str, second: str, samples=SCORES.get):
     return against(baseline, row, BOARD, samples)
 
 
-def test_any_two_models_are_compared_item_by_item():
+def test_any_two_models_are_compared_item_by_item() -> None:
     found = compared("fair", "good")
     assert found.comparison.overall.delta == pytest.approx((0.20 + 0.0 + 0.20) / 3)
     assert found.wins == (2, 2)
@@ -30,13 +30,13 @@ def test_any_two_models_are_compared_item_by_item():
     assert "over 600 shared items" in summary(found)
 
 
-def test_swapping_negates_every_difference():
+def test_swapping_negates_every_difference() -> None:
     there, back = compared("fair", "good").comparison, compared("good", "fair").comparison
     assert there.overall.delta == -back.overall.delta
     assert [row.delta for row in there.tasks] == [-row.delta for row in back.tasks]
 
 
-def test_flips_sum_to_the_discordant_pairs():
+def test_flips_sum_to_the_discordant_pairs() -> None:
     found = compared("fair", "good")
     for row in found.comparison.tasks:
         flips = found.flips[row.task]
@@ -47,7 +47,7 @@ def test_flips_sum_to_the_discordant_pairs():
     assert (ours.scores[item], theirs.scores[item]) == (1, 0)
 
 
-def test_only_shared_tasks_are_compared_and_the_others_named():
+def test_only_shared_tasks_are_compared_and_the_others_named() -> None:
     fewer = {key: scores for key, scores in SCORES["digest-fair"].items() if key != "sort"}
     found = compared("fair", "good", {**SCORES, "digest-fair": fewer}.get)
     assert [row.task for row in found.comparison.tasks] == ["reverse", "shift"]
@@ -55,7 +55,7 @@ def test_only_shared_tasks_are_compared_and_the_others_named():
     assert summary(found).endswith("not compared: sort")
 
 
-def test_what_is_not_comparable_has_words_and_no_number():
+def test_what_is_not_comparable_has_words_and_no_number() -> None:
     other = {"poems": replace(SCORES["base"]["sort"], task="poems")}
     found = compared("fair", "good", {**SCORES, "digest-fair": other}.get)
     assert found.comparison is None
@@ -66,7 +66,7 @@ def test_what_is_not_comparable_has_words_and_no_number():
     assert "+" not in summary(found)
 
 
-def test_without_samples_the_record_is_asked():
+def test_without_samples_the_record_is_asked() -> None:
     assert compared("base", "good", lambda _: None).comparison == GOOD.suites[0].comparisons[0]
     assert "not published here" in compared("fair", "good", lambda _: None).refusal
 
@@ -80,12 +80,12 @@ def test_without_samples_the_record_is_asked():
         (["good", "nobody"], "no model nobody"),
     ],
 )
-def test_other_choices_are_refused_with_words(keys, says):
+def test_other_choices_are_refused_with_words(keys, says) -> None:
     with pytest.raises(BoardError, match=says):
         chosen_rows(BOARD, keys)
 
 
-def test_page_and_markdown_hold_the_same_table():
+def test_page_and_markdown_hold_the_same_table() -> None:
     pairs = [compared("fair", "good"), compared("fair", "base")]
     page, text = compare_html(pairs, BOARD), compare_markdown(pairs, BOARD)
     assert accessibility_faults(page) == []

@@ -23,7 +23,7 @@ def page_of(ours, theirs) -> str:
     return compare_html([against(baseline, row, board, samples.get)], board)
 
 
-def test_words_belong_to_their_item_in_whatever_order_the_items_are():
+def test_words_belong_to_their_item_in_whatever_order_the_items_are() -> None:
     ours = in_words(task([1, 1, 0, 1], ids=(3, 1, 2, 0)), "ours")
     theirs = in_words(task([0, 0, 1, 1], ids=(0, 1, 2, 3)), "theirs")
     found = flipped_items(ours, theirs)
@@ -36,7 +36,7 @@ def test_words_belong_to_their_item_in_whatever_order_the_items_are():
 
 
 @pytest.mark.parametrize("without", ["ours", "theirs", "both"])
-def test_without_both_texts_there_are_numbers_only(without):
+def test_without_both_texts_there_are_numbers_only(without: str) -> None:
     ours, theirs = task([1, 0, 1]), task([0, 1, 1])
     if without == "ours":
         theirs = in_words(theirs)
@@ -49,7 +49,7 @@ def test_without_both_texts_there_are_numbers_only(without):
     assert "<details>" not in page
 
 
-def test_examples_show_question_answer_and_who_was_right():
+def test_examples_show_question_answer_and_who_was_right() -> None:
     page = page_of(in_words(task([1, 0, 1]), "good"), in_words(task([0, 1, 1]), "fair"))
     assert accessibility_faults(page) == []
     (table,) = parse(page).all("details")
@@ -62,7 +62,7 @@ def test_examples_show_question_answer_and_who_was_right():
     ]
 
 
-def test_strangers_texts_are_escaped_short_and_on_one_line():
+def test_strangers_texts_are_escaped_short_and_on_one_line() -> None:
     texts = dict.fromkeys(TEXT_COLUMNS, HOSTILE_TEXTS)
     answers = in_words(task([1] * 5), **texts)
     page = page_of(answers, in_words(task([0] * 5), answers=HOSTILE_TEXTS))
@@ -78,7 +78,7 @@ def test_strangers_texts_are_escaped_short_and_on_one_line():
     assert any("…" in text for text in shown)
 
 
-def test_no_flips_and_thousands_of_flips_stay_small():
+def test_no_flips_and_thousands_of_flips_stay_small() -> None:
     same = in_words(task([1, 0, 1]))
     quiet = page_of(same, same)
     assert "+0 / −0" in quiet
@@ -92,12 +92,12 @@ def test_no_flips_and_thousands_of_flips_stay_small():
     assert len(loud) < len(quiet) + 8_000
 
 
-def test_an_empty_answer_is_a_dash():
+def test_an_empty_answer_is_a_dash() -> None:
     silent = in_words(task([0]), answers=("",))
     assert "wrong:</span> —" in page_of(silent, in_words(task([1])))
 
 
-def test_scores_alone_compare_as_before():
+def test_scores_alone_compare_as_before() -> None:
     ours, theirs = scores_of((0.5, 0.5, 0.5)), scores_of((0.4, 0.6, 0.5))
     plain = flipped_items(ours["reverse"], theirs["reverse"])
     told = flipped_items(in_words(ours["reverse"]), in_words(theirs["reverse"]))

@@ -21,20 +21,20 @@ SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("record", [RECORD, failed_record()], ids=["ok", "failed"])
-def test_a_record_survives_writing_and_reading(record):
+def test_a_record_survives_writing_and_reading(record) -> None:
     text = dump_record(record)
     assert parse_record(text) == record
     assert dump_record(parse_record(text)) == text
     Draft202012Validator(SCHEMA).validate(json.loads(text))
 
 
-def test_the_committed_schema_is_the_models_own():
+def test_the_committed_schema_is_the_models_own() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA_FILE.read_text("utf-8") == json_schema_text()
 
 
 @pytest.mark.parametrize("version", [2, "1", None, True, 1.5])
-def test_other_versions_are_refused_with_both_numbers(version):
+def test_other_versions_are_refused_with_both_numbers(version) -> None:
     content = json.loads(dump_record(RECORD)) | {"schema_version": version}
     with pytest.raises(RecordError, match="this program knows version 1") as caught:
         parse_record(json.dumps(content), where="a.json")
@@ -43,7 +43,7 @@ def test_other_versions_are_refused_with_both_numbers(version):
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "no", "[" * 100_000, b"\xff\xfe"])
-def test_what_is_not_json_is_refused(text):
+def test_what_is_not_json_is_refused(text: bytes | str) -> None:
     with pytest.raises(RecordError, match=r"is not (JSON|a JSON object)"):
         parse_record(text)
 
@@ -64,7 +64,7 @@ def test_what_is_not_json_is_refused(text):
         (["model_digest"], "another", "models not in the record"),
     ],
 )
-def test_a_broken_field_is_named(path, value, says):
+def test_a_broken_field_is_named(path, value, says) -> None:
     content = json.loads(dump_record(RECORD))
     place = content
     for step in path[:-1]:
@@ -75,12 +75,12 @@ def test_a_broken_field_is_named(path, value, says):
     assert says in caught.value.message
 
 
-def test_a_record_cannot_be_changed():
+def test_a_record_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         RECORD.name = "other"
 
 
-def test_parents_and_suites_are_found_by_name():
+def test_parents_and_suites_are_found_by_name() -> None:
     assert RECORD.parent("base").role == "base"
     assert RECORD.suite("skills") is RECORD.suites[0]
     assert RECORD.suite("other") is None
@@ -88,5 +88,5 @@ def test_parents_and_suites_are_found_by_name():
         RECORD.parent("stranger")
 
 
-def test_lists_are_taken_for_tuples_when_built():
+def test_lists_are_taken_for_tuples_when_built() -> None:
     assert Record.model_validate(RECORD.model_dump() | {"tags": ["a"]}).tags == ("a",)

@@ -16,11 +16,11 @@ RETRACTION = Retraction(
 
 
 @pytest.fixture
-def store(tmp_path) -> FolderStore:
+def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "board")
 
 
-def test_records_come_back_as_they_went(store):
+def test_records_come_back_as_they_went(store: FolderStore) -> None:
     path = store.add(record_of())
     store.add(failed_record())
     assert path == store.root / "records" / "run-steady.json"
@@ -28,11 +28,11 @@ def test_records_come_back_as_they_went(store):
     assert store.get("run-steady") == record_of()
 
 
-def test_an_empty_board_is_no_error(store):
+def test_an_empty_board_is_no_error(store: FolderStore) -> None:
     assert store.load().records == store.load().problems == ()
 
 
-def test_writing_twice_is_a_no_op_and_changing_is_refused(store):
+def test_writing_twice_is_a_no_op_and_changing_is_refused(store: FolderStore) -> None:
     path = store.add(record_of())
     before = path.stat().st_mtime_ns
     store.add(record_of())
@@ -43,7 +43,7 @@ def test_writing_twice_is_a_no_op_and_changing_is_refused(store):
     assert [found.name for found in store.records.iterdir()] == ["run-steady.json"]
 
 
-def test_a_later_publication_is_joined_and_changes_no_record(store):
+def test_a_later_publication_is_joined_and_changes_no_record(store: FolderStore) -> None:
     path = store.add(record_of(publication=None))
     before = path.read_bytes()
     page = Publication(repo="org/steady", commit="3f2a91c", url="https://x/org/steady")
@@ -59,7 +59,7 @@ def test_a_later_publication_is_joined_and_changes_no_record(store):
     assert "not a publication" in store.load().problems[0].message
 
 
-def test_retractions_are_joined_and_change_no_record(store):
+def test_retractions_are_joined_and_change_no_record(store: FolderStore) -> None:
     path = store.add(record_of())
     before = path.read_bytes()
     store.retract(RETRACTION)
@@ -73,7 +73,7 @@ def test_retractions_are_joined_and_change_no_record(store):
         store.add(store.get("run-steady"))
 
 
-def test_one_broken_file_hides_no_other(store):
+def test_one_broken_file_hides_no_other(store: FolderStore) -> None:
     store.add(record_of())
     (store.records / "bad.json").write_text("{")
     (store.records / "renamed.json").write_text((store.records / "run-steady.json").read_text())
@@ -86,7 +86,7 @@ def test_one_broken_file_hides_no_other(store):
         assert part in told
 
 
-def test_an_unknown_run_is_refused_even_with_a_path_for_a_key(store):
+def test_an_unknown_run_is_refused_even_with_a_path_for_a_key(store: FolderStore) -> None:
     store.add(record_of())
     with pytest.raises(RecordError, match="there is no run"):
         store.get("../records/run-steady")
@@ -100,7 +100,7 @@ def add_to(root: Path, title: str) -> bool:
     return True
 
 
-def test_of_two_writers_at_once_one_wins(tmp_path):
+def test_of_two_writers_at_once_one_wins(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     with context.Pool(4) as pool:
         done = pool.starmap(add_to, [(tmp_path, f"title {i}") for i in range(4)])
@@ -113,7 +113,9 @@ def told(store: FolderStore) -> dict[str, int]:
     return {one.name: one.attempts.count for one in store.load().records if one.attempts}
 
 
-def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(store):
+def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(
+    store: FolderStore,
+) -> None:
     store.note_attempts("skills", ["m1", "m2"])
     store.note_attempts("skills", ["m2", "m3"])
     store.note_attempts("other", ["m4"])
@@ -126,7 +128,7 @@ def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(st
     assert path.read_bytes() == before
 
 
-def test_a_record_from_elsewhere_counts_what_was_tried_there(store):
+def test_a_record_from_elsewhere_counts_what_was_tried_there(store: FolderStore) -> None:
     store.add(record_of(merge_key="m0", attempts=Attempts(family="skills", count=6)))
     assert told(store) == {"steady": 6}
     store.note_attempts("skills", ["m0", "m1", "m2"])
@@ -134,7 +136,7 @@ def test_a_record_from_elsewhere_counts_what_was_tried_there(store):
     assert told(store) == {"steady": 8}
 
 
-def test_of_several_sweeps_that_chose_a_run_the_largest_is_told(store):
+def test_of_several_sweeps_that_chose_a_run_the_largest_is_told(store: FolderStore) -> None:
     few, many = (
         Sweep(name="swept", trials=trials, selection_split="skills-search") for trials in (3, 6)
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +14,9 @@ from leaderboard.item_texts import ItemTexts, shortened
 from leaderboard.sample_scores import TaskScores, align, load_scores, save_scores
 
 
-def task(scores, *, name="sort", binary=True, clusters=None, capped=None, ids=None) -> TaskScores:
+def task(
+    scores, *, name: str = "sort", binary: bool = True, clusters=None, capped=None, ids=None
+) -> TaskScores:
     ids = tuple(range(len(scores))) if ids is None else tuple(ids)
     return TaskScores(
         task=name,
@@ -30,7 +33,7 @@ def task(scores, *, name="sort", binary=True, clusters=None, capped=None, ids=No
 
 
 @given(st.permutations(range(7)))
-def test_alignment_does_not_depend_on_the_order_of_either_side(order):
+def test_alignment_does_not_depend_on_the_order_of_either_side(order) -> None:
     left = task([0, 1, 1, 0, 1, 0, 1])
     right = task([float(i % 2) for i in order], ids=order)
     paired = align(left, right)
@@ -51,7 +54,7 @@ def test_alignment_does_not_depend_on_the_order_of_either_side(order):
         (task([1, 0, 1], clusters=("a", "a", "b")), "3 with another text, answer or cluster"),
     ],
 )
-def test_what_is_not_the_same_is_refused(other, says):
+def test_what_is_not_the_same_is_refused(other, says) -> None:
     if other.task == "sort" and other.binary is False:
         other = replace(other, metric="f1")
     with pytest.raises(IncomparableError, match=says) as caught:
@@ -71,24 +74,24 @@ def test_what_is_not_the_same_is_refused(other, says):
         ([1, 0], {"clusters": ("a",)}, "unequal lengths"),
     ],
 )
-def test_broken_scores_are_never_made(scores, options, says):
+def test_broken_scores_are_never_made(scores, options, says) -> None:
     with pytest.raises(IncomparableError, match=says):
         task(scores, **options)
 
 
-def test_differing_prompts_are_counted_not_refused():
+def test_differing_prompts_are_counted_not_refused() -> None:
     other = replace(task([1, 0, 1]), prompt_hashes=("p0", "x", "y"))
     assert align(task([1, 1, 1]), other).prompts_differ == 2
 
 
-def test_clusters_become_integers_in_item_order():
+def test_clusters_become_integers_in_item_order() -> None:
     left = task([1, 0, 1], clusters=("b", "a", "b"))
     codes = align(left, left).clusters
     assert codes is not None
     assert codes[0] == codes[2] != codes[1]
 
 
-def test_scores_survive_parquet_and_json(tmp_path):
+def test_scores_survive_parquet_and_json(tmp_path: Path) -> None:
     scores = {
         "sort": task([1, 0, 1], capped=0.25),
         "story": task([0.1, 0.2], name="story", binary=False, clusters=("s1", "s2")),
@@ -101,7 +104,7 @@ def test_scores_survive_parquet_and_json(tmp_path):
 TEXTS = ItemTexts(questions=("q0", "q1", "q2"), expected=("a", "b", "c"), answers=("a", "x", ""))
 
 
-def test_items_in_words_survive_beside_tasks_that_keep_theirs(tmp_path):
+def test_items_in_words_survive_beside_tasks_that_keep_theirs(tmp_path: Path) -> None:
     scores = {"sort": replace(task([1, 0, 0]), texts=TEXTS), "story": task([1, 0], name="story")}
     save_scores(scores, tmp_path / "scores.parquet")
     assert load_scores(tmp_path / "scores.parquet") == scores
@@ -109,7 +112,7 @@ def test_items_in_words_survive_beside_tasks_that_keep_theirs(tmp_path):
     assert (align(scores["sort"], task([0, 0, 0])).differences == [1, 0, 0]).all()
 
 
-def test_files_from_before_there_were_texts_are_read(tmp_path):
+def test_files_from_before_there_were_texts_are_read(tmp_path: Path) -> None:
     path = tmp_path / "scores.parquet"
     save_scores({"sort": replace(task([1, 0, 0]), texts=TEXTS)}, path)
     pq.write_table(pq.read_table(path).drop_columns(["questions", "expected", "answers"]), path)
@@ -117,7 +120,7 @@ def test_files_from_before_there_were_texts_are_read(tmp_path):
     assert "texts" not in task([1, 0, 0]).as_dict()
 
 
-def test_texts_of_another_length_or_form_are_refused():
+def test_texts_of_another_length_or_form_are_refused() -> None:
     with pytest.raises(IncomparableError, match="unequal lengths"):
         replace(task([1, 0]), texts=TEXTS)
     for broken in ({"questions": []}, ["q0"], 3):
@@ -126,13 +129,13 @@ def test_texts_of_another_length_or_form_are_refused():
 
 
 @given(st.text(max_size=900), st.integers(20, 400))
-def test_shortened_texts_keep_both_ends(text, most):
+def test_shortened_texts_keep_both_ends(text, most) -> None:
     short = shortened(text, most)
     assert len(short) <= most
     assert short == text.strip() or (text.strip()[:5] in short and text.strip()[-5:] in short)
 
 
-def test_a_strange_file_is_explained(tmp_path):
+def test_a_strange_file_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "scores.parquet"
     path.write_text("no parquet")
     with pytest.raises(IncomparableError, match=r"scores\.parquet does not hold"):
@@ -141,6 +144,6 @@ def test_a_strange_file_is_explained(tmp_path):
         TaskScores.from_dict({"task": "sort"})
 
 
-def test_scores_cannot_be_changed_after_the_fact():
+def test_scores_cannot_be_changed_after_the_fact() -> None:
     with pytest.raises(ValueError, match="read-only"):
         task([1, 0]).scores[0] = 0

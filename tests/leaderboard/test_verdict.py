@@ -10,7 +10,15 @@ BASE = record_of()
 SUITE = BASE.suites[0]
 
 
-def comparison(parent: str, *, delta=0.0, greater=0.5, less=0.5, kept=0.5, cap=None) -> Comparison:
+def comparison(
+    parent: str,
+    *,
+    delta: float = 0.0,
+    greater: float = 0.5,
+    less: float = 0.5,
+    kept: float = 0.5,
+    cap=None,
+) -> Comparison:
     overall = Difference(
         delta=delta,
         low=delta - 0.02,
@@ -61,26 +69,26 @@ def judged(base: dict[str, float], best: dict[str, float]):
         ({"greater": 0.001, "cap": 0.02}, {"greater": 0.001}, Verdict.BETTER, 0.002),
     ],
 )
-def test_the_word_and_its_p(base, best, verdict, p):
+def test_the_word_and_its_p(base, best, verdict, p) -> None:
     found = judged(base, best)
     assert found.verdict is verdict
     assert found.p == pytest.approx(p)
     assert found.best_parent == "sort-ft"
 
 
-def test_beating_one_of_two_is_a_note():
+def test_beating_one_of_two_is_a_note() -> None:
     found = judged({"greater": 0.001}, {})
     assert found.notes == ("better than some: base",)
     assert judged({}, {}).notes == ()
 
 
-def test_the_length_cap_is_named():
+def test_the_length_cap_is_named() -> None:
     found = judged({"greater": 0.001}, {"greater": 0.001, "cap": 0.031})
     assert any("3.1 points from sort-ft's" in note for note in found.notes)
     assert found.claim_p == pytest.approx(0.002)
 
 
-def test_the_words_are_the_agreed_ones_in_the_agreed_order():
+def test_the_words_are_the_agreed_ones_in_the_agreed_order() -> None:
     assert [verdict.value for verdict in Verdict][:4] == [
         "better than every parent",
         "worse than its best parent",
@@ -99,14 +107,14 @@ def test_the_words_are_the_agreed_ones_in_the_agreed_order():
         ((0.55, 0.85, 0.55), "? m shows no detectable difference: 0.0 ["),
     ],
 )
-def test_real_scores_speak_for_themselves(shares, starts):
+def test_real_scores_speak_for_themselves(shares, starts) -> None:
     text = sentence(judge(record_of(shares=shares)), "m")
     assert text.startswith(starts)
     assert "points against sort-ft, p " in text
     assert "detectable from" in text
 
 
-def test_what_cannot_be_judged_says_so():
+def test_what_cannot_be_judged_says_so() -> None:
     pending = record_of(suites=())
     orphan = record_of(suites=(SUITE.model_copy(update={"comparisons": ()}),))
     assert sentence(judge(pending), "m") == "○ m: not evaluated yet"
@@ -117,5 +125,5 @@ def test_what_cannot_be_judged_says_so():
     assert evidence(judge(pending)) == ""
 
 
-def test_lost_tasks_are_named_even_of_a_better_merge():
+def test_lost_tasks_are_named_even_of_a_better_merge() -> None:
     assert "worse on Sort (−10.0)" in judge(record_of()).notes

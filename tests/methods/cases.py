@@ -19,7 +19,7 @@ def bf16(values):
     return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def family(seed, shape, models, *, scale=0.1, coarse=False):
+def family(seed, shape, models, *, scale: float = 0.1, coarse: bool = False):
     """A base and its fine-tunes; coarse ones are bf16-valued and tie often."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=shape).astype(np.float32)
@@ -30,7 +30,7 @@ def family(seed, shape, models, *, scale=0.1, coarse=False):
 
 
 @st.composite
-def families(draw, least=1, most=4):
+def families(draw, least: int = 1, most: int = 4):
     """(base, models) of any shape, both fine and coarse."""
     shape = draw(st.sampled_from(SHAPES))
     seed = draw(st.integers(0, 2**32 - 1))
@@ -50,7 +50,9 @@ def densities(count):
     return st.lists(one, min_size=count, max_size=count).map(tuple)
 
 
-def run(name, base, models, parameters=None, *, seed=0, grain=1 << 20, tensor="w"):
+def run(
+    name, base, models, parameters=None, *, seed: int = 0, grain: int = 1 << 20, tensor: str = "w"
+):
     """Merge one tensor by the method of that name."""
     method = catalogue()[name]
     inputs = Inputs(

@@ -30,19 +30,19 @@ from tests.tokens.made import CORPUS, bpe, write_llama
 NAMES = sorted(catalogue())
 
 
-def test_the_signatures_beside_the_recipes_are_fresh():
+def test_the_signatures_beside_the_recipes_are_fresh() -> None:
     committed = Path(bot.recipe.__file__).with_name("signatures.json")
     assert committed.read_text() == signatures()
     assert load_signatures() == {name: method.signature for name, method in catalogue().items()}
 
 
-def test_every_method_stands_in_a_listed_family():
+def test_every_method_stands_in_a_listed_family() -> None:
     found = {method.function.__module__ for method in catalogue().values()}
     assert found == {one.__name__ for one in module.MODULES}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory):
     """A folder with tiny models of the names that examples use."""
     root = tmp_path_factory.mktemp("skills")
     (root / "models").mkdir()
@@ -52,7 +52,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_is_a_recipe_that_runs(name, folder):
+def test_the_example_is_a_recipe_that_runs(name, folder) -> None:
     file = folder / "example.yaml"
     file.write_text(describe(name).example)
     recipe = load_recipe(file)
@@ -68,7 +68,7 @@ def test_the_example_is_a_recipe_that_runs(name, folder):
     assert set(sink.tensors) == {job.output.name for job in plan.jobs}
 
 
-def test_nearswaps_example_stops_most_elements_on_their_way():
+def test_nearswaps_example_stops_most_elements_on_their_way() -> None:
     """With a t above what fine-tuning changes it would show a copy of the other model."""
     recipe = yaml.safe_load(describe("nearswap").example)
     family = Path(__file__).parents[2] / "recipes/skills/models"
@@ -80,7 +80,7 @@ def test_nearswaps_example_stops_most_elements_on_their_way():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_names_every_parameter_with_its_range(name):
+def test_the_page_names_every_parameter_with_its_range(name) -> None:
     page = describe(name)
     for knob in catalogue()[name].signature.parameters:
         (line,) = (row for row in page.parameters if row.startswith(f"{knob.name} ("))
@@ -89,7 +89,7 @@ def test_the_page_names_every_parameter_with_its_range(name):
             assert f"{knob.maximum:g}" in line
 
 
-def test_lines_is_a_gradient_of_lambda(tmp_path):
+def test_lines_is_a_gradient_of_lambda(tmp_path: Path) -> None:
     file = tmp_path / "lines.yaml"
     start, rise, layers = 0.2, 0.6, 4
     file.write_text(
@@ -106,7 +106,7 @@ def test_lines_is_a_gradient_of_lambda(tmp_path):
         assert job.parameters["lambda"] == pytest.approx(expected)
 
 
-def test_a_function_becomes_a_method_and_stays_a_function():
+def test_a_function_becomes_a_method_and_stays_a_function() -> None:
     def halve(x: Block, *, share: Annotated[PerModel[float], Range(0, 1)]) -> Array:
         """Half of the first model."""
         return x.models[0] * share[0]
@@ -124,7 +124,7 @@ def test_a_function_becomes_a_method_and_stays_a_function():
         register(halve)
 
 
-def test_a_block_without_a_base_has_no_deltas():
+def test_a_block_without_a_base_has_no_deltas() -> None:
     block = Block(models=(np.ones(3, np.float32),), base=None, span=(0, 3, 3), shape=(3,))
     with pytest.raises(ValueError, match="base"):
         _ = block.deltas

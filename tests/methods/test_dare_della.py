@@ -29,7 +29,7 @@ def dropped(name, delta, seeds=SEEDS, **parameters):
 
 
 @pytest.mark.parametrize("density", [0.1, 0.5, 0.9, 0.004])
-def test_dare_has_the_mean_and_variance_of_its_formula(density):
+def test_dare_has_the_mean_and_variance_of_its_formula(density: float) -> None:
     delta = np.linspace(-2, 3, 40)
     out = dropped("dare_linear", delta, density=density, rescale="expectation")
     variance = delta**2 * (1 - density) / density
@@ -39,13 +39,13 @@ def test_dare_has_the_mean_and_variance_of_its_formula(density):
 
 
 @pytest.mark.parametrize("density", [0.3, 0.001])
-def test_dare_keeps_a_binomial_share(density):
+def test_dare_keeps_a_binomial_share(density: float) -> None:
     kept = np.count_nonzero(dropped("dare_linear", np.ones(200_000), seeds=1, density=density))
     expected, sigma = 200_000 * density, np.sqrt(200_000 * density * (1 - density))
     assert abs(kept - expected) < 4 * sigma
 
 
-def test_every_model_has_a_mask_of_its_own():
+def test_every_model_has_a_mask_of_its_own() -> None:
     ones = np.ones(100_000, np.float32)
     given = {"weight": (1.0, 100.0), "density": 0.3, "rescale": "none"}
     out = run("dare_linear", 0 * ones, [ones, ones], given)
@@ -53,7 +53,7 @@ def test_every_model_has_a_mask_of_its_own():
     assert np.mean(out == 100) == pytest.approx(0.21, abs=0.006)
 
 
-def test_density_one_keeps_everything_and_zero_nothing():
+def test_density_one_keeps_everything_and_zero_nothing() -> None:
     base, models = family(1, (6, 7), 2)
     given = {"weight": (0.5, 0.5)}
     whole = run("task_arithmetic", base, models, given)
@@ -64,14 +64,14 @@ def test_density_one_keeps_everything_and_zero_nothing():
 
 @pytest.mark.parametrize("name", ["dare_linear", "dare_ties", "della", "della_linear"])
 @pytest.mark.parametrize("rescale", ["l1", "true", "expectation", "none", "false"])
-def test_a_vanishing_density_stays_finite(name, rescale):
+def test_a_vanishing_density_stays_finite(name: str, rescale: str) -> None:
     base, models = family(2, (6, 7), 2)
     given = {"weight": (1.0, 1.0), "density": 1e-12, "rescale": rescale}
     given |= {"epsilon": 0.0} if name.startswith("della") else {}
     assert np.allclose(run(name, base, models, given), base, atol=1e-5)
 
 
-def test_true_means_l1_and_false_means_none():
+def test_true_means_l1_and_false_means_none() -> None:
     base, models = family(3, (20, 20), 1)
     given = {"weight": (1.0,), "density": 0.4}
     out = {
@@ -83,7 +83,7 @@ def test_true_means_l1_and_false_means_none():
     assert not np.array_equal(out["l1"], out["expectation"])
 
 
-def test_della_keeps_by_a_line_over_ranks():
+def test_della_keeps_by_a_line_over_ranks() -> None:
     width = 21
     row = np.random.default_rng(0).permutation(np.arange(1.0, width + 1))
     out = dropped("della_linear", row[None], density=0.5, epsilon=0.3, rescale="none")
@@ -93,13 +93,13 @@ def test_della_keeps_by_a_line_over_ranks():
     assert rate.mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_della_by_expectation_is_unbiased():
+def test_della_by_expectation_is_unbiased() -> None:
     row = np.linspace(-1, 2, 16)[None]
     out = dropped("della_linear", row, density=0.4, epsilon=0.2, rescale="expectation")
     assert np.allclose(out.mean(0), row, atol=5 * 2 * np.sqrt(4 / SEEDS))
 
 
-def test_della_without_a_window_draws_like_dare():
+def test_della_without_a_window_draws_like_dare() -> None:
     base, models = family(4, (30, 30), 2)
     given = {"weight": (1.0, 0.5), "density": 0.4}
     flat = run("della_linear", base, models, given | {"epsilon": 0.0})
@@ -110,7 +110,7 @@ def test_della_without_a_window_draws_like_dare():
     st.integers(1, 40), st.integers(1, 5), st.sampled_from([1, 3, 1000]), st.integers(0, 2**32 - 1)
 )
 @settings(max_examples=60, deadline=None)
-def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed):
+def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed) -> None:
     rng = np.random.default_rng(seed)
     values = np.abs(rng.integers(-levels, levels + 1, (rows, width))).astype(np.float32)
     expected = np.argsort(np.argsort(values, axis=-1, kind="stable"), axis=-1)
@@ -119,7 +119,7 @@ def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed):
     assert np.array_equal(np.asarray(on_device), expected)
 
 
-def test_della_ranks_equal_magnitudes_by_index():
+def test_della_ranks_equal_magnitudes_by_index() -> None:
     inputs = Inputs(base=np.zeros((1, 4), np.float32), models=[np.ones((1, 4), np.float32)])
     (block,) = inputs.blocks(Unit.ROW)
     line = MagPrune((0.5,), (0.3,)).realised(block, 0)
@@ -131,14 +131,14 @@ def test_della_ranks_equal_magnitudes_by_index():
     [(0.0, 0.15, True), (0.15, 0.15, False), (0.16, 0.15, True), (0.84, 0.15, True),
      (0.85, 0.15, False), (1.0, 0.15, True), (0.3, 0.3, False), (0.7, 0.3, False)],
 )  # fmt: skip
-def test_della_treats_both_ends_alike(density, epsilon, taken):
+def test_della_treats_both_ends_alike(density, epsilon, taken) -> None:
     found = catalogue()["della"].problems(
         SimpleNamespace(density=(density,), epsilon=(epsilon,), rescale="l1")
     )
     assert (not found) is taken
 
 
-def test_della_refuses_probabilities_outside_zero_and_one():
+def test_della_refuses_probabilities_outside_zero_and_one() -> None:
     base, models = family(5, (4, 4), 1)
     with pytest.raises(PlanError, match="outside"):
         run("della", base, models, {"weight": (1.0,), "density": 0.1})

@@ -42,7 +42,7 @@ def digests(**environment):
     return child.stdout
 
 
-def test_with_and_without_the_wide_instructions_of_the_cpu():
+def test_with_and_without_the_wide_instructions_of_the_cpu() -> None:
     features = np._core._multiarray_umath.__cpu_features__
     dispatched = np._core._multiarray_umath.__cpu_dispatch__
     off = " ".join(name for name in dispatched if features.get(name))
@@ -54,7 +54,7 @@ def test_with_and_without_the_wide_instructions_of_the_cpu():
 class TorchDraws:
     """The engine's draws as tensors."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.draws = PhiloxDraws(seed=1, tensor="w")
 
     def keep(self, model, probability, span):
@@ -69,7 +69,7 @@ class TorchDraws:
 
 @pytest.mark.parametrize("rescale", ["l1", "expectation"])
 @pytest.mark.parametrize("name", FLAT)
-def test_the_same_function_runs_on_torch_tensors(name, rescale):
+def test_the_same_function_runs_on_torch_tensors(name, rescale: str) -> None:
     method, count = catalogue()[name], models_for(name)
     base, models = family(3, (50, 31), count, coarse=True)
     base = None if method.signature.base == "none" else base

@@ -34,7 +34,7 @@ def trimmed(delta, k, grain):
     share=st.floats(0, 1),
 )
 @settings(max_examples=150, deadline=None)
-def test_keeps_exactly_the_k_largest_lowest_index_first(values, grain, share):
+def test_keeps_exactly_the_k_largest_lowest_index_first(values, grain: int, share: float) -> None:
     delta = np.array(values, np.float32)
     k = round(share * delta.size)
     assert np.array_equal(trimmed(delta, k, grain), keep_ranks(delta.astype(float), 0, k))
@@ -42,7 +42,7 @@ def test_keeps_exactly_the_k_largest_lowest_index_first(values, grain, share):
 
 @pytest.mark.parametrize("levels", [2, 5, 40])
 @pytest.mark.parametrize("density", [0.001, 0.2, 0.77, 0.999])
-def test_large_tensors_with_massive_ties(levels, density):
+def test_large_tensors_with_massive_ties(levels: int, density: float) -> None:
     rng = np.random.default_rng(levels)
     delta = (rng.integers(-levels, levels + 1, 200_000) / 128).astype(np.float32)
     k = Top(density)(delta.size)
@@ -53,13 +53,13 @@ def test_large_tensors_with_massive_ties(levels, density):
 
 
 @pytest.mark.parametrize("k", [1, 137, 4000, 9999])
-def test_ties_that_need_all_bits(k):
+def test_ties_that_need_all_bits(k: int) -> None:
     rng = np.random.default_rng(k)
     delta = (rng.integers(-6, 7, 10_000) / 3).astype(np.float32)  # thirds fill the low half
     assert np.array_equal(trimmed(delta, k, 512), keep_ranks(delta.astype(float), 0, k))
 
 
-def test_model_scope_counts_over_all_tensors_in_order():
+def test_model_scope_counts_over_all_tensors_in_order() -> None:
     rng = np.random.default_rng(3)
     parts = [(rng.integers(-3, 4, size) / 8).astype(np.float32) for size in (30, 1, 200)]
     tensors = [
@@ -78,12 +78,12 @@ def test_model_scope_counts_over_all_tensors_in_order():
     ("density", "elements", "kept"),
     [(0.0, 10, 0), (1.0, 10, 10), (0.001, 10, 1), (0.25, 10, 2), (0.5, 1, 1), (0.5, 0, 0)],
 )
-def test_how_many_ties_keeps(density, elements, kept):
+def test_how_many_ties_keeps(density, elements, kept) -> None:
     assert Top(density)(elements) == kept
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_counts_are_the_same_however_tallies_are_put_together(keeps):
+def test_counts_are_the_same_however_tallies_are_put_together(keeps: bool) -> None:
     blocks = [np.random.default_rng(seed).integers(0, BINS, 500) for seed in range(4)]
     single = [
         MagnitudeCounts(1, keeps).note(("w", number), [Histogram.of(bins)])

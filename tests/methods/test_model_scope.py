@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from tests.parity.checkpoints import merge_ours, write_siblings
 
 @pytest.mark.parametrize("coarse", [False, True], ids=["float32", "bf16-valued"])
 @pytest.mark.parametrize("density", [0.0005, 0.2, 0.9])
-def test_ties_trims_the_flattened_model(tmp_path, coarse, density):
+def test_ties_trims_the_flattened_model(tmp_path: Path, coarse: bool, density: float) -> None:
     write_siblings(tmp_path, coarse=coarse)
     recipe = {
         "merge_method": "ties",

@@ -33,14 +33,14 @@ def models_for(name):
     return min(3, catalogue()[name].signature.maximum_models or 3)
 
 
-def merged(name, shape, seed=1, grain=1 << 20, *, coarse=False, **changed):
+def merged(name, shape, seed: int = 1, grain: int = 1 << 20, *, coarse: bool = False, **changed):
     count = models_for(name)
     base, models = family(seed, shape, count, coarse=coarse)
     return run(name, base, models, parameters(name, count, **changed), grain=grain)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_p1_equal_models_merge_to_themselves(name):
+def test_p1_equal_models_merge_to_themselves(name) -> None:
     _, (model,) = family(2, (7, 8), 1)
     count = models_for(name)
     out = run(name, model, [model] * count, parameters(name, count))
@@ -48,7 +48,7 @@ def test_p1_equal_models_merge_to_themselves(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if catalogue()[name].symmetric])
-def test_p2_the_order_of_models_is_irrelevant(name):
+def test_p2_the_order_of_models_is_irrelevant(name) -> None:
     base, models = family(3, (9, 8), 3)
     given = parameters(name, 3, density=0.6)
     forward = run(name, base, models, given)
@@ -57,7 +57,7 @@ def test_p2_the_order_of_models_is_irrelevant(name):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not catalogue()[n].signature.stochastic])
-def test_p3_permuting_units_commutes_with_merging(name):
+def test_p3_permuting_units_commutes_with_merging(name) -> None:
     count = models_for(name)
     base, models = family(4, (12, 10), count)
     given = parameters(name, count, density=0.5)
@@ -73,7 +73,7 @@ def test_p3_permuting_units_commutes_with_merging(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("grain", [64, 1000])
-def test_p4_block_borders_leave_no_trace(name, grain):
+def test_p4_block_borders_leave_no_trace(name, grain: int) -> None:
     whole = merged(name, (41, 23), density=0.4, coarse=True)
     pieces = merged(name, (41, 23), grain=grain, density=0.4, coarse=True)
     if catalogue()[name].exact == "any host" and not catalogue()[name].stats:
@@ -85,7 +85,7 @@ DECIDING = {"kth", "band", "selection", "quartiles"}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not DECIDING & set(catalogue()[n].stats)])
-def test_p5_float32_is_enough(name):
+def test_p5_float32_is_enough(name) -> None:
     count = models_for(name)
     base, models = family(6, (14, 15), count)
     given = parameters(name, count, density=0.5)
@@ -94,7 +94,7 @@ def test_p5_float32_is_enough(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_p6_inputs_are_left_alone_and_bytes_repeat(name):
+def test_p6_inputs_are_left_alone_and_bytes_repeat(name) -> None:
     count = models_for(name)
     base, models = family(5, (13, 6), count)
     before = [array.copy() for array in (base, *models)]
@@ -109,7 +109,7 @@ def test_p6_inputs_are_left_alone_and_bytes_repeat(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("filled", [0.0, 1.0])
-def test_p7_tensors_without_a_delta_stay_finite(name, filled):
+def test_p7_tensors_without_a_delta_stay_finite(name, filled: float) -> None:
     count = models_for(name)
     same = np.full((4, 6), filled, np.float32)
     out = run(name, same, [same] * count, parameters(name, count, density=0.5))
@@ -118,7 +118,7 @@ def test_p7_tensors_without_a_delta_stay_finite(name, filled):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_p8_any_shape_goes_in_and_comes_out(name, shape):
+def test_p8_any_shape_goes_in_and_comes_out(name, shape) -> None:
     out = merged(name, shape, density=0.5)
     assert out.shape == shape
     assert out.dtype == np.float32
@@ -126,12 +126,12 @@ def test_p8_any_shape_goes_in_and_comes_out(name, shape):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_p8_empty_tensors_stay_empty(name):
+def test_p8_empty_tensors_stay_empty(name) -> None:
     assert merged(name, (0, 4), density=0.5).shape == (0, 4)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bf16_parents_are_merged_in_float32(name):
+def test_bf16_parents_are_merged_in_float32(name) -> None:
     out = merged(name, (16, 16), coarse=True, density=0.5)
     base, models = family(1, (16, 16), models_for(name), coarse=True)
     assert np.array_equal(bf16(base), base)
@@ -140,7 +140,7 @@ def test_bf16_parents_are_merged_in_float32(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_method_explains_itself(name):
+def test_every_method_explains_itself(name) -> None:
     method, page = catalogue()[name], describe(name)
     text = " ".join(page.documentation.split())
     assert "out = " in text

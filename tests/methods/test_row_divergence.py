@@ -27,7 +27,7 @@ def expected(models, bases):
     change=st.sampled_from([1e-3, 0.3, 50.0]),
 )
 @settings(max_examples=80, deadline=None)
-def test_any_rows(seed, width, scale, change):
+def test_any_rows(seed: int, width: int, scale: float, change: float) -> None:
     rng = np.random.default_rng(seed)
     bases = (scale * rng.normal(size=(6, width))).astype(np.float32)
     models = bases + (change * scale * rng.normal(size=bases.shape)).astype(np.float32)
@@ -38,12 +38,12 @@ def test_any_rows(seed, width, scale, change):
 
 
 @pytest.mark.parametrize("width", [1, 5, 64])
-def test_equal_rows_do_not_diverge(width):
+def test_equal_rows_do_not_diverge(width: int) -> None:
     rows = np.random.default_rng(0).normal(size=(4, width)).astype(np.float32)
     assert not divergences(rows, rows).any()
 
 
-def test_rows_far_from_one_another():
+def test_rows_far_from_one_another() -> None:
     far = np.array([[0, -1e30], [3e38, -3e38]], np.float32)
     found = divergences(far, far[:, ::-1])
     np.testing.assert_allclose(found, expected(far, far[:, ::-1]).astype(float), rtol=1e-6)

@@ -16,17 +16,17 @@ def vectors(*rows):
     return [np.array(row, np.float32) for row in rows]
 
 
-def test_sce_weighs_models_by_the_square_of_their_change():
+def test_sce_weighs_models_by_the_square_of_their_change() -> None:
     a, b = vectors([1, 1, 1, 1], [3, 3, 3, 3])
     assert np.allclose(run("sce", 0 * a, [a, b]), (1 * 1 + 9 * 3) / 10)
 
 
-def test_sce_of_agreeing_changes_of_equal_energy_is_their_mean():
+def test_sce_of_agreeing_changes_of_equal_energy_is_their_mean() -> None:
     a, b = vectors([1, 2], [2, 1])
     assert np.allclose(run("sce", 0 * a, [a, b]), [1.5, 1.5])
 
 
-def test_sce_selects_where_models_differ_most():
+def test_sce_selects_where_models_differ_most() -> None:
     a, b = vectors([1, 5, 1, 1], [1, 1, 1.5, 1])
     out = run("sce", 0 * a, [a, b], {"select_topk": 0.5})
     assert np.count_nonzero(out) == 1  # half of the two places where they differ
@@ -36,7 +36,7 @@ def test_sce_selects_where_models_differ_most():
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.37, 0.9, 1.0])
 @pytest.mark.parametrize("models", [2, 3])
-def test_sce_step_by_step_with_many_ties(share, models):
+def test_sce_step_by_step_with_many_ties(share: float, models: int) -> None:
     rng = np.random.default_rng(models)
     moved = rng.integers(-3, 4, (models, 900)) / 8.0
     base = rng.integers(-9, 10, 900).astype(np.float32)
@@ -63,19 +63,19 @@ def _variance(moved):
     return sum((d - mean) ** 2 for d in single) / np.float32(len(single))
 
 
-def test_ram_sums_what_is_unique_and_averages_what_is_shared():
+def test_ram_sums_what_is_unique_and_averages_what_is_shared() -> None:
     a, b = vectors([1, 0, 4, 0], [0, 2, 2, 1e-6])
     assert np.allclose(run("ram", 0 * a, [a, b]), [1, 2, 3, 0])
 
 
 @pytest.mark.parametrize(("alpha", "gain"), [(0.2, 1.02), (5.0, 1.05)])
-def test_ram_plus_raises_unique_changes_by_what_is_shared(alpha, gain):
+def test_ram_plus_raises_unique_changes_by_what_is_shared(alpha, gain) -> None:
     a, b = vectors([1, 1, 4, 0], [0, 0, 2, 0])
     out = run("ramplus_tl", 0 * a, [a, b], {"alpha": alpha})
     assert np.allclose(out, [gain, gain, 3, 0])  # model a shares one change, has two of its own
 
 
-def test_ram_plus_counts_over_the_model():
+def test_ram_plus_counts_over_the_model() -> None:
     parts = {"first": vectors([1, 1, 0, 0], [0, 0, 0, 0]), "second": vectors([2, 2], [2, 2])}
     tensors = [
         Inputs(base=0 * models[0], models=models, tensor=name) for name, models in parts.items()
@@ -87,7 +87,7 @@ def test_ram_plus_counts_over_the_model():
 
 
 @pytest.mark.parametrize("t", [0.0, 0.05, 100.0])
-def test_nearswap_never_moves_further_than_t(t):
+def test_nearswap_never_moves_further_than_t(t: float) -> None:
     base, (model,) = family(1, (9, 9), 1)
     out = run("nearswap", base, [model], {"t": t})
     assert np.allclose(out, base + np.clip(model.astype(float) - base, -t, t), atol=1e-6)
@@ -95,7 +95,7 @@ def test_nearswap_never_moves_further_than_t(t):
         assert np.array_equal(out, model if t else base)
 
 
-def test_arcee_fusion_takes_either_value_and_nothing_between():
+def test_arcee_fusion_takes_either_value_and_nothing_between() -> None:
     base, (model,) = family(2, (40, 30), 1, scale=1.0)
     out = run("arcee_fusion", base, [model])
     taken = out == model
@@ -104,7 +104,7 @@ def test_arcee_fusion_takes_either_value_and_nothing_between():
 
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (3,), (4, 1), (5, 7), (31, 33)])
-def test_quartiles_are_those_of_the_sorted_importance(shape):
+def test_quartiles_are_those_of_the_sorted_importance(shape: tuple[int, ...]) -> None:
     base, (model,) = family(3, shape, 1, scale=1.0)
     inputs = Inputs(base=base, models=[model], tensor="w")
     divergences, cuts = reduce(ImportanceQuartiles(), [inputs], Unit.ROW, 16)

@@ -23,7 +23,7 @@ def theirs(method, base, models, parameters):
     return merge_tensors(tensors, method, parameters=given, base_index=index).numpy()
 
 
-def assert_agree(ours, peer, size, condition=1.0, except_where=False):
+def assert_agree(ours, peer, size, condition: float = 1.0, except_where: bool = False) -> None:
     """Within 1e-6 of the inputs' size times the conditioning, wherever the decision is no tie."""
     assert ours.shape == peer.shape
     assert ours.dtype == np.float32

@@ -19,7 +19,7 @@ def cosine(a, b):
 
 @given(st.data(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_linear(data, normalize):
+def test_linear(data, normalize) -> None:
     base, models = data.draw(families())
     weight = data.draw(weights(len(models)))
     assume(not normalize or abs(sum(weight)) > 1e-6)
@@ -36,7 +36,7 @@ def test_linear(data, normalize):
 
 @given(st.data(), st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.3]), st.sampled_from([0.001, 0.1, 3.0]))
 @settings(max_examples=60, deadline=None)
-def test_slerp(data, t, scale):
+def test_slerp(data, t, scale) -> None:
     base, models = data.draw(families(most=1))
     base, models = family(7, base.shape, 1, scale=scale) if scale > 1 else (base, models)
     angle = abs(cosine(base, models[0]))
@@ -49,7 +49,7 @@ def test_slerp(data, t, scale):
 
 @given(st.data(), st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_model_stock(data, filter_wise):
+def test_model_stock(data, filter_wise) -> None:
     base, models = data.draw(families(least=2))
     assume(base.ndim or not filter_wise)
     shared = models[0] - base
@@ -69,7 +69,7 @@ def test_model_stock(data, filter_wise):
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3, -2.0])
-def test_passthrough(scale):
+def test_passthrough(scale: float) -> None:
     _, models = family(1, (5, 6), 1)
     ours = run("passthrough", None, models, {"scale": (scale,)})
     assert np.array_equal(ours, theirs("passthrough", None, models, {"scale": (scale,)}))

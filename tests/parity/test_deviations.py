@@ -38,7 +38,7 @@ def shows(name):
 
 
 @shows("arithmetic in float32")
-def low_precision():
+def low_precision() -> None:
     base, models = family(1, (50, 50), 4, scale=0.3, coarse=True)
     weight = (0.7, 0.3, 0.6, 0.4)
     tensors = [torch.from_numpy(array).bfloat16() for array in (base, *models)]
@@ -52,7 +52,7 @@ def low_precision():
 
 
 @shows("ids of further tokens")
-def order_of_tokens():
+def order_of_tokens() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         tokenizers = bpe(CORPUS, 40), bpe(["words that only this model knows"], 40)
@@ -76,7 +76,7 @@ def order_of_tokens():
 
 
 @shows("weights without a sum")
-def no_sum():
+def no_sum() -> None:
     _, models = family(2, (2, 3), 2)
     for method in ("linear", "multislerp"):
         given = {"weight": (1.0, -1.0)}
@@ -86,7 +86,7 @@ def no_sum():
 
 
 @shows("weights that nearly cancel")
-def nearly_no_sum():
+def nearly_no_sum() -> None:
     methods = ("linear", "task_arithmetic", "breadcrumbs", "dare_linear", "della_linear")
     for method in methods:
         given = {"weight": (0.5, -0.499), "normalize": True}
@@ -102,7 +102,7 @@ def nearly_no_sum():
 
 
 @shows("a base that is not listed")
-def unlisted_base():
+def unlisted_base() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_siblings(root, coarse=False)
@@ -125,7 +125,7 @@ def unlisted_base():
 
 
 @shows("ties at the threshold")
-def threshold():
+def threshold() -> None:
     same = np.full((1, 4000), 0.5, np.float32)
     given = {"weight": (1.0,), "density": 0.25, "normalize": False}
     for method in ("ties", "breadcrumbs", "breadcrumbs_ties"):
@@ -138,7 +138,7 @@ def threshold():
 
 
 @shows("restoring a very small norm")
-def small_norm():
+def small_norm() -> None:
     delta = row(1, 0.5, 0) * 1e-9
     given = {"weight": (1.0,), "density": 0.5, "rescale": "true"}
     assert theirs("ties", ZERO, [delta], given).sum() == pytest.approx(1e-9)
@@ -146,7 +146,7 @@ def small_norm():
 
 
 @shows("masks")
-def masks():
+def masks() -> None:
     base, models = family(4, (30, 30), 1)
     given = {"weight": (1.0,), "density": 0.5}
     for method in ("dare_linear", "dare_ties", "della", "della_linear"):
@@ -156,7 +156,7 @@ def masks():
 
 
 @shows("rows of one element")
-def single_columns():
+def single_columns() -> None:
     column = np.ones((400, 1), np.float32)
     given = {"weight": (1.0,), "density": 0.5, "rescale": "false"}
     for method in ("della", "della_linear"):
@@ -167,7 +167,7 @@ def single_columns():
 
 
 @shows("rows of tensors with three axes")
-def three_axes():
+def three_axes() -> None:
     rising = np.broadcast_to(np.linspace(0.1, 1, 50, dtype=np.float32), (200, 2, 50)).copy()
     given = {"weight": (1.0,), "density": 0.5, "epsilon": 0.4, "rescale": "false"}
     ours = (run("della", 0 * rising, [rising], given) != 0).mean((0, 1))
@@ -177,7 +177,7 @@ def three_axes():
 
 
 @shows("vectors without length")
-def no_angle():
+def no_angle() -> None:
     one = row(1, 1, 1)
     assert np.allclose(theirs("slerp", one, [ZERO], {"t": 0.5}), 2**-0.5)
     assert np.allclose(run("slerp", one, [ZERO], {"t": 0.5}), 0.5)
@@ -187,7 +187,7 @@ def no_angle():
 
 
 @shows("nearly opposite vectors")
-def opposite():
+def opposite() -> None:
     rng = np.random.default_rng(0)
     end = rng.normal(size=300).astype(np.float32)
     other = (-1.3 * end + 1e-4 * rng.normal(size=300)).astype(np.float32)
@@ -197,7 +197,7 @@ def opposite():
 
 
 @shows("lengths in the denominator")
-def short_directions():
+def short_directions() -> None:
     pair = [row(1, 0, 0), row(0, 1e-8, 0)]
     given = {"weight": (0.5, 0.5)}
     ours, peer = (of("multislerp", ZERO, pair, given) for of in (run, theirs))
@@ -206,7 +206,7 @@ def short_directions():
 
 
 @shows("nothing to average")
-def no_directions():
+def no_directions() -> None:
     given = {"weight": (0.2, 0.3, 0.5)}
     with pytest.raises(ValueError, match="zero"):
         theirs("multislerp", ZERO, [ZERO] * 3, given)
@@ -214,14 +214,14 @@ def no_directions():
 
 
 @shows("short vectors")
-def short():
+def short() -> None:
     tiny = row(1, 0.5, 0) * 1e-6
     assert not theirs("karcher", None, [tiny, tiny], {}).any()
     assert np.allclose(run("karcher", None, [tiny, tiny]), tiny, rtol=1e-6, atol=0)
 
 
 @shows("angles of close siblings")
-def close_siblings():
+def close_siblings() -> None:
     drifts = []
     for seed in range(4):
         _, models = family(seed, (300, 200), 2, scale=0.001)
@@ -234,14 +234,14 @@ def close_siblings():
 
 
 @shows("ratio outside 0 to 1")
-def disagreement():
+def disagreement() -> None:
     pair = [row(1, 0.5, 0), row(-1, 0.4, 0)]
     assert np.abs(theirs("model_stock", ZERO, pair, {})).max() > 1.5
     assert np.array_equal(run("model_stock", ZERO, pair), ZERO)
 
 
 @shows("small task vectors")
-def small_deltas():
+def small_deltas() -> None:
     small = row(1, 0.5, 0) * 1e-4
     assert np.abs(theirs("model_stock", ZERO, [small, small], {})).max() < 5e-6
     assert np.allclose(run("model_stock", ZERO, [small, small]), small)
@@ -250,21 +250,21 @@ def small_deltas():
 
 
 @shows("small shares")
-def small_shares():
+def small_shares() -> None:
     pair = [row(1, 0, 0), row(0, 1e-4, 0)]
     assert theirs("sce", ZERO, pair, {})[0, 1] == pytest.approx(1e-6, rel=1e-3)
     assert run("sce", ZERO, pair)[0, 1] == pytest.approx(1e-4)
 
 
 @shows("steps below 1e-6")
-def small_steps():
+def small_steps() -> None:
     other = row(1e-7, 1e-6, 1)
     assert np.allclose(theirs("nearswap", ZERO, [other], {"t": 5e-7})[0, 0], 5e-8, atol=0)
     assert np.allclose(run("nearswap", ZERO, [other], {"t": 5e-7})[0, 0], 1e-7, atol=0)
 
 
 @shows("quartiles of large tensors")
-def sampled_quartiles():
+def sampled_quartiles() -> None:
     rng = np.random.default_rng(1)
     base = rng.normal(size=(1100, 1000)).astype(np.float32)
     other = (base + rng.normal(size=base.shape)).astype(np.float32)
@@ -275,11 +275,11 @@ def sampled_quartiles():
 
 
 @pytest.mark.parametrize("entry", DEVIATIONS, ids=lambda entry: entry.name)
-def test_both_behave_as_the_table_says(entry):
+def test_both_behave_as_the_table_says(entry) -> None:
     SHOWN[entry.name]()
 
 
-def test_the_table_and_the_demonstrations_are_one_list():
+def test_the_table_and_the_demonstrations_are_one_list() -> None:
     assert sorted(SHOWN) == sorted(entry.name for entry in DEVIATIONS)
     named = {name for entry in DEVIATIONS for name in entry.methods}
     assert named <= set(catalogue()) | {EVERYWHERE}

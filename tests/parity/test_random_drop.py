@@ -28,7 +28,7 @@ def as_ours(parameters):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("rescale", [True, False])
-def test_the_same_distribution_at_every_element(method, rescale):
+def test_the_same_distribution_at_every_element(method, rescale: bool) -> None:
     base, models = family(5, (4, 5), 2, scale=1.0)
     parameters = {"weight": (0.7, 0.6), "density": (0.4, 0.6), "rescale": rescale}
     ours, peer = samples(method, base, models, parameters)
@@ -43,7 +43,7 @@ def spread(ours, peer):
 
 
 @pytest.mark.parametrize("method", ["dare_linear", "della_linear"])
-def test_l1_rescale_restores_the_norm_exactly(method):
+def test_l1_rescale_restores_the_norm_exactly(method: str) -> None:
     base, models = family(6, (40, 50), 1)
     parameters = {"weight": (1.0,), "density": (0.3,)}
     before = np.abs(deltas(base, models)[0]).sum()

@@ -48,7 +48,7 @@ KINDS = ("float32", "bf16-valued", "odd shapes")
 
 
 @pytest.fixture(scope="module")
-def families(tmp_path_factory):
+def families(tmp_path_factory: pytest.TempPathFactory):
     roots = {kind: tmp_path_factory.mktemp("siblings") for kind in KINDS}
     for kind, root in roots.items():
         write_siblings(root, coarse=kind == "bf16-valued", odd=kind == "odd shapes")
@@ -117,7 +117,7 @@ def slices(draw, members, root):
     ]
 
 
-def check(root, data):
+def check(root, data) -> None:
     recipe = data.draw(recipes(root))
     with tempfile.TemporaryDirectory() as folder:
         both = merge_both(recipe, Path(folder))
@@ -135,7 +135,7 @@ def check(root, data):
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_a_random_recipe_is_mergekits(families, kind, data):
+def test_a_random_recipe_is_mergekits(families, kind, data) -> None:
     check(families[kind], data)
 
 
@@ -143,5 +143,5 @@ def test_a_random_recipe_is_mergekits(families, kind, data):
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=400, deadline=None)
-def test_many_random_recipes_are_mergekits(families, kind, data):
+def test_many_random_recipes_are_mergekits(families, kind, data) -> None:
     check(families[kind], data)

@@ -14,7 +14,7 @@ from tests.parity.peer import assert_agree, size_of, theirs
 
 @given(st.data(), st.sampled_from([1.0, 0.0, 0.01, 0.3, 0.8]))
 @settings(max_examples=80, deadline=None)
-def test_sce(data, share):
+def test_sce(data, share) -> None:
     base, models = data.draw(families(least=2))
     moved = np.stack(deltas(base, models))
     spread = moved.astype(np.float32).var(axis=0)
@@ -40,7 +40,7 @@ def test_sce(data, share):
 @pytest.mark.parametrize("method", ["ram", "ramplus_tl"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_ram(method, data):
+def test_ram(method: str, data) -> None:
     base, models = data.draw(families())
     masked = [
         np.where(np.random.default_rng(number).random(base.shape) < 0.5, base, model)
@@ -57,7 +57,7 @@ def test_ram(method, data):
 
 @given(families(most=1), st.sampled_from([1e-6, 1e-4, 0.05, 10.0]))
 @settings(max_examples=40, deadline=None)
-def test_nearswap(drawn, t):
+def test_nearswap(drawn, t) -> None:
     base, models = drawn
     ours = run("nearswap", base, models, {"t": t})
     assert_agree(ours, theirs("nearswap", base, models, {"t": t}), size_of(base, models), 2)
@@ -65,7 +65,7 @@ def test_nearswap(drawn, t):
 
 @pytest.mark.parametrize("shape", [(3,), (50,), (8, 1), (1, 8), (20, 30), (4, 5, 6)])
 @pytest.mark.parametrize("scale", [0.1, 1.0])
-def test_arcee_fusion(shape, scale):
+def test_arcee_fusion(shape: tuple[int, ...], scale: float) -> None:
     base, models = family(len(shape), shape, 1, scale=scale)
     ours, peer = run("arcee_fusion", base, models), theirs("arcee_fusion", base, models, {})
     differs = np.abs(ours - peer) > 1e-6 * size_of(base, models)

@@ -38,7 +38,7 @@ def conditioned(ends, axis):
 
 @given(st.data(), st.booleans(), st.booleans(), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_nuslerp(data, flatten, row_wise, with_base):
+def test_nuslerp(data, flatten, row_wise, with_base) -> None:
     base, models = data.draw(families(least=2, most=2))
     assume(base.ndim > 0 or flatten)
     weight = (data.draw(POSITIVE), data.draw(POSITIVE))
@@ -53,7 +53,7 @@ def test_nuslerp(data, flatten, row_wise, with_base):
 
 @given(st.data(), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_multislerp(data, normalize, with_base):
+def test_multislerp(data, normalize, with_base) -> None:
     base, models = data.draw(families(least=2))
     weight = tuple(data.draw(POSITIVE) for _ in models)
     start = base if with_base else None
@@ -71,7 +71,7 @@ def test_multislerp(data, normalize, with_base):
 
 @given(st.data(), st.sampled_from([0.05, 0.5]))
 @settings(max_examples=40, deadline=None)
-def test_karcher(data, scale):
+def test_karcher(data, scale) -> None:
     base, models = data.draw(families(least=2))
     base, models = family(base.size, base.shape, len(models), scale=scale)
     unit = [model.reshape(-1) / np.linalg.norm(model) for model in models]
@@ -82,7 +82,7 @@ def test_karcher(data, scale):
 
 
 @pytest.mark.parametrize("steps", [1, 10])
-def test_karcher_stops_as_early(steps):
+def test_karcher_stops_as_early(steps: int) -> None:
     _, models = family(3, (20, 30), 3, scale=0.3)
     given_ = {"max_iter": steps}
     ours = run("karcher", None, models, given_)

@@ -15,7 +15,7 @@ FLAGS = {"normalize": st.booleans(), "lambda": st.sampled_from([1.0, 0.5, -1.0, 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_task_arithmetic(data):
+def test_task_arithmetic(data) -> None:
     base, models = data.draw(families())
     given_ = data.draw(st.fixed_dictionaries({"weight": weights(len(models)), **FLAGS}))
     expected = oracles.summed(
@@ -31,7 +31,7 @@ def test_task_arithmetic(data):
     assert_agree(ours, theirs("task_arithmetic", base, models, given_), size, expected.condition)
 
 
-def agree_where_decided(method, base, models, parameters, kept, tied):
+def agree_where_decided(method, base, models, parameters, kept, tied) -> None:
     """Ours against mergekit off the ties, and against our own rule's oracle everywhere."""
     merge = oracles.elected if method.endswith("ties") else oracles.summed
     expected = merge(
@@ -50,7 +50,7 @@ def agree_where_decided(method, base, models, parameters, kept, tied):
 
 @given(st.data())
 @settings(max_examples=120, deadline=None)
-def test_ties(data):
+def test_ties(data) -> None:
     base, models = data.draw(families())
     given_ = data.draw(
         st.fixed_dictionaries(
@@ -78,7 +78,7 @@ def test_ties(data):
 
 @given(st.data(), st.sampled_from(["breadcrumbs", "breadcrumbs_ties"]))
 @settings(max_examples=120, deadline=None)
-def test_breadcrumbs(data, method):
+def test_breadcrumbs(data, method) -> None:
     base, models = data.draw(families())
     count = len(models)
     given_ = data.draw(

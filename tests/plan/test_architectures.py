@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,7 +76,7 @@ def parents(
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_merging_and_stacking(tmp_path, kind) -> None:
+def test_merging_and_stacking(tmp_path: Path, kind) -> None:
     header, pair = parents(kind, ARCHITECTURES[kind])
     plan = plan_of(tmp_path, LINEAR, *pair)
     assert {job.output.name for job in plan.jobs} == set(header)
@@ -97,7 +98,7 @@ def test_merging_and_stacking(tmp_path, kind) -> None:
         assert shapes[job.output.name] == job.output.shape
 
 
-def test_slices_of_a_vision_language_model_cut_its_language_model(tmp_path) -> None:
+def test_slices_of_a_vision_language_model_cut_its_language_model(tmp_path: Path) -> None:
     tower = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 3}
     settings = {
         "text_config": {**SMALL, "model_type": "llama"},

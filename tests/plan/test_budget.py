@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
@@ -26,7 +28,7 @@ def size(parent) -> int:
     return sum(spec.nbytes for spec in parent.source.tensors().values())
 
 
-def test_bytes(tmp_path) -> None:
+def test_bytes(tmp_path: Path) -> None:
     parents = llama("org/a"), llama("org/b", dtype=Dtype.BF16)
     cost = plan_of(tmp_path, LINEAR, *parents).budget
     assert cost.input_bytes == cost.download_bytes == sum(map(size, parents))
@@ -34,7 +36,7 @@ def test_bytes(tmp_path) -> None:
     assert cost.peak_memory_bytes < 1 << 28
 
 
-def test_a_layer_used_twice_is_fetched_once_and_local_models_never(tmp_path) -> None:
+def test_a_layer_used_twice_is_fetched_once_and_local_models_never(tmp_path: Path) -> None:
     def stack(model: str) -> str:
         parts = [f"  - sources: [{{model: {model}, layer_range: [0, 4]}}]" for _ in range(2)]
         return "\n".join(["merge_method: passthrough", "slices:", *parts])
@@ -46,7 +48,7 @@ def test_a_layer_used_twice_is_fetched_once_and_local_models_never(tmp_path) -> 
     assert plan_of(tmp_path, stack("/models/a"), llama("/models/a")).budget.download_bytes == 0
 
 
-def test_time_follows_the_stated_throughput(tmp_path) -> None:
+def test_time_follows_the_stated_throughput(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text(LINEAR)
     parents = by_ref(llama("org/a", vocab_size=4096), llama("org/b", vocab_size=4096))
@@ -58,7 +60,7 @@ def test_time_follows_the_stated_throughput(tmp_path) -> None:
     assert slow.seconds - fast.seconds == pytest.approx(moved / 1e4 - moved / 1e5)
 
 
-def test_memory_grows_with_models_and_not_with_their_size(tmp_path) -> None:
+def test_memory_grows_with_models_and_not_with_their_size(tmp_path: Path) -> None:
     def peak(**config) -> int:
         pair = llama("org/a", **config), llama("org/b", **config)
         return plan_of(tmp_path, LINEAR, *pair).budget.peak_memory_bytes
@@ -67,7 +69,7 @@ def test_memory_grows_with_models_and_not_with_their_size(tmp_path) -> None:
     assert peak(**large) == peak(**large, vocab_size=1 << 20) < 1 << 30
 
 
-def test_a_number_without_axes_costs_its_bytes(tmp_path) -> None:
+def test_a_number_without_axes_costs_its_bytes(tmp_path: Path) -> None:
     def parent(name: str) -> Parent:
         spec = TensorSpec(name="model.scale", dtype=Dtype.F32, shape=())
         source = HeaderSource({spec.name: spec}, {"config.json": b"{}"}, name)
@@ -81,7 +83,7 @@ SPECTRAL = LINEAR.replace("linear", "METHOD\nbase_model: org/base")
 
 
 @pytest.mark.parametrize("method", ["tsv_m", "knots", "wudi", "iso_c"])
-def test_spectral_methods_cost_what_their_largest_matrices_do(tmp_path, method: str) -> None:
+def test_spectral_methods_cost_what_their_largest_matrices_do(tmp_path: Path, method: str) -> None:
     wide = {"hidden_size": 1024, "intermediate_size": 4096, "vocab_size": 256}
     family = [llama(name, **wide) for name in ("org/base", "org/a", "org/b")]
     spectral = plan_of(tmp_path, SPECTRAL.replace("METHOD", method), *family)
@@ -99,7 +101,7 @@ def test_spectral_methods_cost_what_their_largest_matrices_do(tmp_path, method: 
     assert copies < spectral.budget.peak_memory_bytes < 2 * copies
 
 
-def test_what_is_not_decomposed_costs_no_decomposition(tmp_path) -> None:
+def test_what_is_not_decomposed_costs_no_decomposition(tmp_path: Path) -> None:
     def seconds(**config) -> float:
         family = [llama(name, **config) for name in ("org/base", "org/a", "org/b")]
         return plan_of(tmp_path, SPECTRAL.replace("METHOD", "tsv_m"), *family).budget.seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def parameters(plan) -> int:
     return sum(job.output.elements for job in plan.jobs)
 
 
-def test_goliath_has_137_blocks_and_118_billion_parameters(tmp_path) -> None:
+def test_goliath_has_137_blocks_and_118_billion_parameters(tmp_path: Path) -> None:
     names = {"X": "org/xwin", "E": "org/euryale"}
     ranges = [
         (names["XE"[position % 2]], start, stop)
@@ -60,7 +61,7 @@ def test_goliath_has_137_blocks_and_118_billion_parameters(tmp_path) -> None:
     assert used == set(range(80))
 
 
-def test_solar_has_48_blocks_and_10_73_billion_parameters(tmp_path) -> None:
+def test_solar_has_48_blocks_and_10_73_billion_parameters(tmp_path: Path) -> None:
     plan = plan_of(
         tmp_path,
         stacked(("org/m", 0, 24), ("org/m", 8, 32)),
@@ -75,7 +76,7 @@ def test_solar_has_48_blocks_and_10_73_billion_parameters(tmp_path) -> None:
     assert [origin[index] for index in range(48)] == [*range(24), *range(8, 32)]
 
 
-def test_one_full_slice_is_the_donor(tmp_path) -> None:
+def test_one_full_slice_is_the_donor(tmp_path: Path) -> None:
     donor = llama("org/a")
     plan = plan_of(tmp_path, stacked(("org/a", 0, 4)), donor)
     assert {job.output.name for job in plan.jobs} == set(donor.source.tensors())
@@ -83,7 +84,7 @@ def test_one_full_slice_is_the_donor(tmp_path) -> None:
     assert plan.budget.input_bytes == plan.budget.output_bytes
 
 
-def test_scale_and_another_dtype_are_no_byte_copies(tmp_path) -> None:
+def test_scale_and_another_dtype_are_no_byte_copies(tmp_path: Path) -> None:
     scaled = stacked(("org/a", 0, 4)) + "parameters: {scale: [{filter: o_proj, value: 0}]}\n"
     jobs = plan_of(tmp_path, scaled, llama("org/a")).jobs
     assert {job.method for job in jobs if "o_proj" in job.output.name} == {"passthrough"}
@@ -93,7 +94,7 @@ def test_scale_and_another_dtype_are_no_byte_copies(tmp_path) -> None:
     assert cast.jobs[0].parameters["scale"] == (1.0,)
 
 
-def test_two_layer_ranges_of_one_model_in_one_slice(tmp_path) -> None:
+def test_two_layer_ranges_of_one_model_in_one_slice(tmp_path: Path) -> None:
     text = """
 merge_method: linear
 slices:
@@ -107,7 +108,7 @@ slices:
     assert job.parameters["weight"] == (0.25, 0.75)
 
 
-def test_other_towers_are_the_donors_in_slices(tmp_path) -> None:
+def test_other_towers_are_the_donors_in_slices(tmp_path: Path) -> None:
     tower = header({f"vision_tower.layers.{index}.weight": (5,) for index in range(3)})
     plan = plan_of(
         tmp_path, stacked(("org/a", 0, 4), ("org/a", 1, 3)), llama("org/a", tensors=tower)
@@ -116,7 +117,7 @@ def test_other_towers_are_the_donors_in_slices(tmp_path) -> None:
     assert copied == list(tower)
 
 
-def test_the_size_of_an_8_billion_parameter_merge(tmp_path) -> None:
+def test_the_size_of_an_8_billion_parameter_merge(tmp_path: Path) -> None:
     text = """
 merge_method: ties
 base_model: org/base
@@ -160,7 +161,7 @@ slices:
     ],
 )
 def test_what_counts_over_the_model_needs_the_same_models_in_every_slice(
-    tmp_path, method: str, parameter: str, pair: str, refused: bool
+    tmp_path: Path, method: str, parameter: str, pair: str, refused: bool
 ) -> None:
     text = SCOPED.format(method=method, parameter=parameter, x=pair[0], y=pair[1])
     parents = [llama(f"org/{name}") for name in sorted({*"abc", *pair})]

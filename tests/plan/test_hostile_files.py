@@ -70,7 +70,7 @@ slices:
 
 
 @pytest.fixture(scope="module")
-def recipes(tmp_path_factory):
+def recipes(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("recipes")
     for number, text in enumerate(RECIPES):
         (folder / f"{number}.yaml").write_text(text)
@@ -100,7 +100,7 @@ def test_any_side_files(recipes, config, other, tokenizer, beside, generation, s
 @pytest.mark.parametrize(
     "file", ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json"]
 )
-def test_text_that_cannot_be_written_is_refused_where_it_is_read(recipes, file) -> None:
+def test_text_that_cannot_be_written_is_refused_where_it_is_read(recipes, file: str) -> None:
     tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}
     files = {"config.json": LLAMA, "tokenizer.json": tokenizer, "tokenizer_config.json": {}}
     files = {**files, file: {**files.get(file, {}), "odd": "\ud800"}}

@@ -14,7 +14,7 @@ from tests.tokens.made import CORPUS, bpe, write_llama
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> Path:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     tokenizer = bpe(CORPUS, 40)
     for seed, name in enumerate("abc"):
@@ -107,7 +107,7 @@ CASES = [gradients, stack, slerp_slices, ties_slices, task_arithmetic_models]
 
 
 @pytest.mark.parametrize("make", CASES)
-def test_every_tensor_is_mergekits(folders, tmp_path, make) -> None:
+def test_every_tensor_is_mergekits(folders: Path, tmp_path: Path, make) -> None:
     recipe = {**make(folders), "dtype": "float32"}
     theirs(recipe, tmp_path / "peer")
     plan, merged = ours(recipe, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ models:
 """
 
 
-def failure(tmp_path, text: str, *parents: Parent) -> PlanError:
+def failure(tmp_path: Path, text: str, *parents: Parent) -> PlanError:
     with pytest.raises(PlanError) as caught:
         plan_of(tmp_path, text, *parents)
     assert all(problem.file and problem.hint for problem in caught.value.problems())
@@ -46,28 +47,28 @@ def with_dtype(name: str, dtype: Dtype) -> dict[str, TensorSpec]:
     return {name: TensorSpec(name=name, dtype=dtype, shape=llama_shapes(LLAMA)[name])}
 
 
-def test_missing_tensors_name_model_and_tensors(tmp_path) -> None:
+def test_missing_tensors_name_model_and_tensors(tmp_path: Path) -> None:
     gone = [f"model.layers.{index}.mlp.up_proj.weight" for index in (1, 2)]
     error = failure(tmp_path, LINEAR, llama("org/a"), without(llama("org/b"), *gone))
     assert "org/b lacks" in error.message
     assert all(name in error.message for name in gone)
 
 
-def test_a_base_without_a_tensor_is_a_problem(tmp_path) -> None:
+def test_a_base_without_a_tensor_is_a_problem(tmp_path: Path) -> None:
     base = without(llama("org/base"), "model.norm.weight")
     assert (
         "org/base lacks model.norm.weight" in failure(tmp_path, TASK, llama("org/a"), base).message
     )
 
 
-def test_a_whole_block_may_be_missing(tmp_path) -> None:
+def test_a_whole_block_may_be_missing(tmp_path: Path) -> None:
     lost = [n for n in llama("org/b").source.tensors() if n.startswith("model.layers.2.")]
     error = failure(tmp_path, LINEAR, llama("org/a"), without(llama("org/b"), *lost))
     assert "org/b" in error.message
     assert "layers" in error.message
 
 
-def test_shapes_and_widths(tmp_path) -> None:
+def test_shapes_and_widths(tmp_path: Path) -> None:
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", intermediate_size=28))
     assert "mlp.down_proj.weight" in error.message
     assert "org/b [16, 28]" in error.message
@@ -75,17 +76,17 @@ def test_shapes_and_widths(tmp_path) -> None:
     assert "hidden_size differs: org/b has 32, org/a has 16" in error.message
 
 
-def test_depths_of_models_form(tmp_path) -> None:
+def test_depths_of_models_form(tmp_path: Path) -> None:
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", num_hidden_layers=5))
     assert "org/a: 4, org/b: 5" in error.message
 
 
-def test_vocabulary_sizes_point_to_tokenizer_source(tmp_path) -> None:
+def test_vocabulary_sizes_point_to_tokenizer_source(tmp_path: Path) -> None:
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", vocab_size=40))
     assert "tokenizer_source: union" in (error.problems()[0].hint or "")
 
 
-def test_embedding_head_and_tokenizer_come_from_different_vocabularies(tmp_path) -> None:
+def test_embedding_head_and_tokenizer_come_from_different_vocabularies(tmp_path: Path) -> None:
     text = """
 merge_method: passthrough
 slices:
@@ -99,13 +100,13 @@ slices:
     assert "the embedding of org/c" in failure(tmp_path, unheard, *parents).message
 
 
-def test_architectures(tmp_path) -> None:
+def test_architectures(tmp_path: Path) -> None:
     other = llama("org/b", model_type="qwen2", architectures=["Qwen2ForCausalLM"])
     error = failure(tmp_path, LINEAR, llama("org/a"), other)
     assert "org/b is qwen2, org/a is llama" in error.message
 
 
-def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path) -> None:
+def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path: Path) -> None:
     said = LLAMA | {"model_type": "x\nhint: y" + "z" * 900, "hidden_size": "w" * 900}
     other = llama("org/b", files={"config.json": json.dumps(said).encode()})
     error = failure(tmp_path, LINEAR, llama("org/a"), other)
@@ -116,14 +117,14 @@ def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [Dtype.I64, Dtype.I8, Dtype.U8, Dtype.F8_E4M3])
-def test_quantized_weights_on_one_side(tmp_path, dtype) -> None:
+def test_quantized_weights_on_one_side(tmp_path: Path, dtype) -> None:
     tensors = with_dtype("model.layers.0.mlp.up_proj.weight", dtype)
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", tensors=tensors))
     assert f"of org/b is stored as {dtype}" in error.message
     assert "dtypes disagree: org/a stores F32" in (error.problems()[0].hint or "")
 
 
-def test_float8_on_both_sides_is_refused_and_integers_are_copied(tmp_path) -> None:
+def test_float8_on_both_sides_is_refused_and_integers_are_copied(tmp_path: Path) -> None:
     name = "model.layers.0.mlp.up_proj.weight"
     pair = [llama(f"org/{m}", tensors=with_dtype(name, Dtype.F8_E4M3)) for m in "ab"]
     error = failure(tmp_path, LINEAR, *pair)
@@ -139,14 +140,14 @@ def test_float8_on_both_sides_is_refused_and_integers_are_copied(tmp_path) -> No
     assert jobs["counts"].models[0].source == "b"
 
 
-def test_a_parameter_that_no_row_sets(tmp_path) -> None:
+def test_a_parameter_that_no_row_sets(tmp_path: Path) -> None:
     text = LINEAR.replace("{weight: 1}", "{weight: [{filter: mlp, value: 1}]}", 1)
     error = failure(tmp_path, text, llama("org/a"), llama("org/b"))
     assert "weight of org/a has no value for" in error.message
     assert "more" in error.message
 
 
-def test_weights_that_cancel_somewhere_along_a_gradient(tmp_path) -> None:
+def test_weights_that_cancel_somewhere_along_a_gradient(tmp_path: Path) -> None:
     text = LINEAR.replace("{weight: 1}", "{weight: [2, 1, -1, 3]}", 1)
     error = failure(tmp_path, text, llama("org/a"), llama("org/b"))
     (problem,) = error.problems()
@@ -164,7 +165,7 @@ slices:
 """
 
 
-def test_layer_ranges(tmp_path) -> None:
+def test_layer_ranges(tmp_path: Path) -> None:
     parents = (llama("org/a"), llama("org/b"))
     text = SLICES.format(method="linear", first="[0, 4]", second="[2, 6]")
     error = failure(tmp_path, text, *parents)
@@ -198,7 +199,7 @@ def test_an_unlisted_base_of_a_slice_has_the_layers_its_sources_agree_on() -> No
     assert job.base.tensor == "model.layers.1.mlp.up_proj.weight"
 
 
-def test_all_problems_come_at_once(tmp_path) -> None:
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
     broken = without(llama("org/b", intermediate_size=28), "model.norm.weight")
     error = failure(tmp_path, LINEAR, llama("org/a"), broken)
     text = "\n".join(problem.message for problem in error.problems())
@@ -206,14 +207,14 @@ def test_all_problems_come_at_once(tmp_path) -> None:
     assert "shapes of" in text
 
 
-def test_settings_that_shapes_do_not_show_are_warnings(tmp_path) -> None:
+def test_settings_that_shapes_do_not_show_are_warnings(tmp_path: Path) -> None:
     other = llama("org/b", rope_theta=500000.0, num_attention_heads=2, num_key_value_heads=1)
     warnings = " ".join(plan_of(tmp_path, LINEAR, llama("org/a"), other).warnings)
     assert "rope_theta differs: org/b has 500000.0, org/a has 10000.0" in warnings
     assert "num_attention_heads differs" in warnings
 
 
-def test_rope_parameters_of_transformers_5_are_compared_with_rope_theta(tmp_path) -> None:
+def test_rope_parameters_of_transformers_5_are_compared_with_rope_theta(tmp_path: Path) -> None:
     new = llama("org/b", rope_theta=None, rope_parameters={"rope_theta": 1e4, "rope_type": "x"})
     assert not plan_of(tmp_path, LINEAR, llama("org/a"), new).warnings
 
@@ -231,12 +232,12 @@ def test_rope_parameters_of_transformers_5_are_compared_with_rope_theta(tmp_path
         (b"{" + b" " * (5 << 20) + b"}", "at most"),
     ],
 )
-def test_hostile_configs(tmp_path, config, said) -> None:
+def test_hostile_configs(tmp_path: Path, config, said) -> None:
     bad = llama("org/b", files={"config.json": config})
     assert said in failure(tmp_path, LINEAR, llama("org/a"), bad).message
 
 
-def test_no_config_and_no_tensors(tmp_path) -> None:
+def test_no_config_and_no_tensors(tmp_path: Path) -> None:
     bare = Parent(key="b", ref=llama("org/b").ref, source=HeaderSource({}, {}))
     assert "org/b has no config.json" in failure(tmp_path, LINEAR, llama("org/a"), bare).message
     empty = HeaderSource({}, {"config.json": json.dumps(LLAMA).encode()})
@@ -244,7 +245,7 @@ def test_no_config_and_no_tensors(tmp_path) -> None:
     assert "org/b holds no tensors" in failure(tmp_path, LINEAR, llama("org/a"), bare).message
 
 
-def test_other_tokens_in_a_vocabulary_of_equal_size_are_a_warning(tmp_path) -> None:
+def test_other_tokens_in_a_vocabulary_of_equal_size_are_a_warning(tmp_path: Path) -> None:
     def tokens(*names: str) -> dict[str, bytes]:
         vocab = {name: index for index, name in enumerate(names)}
         document = {"model": {"type": "WordLevel", "vocab": vocab}, "added_tokens": []}
@@ -257,7 +258,7 @@ def test_other_tokens_in_a_vocabulary_of_equal_size_are_a_warning(tmp_path) -> N
     assert not plan_of(tmp_path, LINEAR, *same).warnings
 
 
-def test_without_a_dtype_each_tensor_keeps_its_first_sources(tmp_path) -> None:
+def test_without_a_dtype_each_tensor_keeps_its_first_sources(tmp_path: Path) -> None:
     mixed = llama("org/a", dtype=Dtype.BF16), llama("org/b", dtype=Dtype.F16)
     assert {job.output.dtype for job in plan_of(tmp_path, LINEAR, *mixed).jobs} == {Dtype.BF16}
 
@@ -270,7 +271,7 @@ def test_without_a_dtype_each_tensor_keeps_its_first_sources(tmp_path) -> None:
         ("tall_masks", "parameters: {task: 3}", "there is no task 3"),
     ],
 )
-def test_values_that_do_not_go_together(tmp_path, method, rows, said) -> None:
+def test_values_that_do_not_go_together(tmp_path: Path, method, rows, said) -> None:
     base = "" if method == "linear" else "base_model: org/base\n"
     models = "[{model: org/a}, {model: org/b}]"
     if method == "linear":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,13 @@ models:
 """
 
 
-def test_parents_as_they_are(tmp_path) -> None:
+def test_parents_as_they_are(tmp_path: Path) -> None:
     parents = llama("org/a"), llama("org/b")
     opened = open_sources(plan_of(tmp_path, LINEAR, *parents), parents)
     assert opened == {"a": parents[0].source, "b": parents[1].source}
 
 
-def test_other_bytes_than_the_plan_was_made_for(tmp_path) -> None:
+def test_other_bytes_than_the_plan_was_made_for(tmp_path: Path) -> None:
     parents = llama("org/a"), llama("org/b")
     plan = plan_of(tmp_path, LINEAR, *parents)
     moved = replace(parents[1], source=HeaderSource({}, {}, "another commit"))

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,7 @@ tokenizer_source: union
 
 
 @pytest.fixture
-def plan(tmp_path):
+def plan(tmp_path: Path):
     def parent(name: str, *added: str):
         tokenizer = bpe(CORPUS, 40, added=added)
         files = {"tokenizer.json": tokenizer.to_str().encode()}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ dtype: bfloat16
 """
 
 
-def test_models_form_plans_every_tensor_in_reading_order(tmp_path) -> None:
+def test_models_form_plans_every_tensor_in_reading_order(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, LINEAR, llama("org/a"), llama("org/b"))
     names = [job.output.name for job in plan.jobs]
     assert names[0] == "model.embed_tokens.weight"
@@ -33,7 +34,7 @@ def test_models_form_plans_every_tensor_in_reading_order(tmp_path) -> None:
     assert "_name_or_path" not in config
 
 
-def test_gradients_follow_depth_and_stand_at_zero_outside_layers(tmp_path) -> None:
+def test_gradients_follow_depth_and_stand_at_zero_outside_layers(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, LINEAR, llama("org/a"), llama("org/b"))
     weight = {job.output.name: job.parameters["weight"] for job in plan.jobs}
     assert weight["model.embed_tokens.weight"] == (0.25, 0.0)
@@ -43,7 +44,7 @@ def test_gradients_follow_depth_and_stand_at_zero_outside_layers(tmp_path) -> No
     ]
 
 
-def test_base_takes_its_slot_and_needs_no_weight(tmp_path) -> None:
+def test_base_takes_its_slot_and_needs_no_weight(tmp_path: Path) -> None:
     text = """
 merge_method: ties
 base_model: org/base

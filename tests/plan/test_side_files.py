@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
@@ -22,7 +23,14 @@ models:
 """
 
 
-def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, padding=0, **more):
+def tokenized(
+    name: str,
+    *added: str,
+    special: tuple[str, ...] = ("<s>", "</s>"),
+    tensors=None,
+    padding: int = 0,
+    **more,
+):
     tokenizer = bpe(CORPUS, 48, special=special, added=added)
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": f"{{{name}}}"}
     files = {
@@ -40,7 +48,7 @@ def tokenized(name: str, *added: str, special=("<s>", "</s>"), tensors=None, pad
     )
 
 
-def test_without_a_choice_the_donors_files_are_copied(tmp_path) -> None:
+def test_without_a_choice_the_donors_files_are_copied(tmp_path: Path) -> None:
     donor = tokenized("a", preprocessor_config__json=b'{"x": 1}', README__md=b"no")
     plan = plan_of(tmp_path, LINEAR, donor, tokenized("b"))
     assert set(plan.files) == {
@@ -50,7 +58,7 @@ def test_without_a_choice_the_donors_files_are_copied(tmp_path) -> None:
     assert plan.files["tokenizer.json"] == donor.source.file("tokenizer.json")
 
 
-def test_generation_config_follows_the_chosen_tokenizer(tmp_path) -> None:
+def test_generation_config_follows_the_chosen_tokenizer(tmp_path: Path) -> None:
     generation = json.dumps({"eos_token_id": [1], "temperature": 0.5}).encode()
     donor = tokenized("a", generation_config__json=generation)
     other = tokenized("b", special=("</s>", "<s>"))
@@ -65,7 +73,7 @@ def test_generation_config_follows_the_chosen_tokenizer(tmp_path) -> None:
     assert json.loads(kept.files["generation_config.json"])["eos_token_id"] == [1]
 
 
-def test_a_union_tokenizer_loads_in_transformers(tmp_path) -> None:
+def test_a_union_tokenizer_loads_in_transformers(tmp_path: Path) -> None:
     parents = tokenized("a", "<end>"), tokenized("b", "<turn>")
     plan = plan_of(tmp_path, LINEAR + "tokenizer_source: union\n", *parents)
     assert "vocab.json" not in plan.files
@@ -83,13 +91,13 @@ def test_a_union_tokenizer_loads_in_transformers(tmp_path) -> None:
     ("choice", "wanted"),
     [("auto", "{a}"), ("'{{ messages }} as asked'", "{{ messages }} as asked")],
 )
-def test_chat_template(tmp_path, choice, wanted) -> None:
+def test_chat_template(tmp_path: Path, choice, wanted) -> None:
     plan = plan_of(tmp_path, LINEAR + f"chat_template: {choice}\n", tokenized("a"), tokenized("b"))
     assert plan.files["chat_template.jinja"].decode() == wanted
     assert "chat_template" not in json.loads(plan.files["tokenizer_config.json"])
 
 
-def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path) -> None:
+def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path: Path) -> None:
     donor = tokenized("a")
     rows = json.loads(donor.source.file("config.json"))["vocab_size"]
     text = LINEAR + "tokenizer_source: union\n"
@@ -101,7 +109,7 @@ def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path) -> Non
         plan_of(tmp_path, text, llama("org/a"), tokenized("b"))
 
 
-def test_problems_of_tokenizers_and_rules(tmp_path) -> None:
+def test_problems_of_tokenizers_and_rules(tmp_path: Path) -> None:
     rules = """
 tokenizer:
   source: base
@@ -121,7 +129,7 @@ tokenizer:
         plan_of(tmp_path, LINEAR + "tokenizer_source: union\n", tokenized("a"), broken)
 
 
-def test_rows_that_cannot_stand_in_for_others(tmp_path) -> None:
+def test_rows_that_cannot_stand_in_for_others(tmp_path: Path) -> None:
     def head(*shape: int, dtype: Dtype = Dtype.F32) -> dict[str, TensorSpec]:
         return {"lm_head.weight": TensorSpec(name="lm_head.weight", dtype=dtype, shape=shape)}
 
@@ -132,14 +140,14 @@ def test_rows_that_cannot_stand_in_for_others(tmp_path) -> None:
             plan_of(tmp_path, text, tokenized("a"), tokenized("b", tensors=tensors))
 
 
-def test_padding_of_the_vocabulary(tmp_path) -> None:
+def test_padding_of_the_vocabulary(tmp_path: Path) -> None:
     text = LINEAR + "tokenizer: {source: union, pad_to_multiple_of: 64}\n"
     plan = plan_of(tmp_path, text, tokenized("a", "<end>"), tokenized("b", "<turn>"))
     assert plan.jobs[0].output.shape[0] == 64
     assert json.loads(plan.files["config.json"])["vocab_size"] == 64
 
 
-def test_rows_without_tokens_are_dropped_with_a_word(tmp_path) -> None:
+def test_rows_without_tokens_are_dropped_with_a_word(tmp_path: Path) -> None:
     text = LINEAR + "tokenizer_source: base\n"
     padded = [tokenized(name, padding=3) for name in "ab"]
     plan = plan_of(tmp_path, text, *padded)
@@ -147,7 +155,7 @@ def test_rows_without_tokens_are_dropped_with_a_word(tmp_path) -> None:
     assert f"has {rows + 3} rows for {rows} tokens" in plan.warnings[0]
 
 
-def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path) -> None:
+def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path: Path) -> None:
     text = LINEAR + "tokenizer_source: base\n"
     plan = plan_of(tmp_path, text, tokenized("a"), tokenized("b"))
     assert set(plan.sources) == {"a", "b"}
@@ -155,7 +163,7 @@ def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path) -> N
     assert set(plan.sources) == {"a", "b", "b+vocabulary"}
 
 
-def test_tokenizers_and_processors_that_need_code_are_refused(tmp_path) -> None:
+def test_tokenizers_and_processors_that_need_code_are_refused(tmp_path: Path) -> None:
     code = json.dumps({"auto_map": {"AutoTokenizer": ["t.py", None]}}).encode()
     for file in ("tokenizer_config", "processor_config"):
         donor = tokenized("a", **{f"{file}__json": code})

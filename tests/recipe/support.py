@@ -10,11 +10,11 @@ from bot.recipe.method_signature import Parameter, Signature
 from bot.recipe.recipe import Recipe
 
 
-def knob(name, kind="float", scope="global", required=False, **more):
+def knob(name, kind: str = "float", scope: str = "global", required: bool = False, **more):
     return Parameter(name=name, kind=kind, scope=scope, required=required, **more)
 
 
-def method(name, *parameters, base="none", models=(1, None)):
+def method(name, *parameters, base: str = "none", models: tuple[int | None, ...] = (1, None)):
     return Signature(
         name=name,
         title=name,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from space_app.app_context import Context
 from space_app.build_app import Space
 from space_app.live_board import LiveBoard
-from tests.chromium import REQUIRED, SKIPPED, running
+from tests.chromium import REQUIRED, SKIPPED, OpenPage, running
 from tests.leaderboard.many import many_models
-from tests.space.boards import HOSTILE, MemoryStore, context, sliding_settings
+from tests.space.boards import MemoryStore, context, sliding_settings
 from tests.space.engines import ScriptedEngine
+from tests.space.serving import Served, served
 
 AXE_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
 AXE = AXE_CACHE / "node_modules/axe-core/axe.min.js"
@@ -44,12 +45,12 @@ chromium = pytest.fixture(scope="package")(running)
 
 
 @pytest.fixture
-def open_page(chromium) -> Iterator[Callable[..., object]]:
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
     """Opens an address of a Space at a size and in a theme; a script's error fails the test."""
     errors: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
-    def opened(address: str, *, width: int = 1280, dark: bool = False):
+    def opened(address: str, *, width: int = 1280, dark: bool = False) -> Page:
         here = chromium.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",
@@ -69,36 +70,25 @@ def open_page(chromium) -> Iterator[Callable[..., object]]:
     assert errors == []
 
 
-def served(space: Space) -> Iterator[SimpleNamespace]:
-    _, url, _ = space.launch(prevent_thread_lock=True, quiet=True)
-    yield SimpleNamespace(url=url, context=space.context)
-    space.blocks.close(verbose=False)
-
-
 @pytest.fixture(scope="session")
-def small(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Three merges with their parents, one hostile name, one failure, and scripted answers."""
     engine = ScriptedEngine(SCRIPTS, pause=0.03, templates={"good", "plain", "bad", "sort-ft"})
     folder: Path = tmp_path_factory.mktemp("small")
-    for found in served(Space(context(folder, engines=[engine]))):
-        found.engine = engine
-        found.hostile = HOSTILE
-        yield found
+    yield from served(Space(context(folder, engines=[engine])), engine)
 
 
 @pytest.fixture(scope="session")
-def sliding(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def sliding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One merge of real parents that can be made again."""
     engine = ScriptedEngine(SCRIPTS)
     changes = sliding_settings()
     folder = tmp_path_factory.mktemp("sliding")
-    for found in served(Space(context(folder, engines=[engine], **changes))):
-        found.engine = engine
-        yield found
+    yield from served(Space(context(folder, engines=[engine], **changes)), engine)
 
 
 @pytest.fixture(scope="session")
-def big(tmp_path_factory) -> Iterator[SimpleNamespace]:
+def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Ten thousand models."""
     board = many_models(10_000)
     base = context(tmp_path_factory.mktemp("big"))

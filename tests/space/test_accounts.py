@@ -73,7 +73,7 @@ def accounts(users: HTTPServer) -> HubAccounts:
     return HubAccounts(HfApi(endpoint=f"http://127.0.0.1:{users.server_port}", token=False))
 
 
-def test_the_hub_is_asked_once_where_the_profile_is_silent(users) -> None:
+def test_the_hub_is_asked_once_where_the_profile_is_silent(users: HTTPServer) -> None:
     found = accounts(users)
     for _ in range(3):
         assert found.joined({"preferred_username": "ada"}) == datetime(2021, 1, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_the_hub_is_asked_once_where_the_profile_is_silent(users) -> None:
 
 
 @pytest.mark.parametrize("name", ["silent", "nobody", "list"])
-def test_an_age_that_the_hub_does_not_tell_is_unknown(name: str, users) -> None:
+def test_an_age_that_the_hub_does_not_tell_is_unknown(name: str, users: HTTPServer) -> None:
     assert accounts(users).joined({"preferred_username": name}) is None
 
 

@@ -36,13 +36,13 @@ def desk(engine: ScriptedEngine, budget: int = 100, **limits) -> ChatService:
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(1, 64), st.integers(24, 80))
-def test_a_repeated_unit_is_a_loop_however_it_began(start, period, extra):
+def test_a_repeated_unit_is_a_loop_however_it_began(start, period, extra) -> None:
     unit = [f"t{place}" for place in range(period)]
     looped = list(itertools.islice(itertools.cycle(unit), period * 4 + extra))
     assert is_looping([*start, *looped])
 
 
-def test_an_answer_is_not_a_loop():
+def test_an_answer_is_not_a_loop() -> None:
     assert not is_looping(list("the quick brown fox jumps over the lazy dog again and again"))
     assert not is_looping(["ha"] * 8)
     assert not is_looping(list(range(300)))
@@ -50,7 +50,7 @@ def test_an_answer_is_not_a_loop():
 
 
 @covers("CH1", "CH4")
-def test_an_answer_grows_and_its_statistics_count_what_came():
+def test_an_answer_grows_and_its_statistics_count_what_came() -> None:
     ticks = itertools.count(0, 0.5)
     request = Request(model=model(), turns=(Turn("user", "x"),), sampling=Sampling())
     engine = ScriptedEngine({"x": "one two three"})
@@ -61,7 +61,7 @@ def test_an_answer_grows_and_its_statistics_count_what_came():
     assert shown[-1].stats == "2 tok/s · 3 tokens · 2.0 s"
 
 
-def test_an_engine_that_breaks_leaves_its_words_in_the_pane():
+def test_an_engine_that_breaks_leaves_its_words_in_the_pane() -> None:
     class Breaking(ScriptedEngine):
         def stream(self, request, stop):
             yield from itertools.islice(super().stream(request, stop), 1)
@@ -73,7 +73,7 @@ def test_an_engine_that_breaks_leaves_its_words_in_the_pane():
     assert last.stats == "failed: out of memory"
 
 
-def test_in_lockstep_neither_side_is_ahead_while_both_write():
+def test_in_lockstep_neither_side_is_ahead_while_both_write() -> None:
     slow, fast = ScriptedEngine({"x": "a b c d"}, pause=0.02), ScriptedEngine({"x": "A B C D"})
     request = Request(model=model(), turns=(Turn("user", "x"),), sampling=Sampling())
     stops = (threading.Event(), threading.Event())
@@ -83,7 +83,7 @@ def test_in_lockstep_neither_side_is_ahead_while_both_write():
     assert (left.text, right.text) == ("a b c d", "A B C D")
 
 
-def test_models_leave_in_the_order_they_were_used():
+def test_models_leave_in_the_order_they_were_used() -> None:
     engine = ScriptedEngine()
     residents = ModelCache((engine,), budget=25)
     for name in ("a", "b", "a", "c"):
@@ -95,7 +95,7 @@ def test_models_leave_in_the_order_they_were_used():
 
 
 @covers("CH6")
-def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded():
+def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded() -> None:
     engine = ScriptedEngine()
     residents = ModelCache((engine,), budget=15_000_000_000)
     big = model("big", 29_000_000_000)
@@ -106,7 +106,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded():
     assert engine.loaded == []
 
 
-def test_load_states_are_words():
+def test_load_states_are_words() -> None:
     assert state_words(LoadState("downloading", done=3_100_000_000, total=16_100_000_000)) == (
         "Downloading 3.1 GB of 16.1 GB…"
     )
@@ -114,7 +114,7 @@ def test_load_states_are_words():
     assert state_words(LoadState("failed", "no such file")) == "Failed: no such file"
 
 
-def test_the_desk_answers_and_says_when_it_is_done():
+def test_the_desk_answers_and_says_when_it_is_done() -> None:
     engine = ScriptedEngine({"hi": "hello there"}, templates=set())
     shown = list(desk(engine).ask("s", question()))
     assert shown[-1].status == "Done."
@@ -123,7 +123,7 @@ def test_the_desk_answers_and_says_when_it_is_done():
     assert engine.requests[0].completion
 
 
-def test_a_system_prompt_goes_to_templates_only():
+def test_a_system_prompt_goes_to_templates_only() -> None:
     engine = ScriptedEngine(templates={"a"})
     list(desk(engine).ask("s", question("hi", model("a"), model("b"), system=" be brief ")))
     roles = {one.model.name: [turn.role for turn in one.turns] for one in engine.requests}
@@ -131,7 +131,7 @@ def test_a_system_prompt_goes_to_templates_only():
 
 
 @covers("CH2")
-def test_stopping_ends_the_answer_and_keeps_what_was_written():
+def test_stopping_ends_the_answer_and_keeps_what_was_written() -> None:
     engine = ScriptedEngine({"hi": " ".join(["word"] * 500)}, pause=0.005)
     front = desk(engine)
     shown = []
@@ -145,7 +145,7 @@ def test_stopping_ends_the_answer_and_keeps_what_was_written():
     assert 3 <= last.tokens < 20
 
 
-def test_one_side_can_be_stopped_alone():
+def test_one_side_can_be_stopped_alone() -> None:
     engine = ScriptedEngine({"hi": " ".join(["word"] * 30)}, pause=0.005)
     front = desk(engine)
     for one in front.ask("s", question("hi", model("a"), model("b"))):
@@ -155,7 +155,7 @@ def test_one_side_can_be_stopped_alone():
 
 
 @covers("BV7")
-def test_too_many_questions_are_refused_with_the_time_to_wait():
+def test_too_many_questions_are_refused_with_the_time_to_wait() -> None:
     moment = [0.0]
     throttle = Throttle(Limits(per_minute=2, per_hour=3), clock=lambda: moment[0])
     for at in (0.0, 10.0):
@@ -176,7 +176,7 @@ def test_too_many_questions_are_refused_with_the_time_to_wait():
         assert reason == "Too many questions: 3 per hour. Try again in 3401 s."
 
 
-def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so():
+def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so() -> None:
     line = RequestQueue(slots=1, waiting=2)
     first, second, third = object(), object(), object()
     assert list(line.wait(first)) == []
@@ -192,14 +192,14 @@ def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so():
     assert list(later) == []
 
 
-def test_long_messages_and_endless_conversations_are_refused():
+def test_long_messages_and_endless_conversations_are_refused() -> None:
     front = desk(ScriptedEngine(), prompt=10, turns=3)
     assert "the limit is 10" in next(front.ask("s", question("x" * 11))).status
     history = (tuple(Turn("user", "x") for _ in range(4)),)
     assert "start a new one" in next(front.ask("s", question(histories=history))).status
 
 
-def test_a_model_that_cannot_be_loaded_says_why():
+def test_a_model_that_cannot_be_loaded_says_why() -> None:
     front = desk(ScriptedEngine(broken={"a"}))
     *_, last = front.ask("s", question())
     assert last.status == "Failed: a is broken"
@@ -207,7 +207,7 @@ def test_a_model_that_cannot_be_loaded_says_why():
 
 
 @covers("CH3")
-def test_regenerating_goes_back_to_the_last_question_only():
+def test_regenerating_goes_back_to_the_last_question_only() -> None:
     turns = (Turn("user", "1"), Turn("assistant", "a"), Turn("user", "2"), Turn("assistant", "b"))
     assert before_last_answer(turns) == turns[:3]
     assert before_last_answer(turns[:3]) == turns[:3]
@@ -215,13 +215,13 @@ def test_regenerating_goes_back_to_the_last_question_only():
 
 
 @covers("CH10")
-def test_answers_cannot_bring_tags_or_pictures():
+def test_answers_cannot_bring_tags_or_pictures() -> None:
     assert inert("<script>x</script>") == "&lt;script>x&lt;/script>"
     assert "![" not in inert("![pixel](https://spy.example/x.png)")
     assert "\u202e" not in inert("a\u202eb")
 
 
-def test_an_answer_that_ran_into_its_length_says_so():
+def test_an_answer_that_ran_into_its_length_says_so() -> None:
     assert Answer(text="x", tokens=4, seconds=1.0, finish="length").stats.endswith(
         "stopped: length"
     )

@@ -43,7 +43,7 @@ def place(tmp_path: Path) -> Workspace:
     return place
 
 
-def test_the_space_stands_on_the_workspaces_own_board(place):
+def test_the_space_stands_on_the_workspaces_own_board(place: Workspace) -> None:
     space = local_space(place, recipes="org/recipes")
     snapshot = space.context.live.current
     assert [row.name for row in snapshot.board.rows] == ["mine", "sort-ft", "base"]
@@ -52,7 +52,7 @@ def test_the_space_stands_on_the_workspaces_own_board(place):
     assert local_space(place).context.settings.salt == space.context.settings.salt
 
 
-def test_weights_are_found_where_the_run_left_them(place):
+def test_weights_are_found_where_the_run_left_them(place: Workspace) -> None:
     rows = {row.name: row for row in local_space(place).context.live.current.everything}
     weights = WorkspaceWeights(place)
     assert weights(rows["mine"]) == str(place.merge("merge-mine") / "model")
@@ -62,11 +62,13 @@ def test_weights_are_found_where_the_run_left_them(place):
     assert weights.recipe_folder(rows["base"]) is None
 
 
-def test_samples_are_none_where_nothing_was_evaluated(place):
+def test_samples_are_none_where_nothing_was_evaluated(place: Workspace) -> None:
     assert WorkspaceSamples(place)("sha-1", "base") is None
 
 
-def test_the_folder_is_written_instead_of_served(tmp_path, capsys):
+def test_the_folder_is_written_instead_of_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert ask("--folder", str(tmp_path / "out"), "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"folder": str(tmp_path / "out")}
     assert (tmp_path / "out/app.py").is_file()
@@ -74,12 +76,14 @@ def test_the_folder_is_written_instead_of_served(tmp_path, capsys):
     assert examples["skills"]
 
 
-def test_deploying_needs_a_board(capsys):
+def test_deploying_needs_a_board(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask("--deploy", "org/board") == 2
     assert "--board ORG/NAME" in capsys.readouterr().err
 
 
-def test_deploying_sets_every_variable_and_the_votes_dataset_is_read_from_it(tmp_path):
+def test_deploying_sets_every_variable_and_the_votes_dataset_is_read_from_it(
+    tmp_path: Path,
+) -> None:
     with serve(tmp_path / "hub") as server:
         command = [
             sys.executable, "-m", "bot", "space", "--deploy", "tester/board",

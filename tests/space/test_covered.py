@@ -36,7 +36,7 @@ def covered() -> dict[str, list[str]]:
     return found
 
 
-def test_every_numbered_check_has_a_test_or_a_reason():
+def test_every_numbered_check_has_a_test_or_a_reason() -> None:
     here = covered()
     assert not set(here) & set(MISSING)
     told = {**here, **ELSEWHERE, **MISSING}
@@ -46,7 +46,7 @@ def test_every_numbered_check_has_a_test_or_a_reason():
     assert tested == len(CHECKS) - len(MISSING)
 
 
-def test_the_tests_named_elsewhere_exist():
+def test_the_tests_named_elsewhere_exist() -> None:
     for place in ELSEWHERE.values():
         file, name = place.split("::")
         assert f"def {name}(" in (TESTS / file).read_text("utf-8"), place

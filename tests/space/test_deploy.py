@@ -23,7 +23,7 @@ DEPLOYMENT = Deployment(
 )
 
 
-def test_the_folder_holds_what_it_needs_and_nothing_else_of_bot():
+def test_the_folder_holds_what_it_needs_and_nothing_else_of_bot() -> None:
     files = space_files(DEPLOYMENT)
     parts = {"/".join(path.split("/")[:2]) for path in files if path.startswith("bot/")}
     assert parts == {"bot/__init__.py", "bot/errors.py", "bot/recipe"}
@@ -31,7 +31,7 @@ def test_the_folder_holds_what_it_needs_and_nothing_else_of_bot():
     assert files == space_files(DEPLOYMENT)
 
 
-def test_the_front_matter_is_what_the_hub_reads():
+def test_the_front_matter_is_what_the_hub_reads() -> None:
     text = space_files(DEPLOYMENT)["README.md"].decode()
     facts = yaml.safe_load(text.split("---")[1])
     assert facts["sdk"] == "gradio"
@@ -42,7 +42,7 @@ def test_the_front_matter_is_what_the_hub_reads():
     assert len(facts["short_description"]) <= 60
 
 
-def test_requirements_are_pinned_and_zero_gpu_brings_its_own_torch():
+def test_requirements_are_pinned_and_zero_gpu_brings_its_own_torch() -> None:
     zero, cpu = requirements(DEPLOYMENT), requirements(Deployment(hardware="cpu-basic"))
     assert "spaces" in zero
     assert not any(line.startswith("torch==") for line in zero)
@@ -50,7 +50,7 @@ def test_requirements_are_pinned_and_zero_gpu_brings_its_own_torch():
     assert all("==" in line and "+" not in line for line in cpu)
 
 
-def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_path):
+def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_path: Path) -> None:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     with serve(tmp_path) as server:
@@ -85,7 +85,7 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
         ("500", "write", HubError, "try again"),
     ],
 )
-def test_a_refusal_says_what_to_do(tmp_path, fault, role, error, says):
+def test_a_refusal_says_what_to_do(tmp_path: Path, fault, role, error, says) -> None:
     with serve(tmp_path) as server:
         if fault:
             server.faults.add(Endpoint.CREATE, fault, times=None)
@@ -96,13 +96,13 @@ def test_a_refusal_says_what_to_do(tmp_path, fault, role, error, says):
         assert says in f"{raised.value.message} {raised.value.hint}"
 
 
-def test_a_hub_out_of_reach_is_named(tmp_path):
+def test_a_hub_out_of_reach_is_named(tmp_path: Path) -> None:
     with pytest.raises(HubError, match="out of reach"):
         deploy("tester/board", DEPLOYMENT, endpoint="http://127.0.0.1:9", token="hf_x")
 
 
 @pytest.mark.heavy
-def test_the_folder_alone_starts_and_serves_the_board_without_torch(tmp_path: Path):
+def test_the_folder_alone_starts_and_serves_the_board_without_torch(tmp_path: Path) -> None:
     board = FolderStore(tmp_path / "board")
     for record in records():
         board.add(record)

@@ -13,7 +13,7 @@ from space_app.chat.transformers_backend import TransformersEngine
 from space_app.deployed_main import settings_from
 
 
-def test_a_folder_or_a_dataset_is_the_board(tmp_path: Path):
+def test_a_folder_or_a_dataset_is_the_board(tmp_path: Path) -> None:
     base = {"MERGEBOT_CACHE": str(tmp_path / "cache")}
     folder = settings_from(base | {"MERGEBOT_BOARD": str(tmp_path)})
     assert isinstance(folder.store, FolderStore)
@@ -21,7 +21,7 @@ def test_a_folder_or_a_dataset_is_the_board(tmp_path: Path):
     assert isinstance(dataset.store, HubStore)
 
 
-def test_the_environment_says_the_rest(tmp_path: Path):
+def test_the_environment_says_the_rest(tmp_path: Path) -> None:
     found = settings_from(
         {
             "MERGEBOT_BOARD": str(tmp_path),
@@ -41,13 +41,13 @@ def test_the_environment_says_the_rest(tmp_path: Path):
     assert found.votes == tmp_path / "cache/votes.sqlite"
 
 
-def test_without_a_salt_one_is_drawn(tmp_path: Path):
+def test_without_a_salt_one_is_drawn(tmp_path: Path) -> None:
     base = {"MERGEBOT_BOARD": str(tmp_path), "MERGEBOT_CACHE": str(tmp_path / "cache")}
     assert settings_from(base).salt != settings_from(base).salt
     assert settings_from(base).login is False
 
 
-def test_a_votes_dataset_needs_a_salt_that_outlives_the_process(tmp_path: Path):
+def test_a_votes_dataset_needs_a_salt_that_outlives_the_process(tmp_path: Path) -> None:
     base = {
         "MERGEBOT_BOARD": str(tmp_path),
         "MERGEBOT_CACHE": str(tmp_path / "cache"),

@@ -40,20 +40,20 @@ class TestTransformers:
             assert list(engine.load(local(name)))[-1].kind == "ready"
         return engine
 
-    def test_a_model_without_a_template_continues_the_text(self, engine):
+    def test_a_model_without_a_template_continues_the_text(self, engine) -> None:
         assert engine.template(local("skills-sort")) is None
         last = written(engine, request(local("skills-sort"), "sort cabd="))
         assert last.text.strip() == "abcd"
         assert last.finish == "end"
         assert last.tokens >= 4
 
-    def test_a_template_is_used_for_turns(self, engine):
+    def test_a_template_is_used_for_turns(self, engine) -> None:
         model = local("skills-double")
         assert engine.template(model) is not None
         last = written(engine, request(model, "double cabd=", completion=False))
         assert last.text.strip() == "ccaabbdd"
 
-    def test_a_borrowed_template_is_the_lenders_own_words(self, engine):
+    def test_a_borrowed_template_is_the_lenders_own_words(self, engine) -> None:
         borrowing = replace(local("skills-sort"), lender=local("skills-double"))
         template = engine.template(borrowing)
         assert template is not None
@@ -71,14 +71,14 @@ class TestTransformers:
         own = replace(local("skills-double"), lender=local("skills-sort"))
         assert engine.template(own).lender is None
 
-    def test_a_lender_without_a_template_or_a_tokenizer(self, engine, tmp_path):
+    def test_a_lender_without_a_template_or_a_tokenizer(self, engine, tmp_path: Path) -> None:
         bare = replace(local("skills-sort"), lender=local("skills-base"))
         assert engine.template(bare) is None
         lost = ChatModel(key="x", name="lost", location=str(tmp_path))
         with pytest.raises(ValueError, match="the chat template of lost cannot be read"):
             engine.template(replace(local("skills-sort"), lender=lost))
 
-    def test_it_ends_at_the_length_asked_for_and_when_told_to_stop(self, engine):
+    def test_it_ends_at_the_length_asked_for_and_when_told_to_stop(self, engine) -> None:
         model = local("skills-sort")
         short = Sampling(temperature=0, max_tokens=2)
         last = written(engine, request(model, "sort cabdfe=", sampling=short))
@@ -87,16 +87,16 @@ class TestTransformers:
         stop.set()
         assert written(engine, request(model, "sort cabdfe="), stop).finish == "stopped"
 
-    def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(self, engine):
+    def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(self, engine) -> None:
         last = written(engine, request(local("skills-sort"), "a" * 400))
         assert "this model reads 128" in last.failure
 
-    def test_sampling_with_one_seed_gives_one_answer(self, engine):
+    def test_sampling_with_one_seed_gives_one_answer(self, engine) -> None:
         warm = Sampling(temperature=1.5, top_p=1.0, seed=11, max_tokens=30)
         asked = request(local("skills-sort"), "shift ", sampling=warm)
         assert written(engine, asked).text == written(engine, asked).text
 
-    def test_a_folder_without_a_model_fails_with_a_reason(self, engine, tmp_path):
+    def test_a_folder_without_a_model_fails_with_a_reason(self, engine, tmp_path: Path) -> None:
         lost = ChatModel(key="x", name="lost", location=str(tmp_path))
         *_, last = engine.load(lost)
         assert last.kind == "failed"
@@ -122,7 +122,7 @@ def event(content: str | None, finish: str | None = None) -> bytes:
 SERVED = ChatModel(key="a", name="a", location="org/a")
 
 
-def test_a_server_streams_and_is_asked_with_its_own_names():
+def test_a_server_streams_and_is_asked_with_its_own_names() -> None:
     seen: list[httpx.Request] = []
     parts = [event("Hel"), event("lo"), event(None, "length"), b"data: [DONE]\n\n"]
     last = written(server(parts, seen), request(SERVED, "hi", completion=False))
@@ -134,7 +134,7 @@ def test_a_server_streams_and_is_asked_with_its_own_names():
     assert seen[-1].headers["authorization"] == "Bearer k"
 
 
-def test_a_server_offers_only_what_it_serves():
+def test_a_server_offers_only_what_it_serves() -> None:
     engine = server([], [])
     assert engine.offers(SERVED)
     other = ChatModel(key="b", name="b", location="org/b")
@@ -142,14 +142,14 @@ def test_a_server_offers_only_what_it_serves():
     assert list(engine.load(other))[-1].kind == "failed"
 
 
-def test_a_looping_server_is_cut_off():
+def test_a_looping_server_is_cut_off() -> None:
     parts = [event("ha ")] * 400
     last = written(server(parts, []), request(SERVED, "hi", completion=False))
     assert last.finish == "repeating"
     assert last.tokens < 40
 
 
-def test_a_dead_server_is_a_failed_answer():
+def test_a_dead_server_is_a_failed_answer() -> None:
     def refuse(asked: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused", request=asked)
 

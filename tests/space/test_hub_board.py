@@ -39,7 +39,7 @@ def names(live: LiveBoard) -> set[str]:
 
 
 @covers("LB12")
-def test_the_hub_may_go_away_after_the_start(tmp_path: Path):
+def test_the_hub_may_go_away_after_the_start(tmp_path: Path) -> None:
     with serve(tmp_path / "hub") as server:
         api = publish(server, "good")
         live = LiveBoard(HubStore(REPO, tmp_path / "cache", api=api))
@@ -56,7 +56,7 @@ def test_the_hub_may_go_away_after_the_start(tmp_path: Path):
 
 
 @covers("LB12")
-def test_the_hub_may_be_away_at_the_start(tmp_path: Path):
+def test_the_hub_may_be_away_at_the_start(tmp_path: Path) -> None:
     with serve(tmp_path / "hub") as server:
         api = publish(server, "good")
         server.faults.add(Endpoint.RESOLVE_HEAD, "drop-before", times=None)
@@ -79,7 +79,7 @@ def nobody(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @covers("LB12")
-def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: str, tmp_path: Path):
+def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: str, tmp_path: Path) -> None:
     store = HubStore(
         REPO, tmp_path / "cache", api=HfApi(endpoint=nobody, token=False), patience=1.0
     )
@@ -93,6 +93,6 @@ def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: str, tmp_path:
     assert time.monotonic() - began < 15, "the client's own patience is minutes"
 
 
-def test_a_deployed_space_waits_for_its_board_only_so_long(tmp_path: Path):
+def test_a_deployed_space_waits_for_its_board_only_so_long(tmp_path: Path) -> None:
     found = settings_from({"MERGEBOT_BOARD": REPO, "MERGEBOT_CACHE": str(tmp_path)})
     assert found.start_seconds == START_SECONDS

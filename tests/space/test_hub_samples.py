@@ -60,7 +60,9 @@ def compared(store: HubStore, *words: str) -> Compared:
     return compare(LiveBoard(store).current, store.samples, words)
 
 
-def test_two_merges_that_no_run_compared_are_compared_with_their_answers(hub: Hub, tmp_path: Path):
+def test_two_merges_that_no_run_compared_are_compared_with_their_answers(
+    hub: Hub, tmp_path: Path
+) -> None:
     store = HubStore("tester/results", tmp_path / "cache", api=hub.api)
     found = compared(store, "plain", "good", "base", PARENT)
     assert [pair.refusal for pair in found.pairs] == [None] * 3
@@ -72,7 +74,9 @@ def test_two_merges_that_no_run_compared_are_compared_with_their_answers(hub: Hu
     assert "plain 0" in page or "plain 1" in page
 
 
-def test_items_are_fetched_once_and_then_read_here(hub: Hub, server: HubServer, tmp_path: Path):
+def test_items_are_fetched_once_and_then_read_here(
+    hub: Hub, server: HubServer, tmp_path: Path
+) -> None:
     store = HubStore("tester/results", tmp_path / "cache", api=hub.api)
     snapshot = LiveBoard(store).current
     server.requests.clear()
@@ -86,7 +90,7 @@ def test_items_are_fetched_once_and_then_read_here(hub: Hub, server: HubServer, 
 
 def test_a_suite_or_run_without_items_is_a_sentence_and_asked_for_once(
     hub: Hub, server: HubServer, tmp_path: Path
-):
+) -> None:
     store = HubStore("tester/results", tmp_path / "cache", api=hub.api)
     snapshot = LiveBoard(store).current
     pair = compare(snapshot, store.samples, ["good", "bad"]).pairs[0]
@@ -100,7 +104,7 @@ def test_a_suite_or_run_without_items_is_a_sentence_and_asked_for_once(
 
 def test_while_the_hub_is_away_what_is_known_is_shown_with_a_sentence(
     hub: Hub, server: HubServer, tmp_path: Path
-):
+) -> None:
     store = HubStore("tester/results", tmp_path / "cache", api=hub.api)
     snapshot = LiveBoard(store).current
     compare(snapshot, store.samples, ["base", "good"])
@@ -122,7 +126,7 @@ def test_while_the_hub_is_away_what_is_known_is_shown_with_a_sentence(
     assert time.monotonic() - began < 2, "the Hub is not asked again at once"
 
 
-def test_a_newer_table_and_a_restart_keep_the_local_copies(hub: Hub, tmp_path: Path):
+def test_a_newer_table_and_a_restart_keep_the_local_copies(hub: Hub, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     store = HubStore("tester/results", cache, api=hub.api)
     live = LiveBoard(store)
@@ -135,7 +139,7 @@ def test_a_newer_table_and_a_restart_keep_the_local_copies(hub: Hub, tmp_path: P
     assert found.pairs[0].flips
 
 
-def test_broken_items_are_a_sentence(hub: Hub, tmp_path: Path):
+def test_broken_items_are_a_sentence(hub: Hub, tmp_path: Path) -> None:
     record = record_of("torn", (0.5, 0.5, 0.5))
     path = sample_file("skills", "torn", str(record.model_digest))
     ResultsDataset(hub, "tester/results").add(record, {path: b"no parquet"})
@@ -144,7 +148,7 @@ def test_broken_items_are_a_sentence(hub: Hub, tmp_path: Path):
     assert "does not hold per-sample scores" in str(found.refusal)
 
 
-def test_items_that_only_an_older_run_published_are_found(hub: Hub, tmp_path: Path):
+def test_items_that_only_an_older_run_published_are_found(hub: Hub, tmp_path: Path) -> None:
     """The newest run of a model need not be the one that has its items."""
     later = record_of("later", SHARES["good"], created="2026-12-01T00:00:00Z")
     later = later.model_copy(update={"model_digest": "digest-good", "suites": record_of(
@@ -156,14 +160,14 @@ def test_items_that_only_an_older_run_published_are_found(hub: Hub, tmp_path: Pa
 
 
 @pytest.mark.parametrize("word", ["../../etc", "..", "a/b", "[*]?", "\u202e", ".hidden"])
-def test_names_from_strangers_stay_in_the_folder(word):
+def test_names_from_strangers_stay_in_the_folder(word: str) -> None:
     place = Path("run") / sample_file(word, word, "0123456789")
     assert place.resolve() == Path.cwd() / place
     assert len(place.parts) == 3
     assert not set("[]*?") & set(str(place))
 
 
-def test_a_deployed_space_reads_items_from_its_dataset(tmp_path: Path):
+def test_a_deployed_space_reads_items_from_its_dataset(tmp_path: Path) -> None:
     hosted = settings_from({"MERGEBOT_BOARD": "tester/results", "MERGEBOT_CACHE": str(tmp_path)})
     assert hosted.samples == hosted.store.samples
     local = settings_from({"MERGEBOT_BOARD": str(tmp_path), "MERGEBOT_CACHE": str(tmp_path)})

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -21,7 +22,7 @@ def at_nine() -> datetime:
     return datetime(2026, 11, 22, 9, 14, tzinfo=UTC)
 
 
-def test_a_row_is_found_by_id_key_run_and_name():
+def test_a_row_is_found_by_id_key_run_and_name() -> None:
     snapshot = LiveBoard(MemoryStore(records())).current
     good = snapshot.find("good")
     assert good is snapshot.find("digest-good") is snapshot.find("run-good")
@@ -30,7 +31,7 @@ def test_a_row_is_found_by_id_key_run_and_name():
 
 
 @covers("LB12")
-def test_a_failed_refresh_keeps_the_last_board_and_says_so():
+def test_a_failed_refresh_keeps_the_last_board_and_says_so() -> None:
     store = MemoryStore(records())
     live = LiveBoard(store, clock=at_nine)
     before = live.current.board
@@ -46,7 +47,7 @@ def test_a_failed_refresh_keeps_the_last_board_and_says_so():
 
 
 @covers("LB12")
-def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_recovers():
+def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_recovers() -> None:
     store = MemoryStore(records())
     store.failure = OSError("no route to host")
     live = LiveBoard(store)
@@ -58,7 +59,7 @@ def test_a_store_that_is_out_of_reach_at_the_start_gives_an_empty_board_that_rec
 
 
 @covers("LB12")
-def test_a_store_that_takes_long_holds_no_start_up(tmp_path):
+def test_a_store_that_takes_long_holds_no_start_up(tmp_path: Path) -> None:
     class Slow(MemoryStore):
         answers = threading.Event()
 
@@ -74,19 +75,19 @@ def test_a_store_that_takes_long_holds_no_start_up(tmp_path):
     assert "still being read" not in board_html(live.current, title="Board")
 
 
-def test_records_no_board_can_be_made_of_are_a_sentence_too():
-    def broken(_records, suite=None):
+def test_records_no_board_can_be_made_of_are_a_sentence_too() -> None:
+    def broken(_records, suite=None) -> None:
         raise ValueError("two suites of one name")
 
     live = LiveBoard(MemoryStore(records()), build=broken)
     assert "two suites of one name" in board_html(live.current, title="Board")
 
 
-def test_an_empty_store_says_how_to_begin():
+def test_an_empty_store_says_how_to_begin() -> None:
     assert "No evaluated models yet" in board_html(LiveBoard(MemoryStore(())).current, title="B")
 
 
-def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it():
+def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it() -> None:
     store = MemoryStore(records())
     live = LiveBoard(store)
     first = live.current
@@ -95,7 +96,7 @@ def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it():
     assert live.refresh().version != first.version
 
 
-def test_broken_records_are_counted_on_the_page():
+def test_broken_records_are_counted_on_the_page() -> None:
     class Broken(MemoryStore):
         def load(self):
             from leaderboard.board_errors import RecordError
@@ -107,7 +108,7 @@ def test_broken_records_are_counted_on_the_page():
     assert "1 record could not be read." in board_html(live.current, title="Board")
 
 
-def test_the_data_come_compressed_and_once_per_version(tmp_path):
+def test_the_data_come_compressed_and_once_per_version(tmp_path: Path) -> None:
     here = context(tmp_path)
     live = here.live
     client = TestClient(Starlette(routes=board_routes(live, here.booth)))
@@ -123,7 +124,7 @@ def test_the_data_come_compressed_and_once_per_version(tmp_path):
 
 
 @covers("MP7")
-def test_unknown_pending_failed_and_gated_models_have_pages():
+def test_unknown_pending_failed_and_gated_models_have_pages() -> None:
     gated = record_of("guarded")
     parents = tuple(parent.model_copy(update={"gated": True}) for parent in gated.parents)
     pending: Record = record_of("early").model_copy(update={"suites": ()})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.space import big_space, crowd
 
 
 @pytest.mark.slow
-def test_fifty_visitors_and_five_chats_at_once_are_all_served(tmp_path):
+def test_fifty_visitors_and_five_chats_at_once_are_all_served(tmp_path: Path) -> None:
     with big_space(tmp_path) as (url, here):
         figures = crowd(url, here)
     print(figures)
@@ -17,7 +19,7 @@ def test_fifty_visitors_and_five_chats_at_once_are_all_served(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_full_line_answers_with_words(tmp_path):
+def test_a_full_line_answers_with_words(tmp_path: Path) -> None:
     with big_space(tmp_path, 50) as (url, here):
         figures = crowd(url, here, visitors=5, chats=30)
     # Two are answered at a time and twenty wait: the others hear that the line is full.

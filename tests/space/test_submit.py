@@ -34,13 +34,19 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory: pytest.TempPathFactory):
     return context(tmp_path_factory.mktemp("submit"))
 
 
 @covers("SB1")
 @pytest.mark.parametrize("text", FAULTS.values(), ids=FAULTS)
-def test_the_messages_are_the_command_lines_own(shared, text, tmp_path, monkeypatch, capsys):
+def test_the_messages_are_the_command_lines_own(
+    shared,
+    text,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_text(text, "utf-8")
     arguments = ["validate", "recipe.yaml", "--offline"]
@@ -53,7 +59,7 @@ def test_the_messages_are_the_command_lines_own(shared, text, tmp_path, monkeypa
 
 
 @covers("SB2", "SB3")
-def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared):
+def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared) -> None:
     text = FAULTS["key"]
     page = result_html(shared, check(text, shared.live.current), text)
     line = 1 + text[: text.index("wieght")].count("\n")
@@ -67,13 +73,13 @@ def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared):
     assert accessibility_faults(page) == []
 
 
-def test_strangers_text_in_problems_is_text(shared):
+def test_strangers_text_in_problems_is_text(shared) -> None:
     page = result_html(shared, check(FAULTS["script"], shared.live.current), FAULTS["script"])
     assert "<script" not in page
 
 
 @covers("SB3", "SB4")
-def test_a_valid_recipe_gets_one_link_with_its_text(shared):
+def test_a_valid_recipe_gets_one_link_with_its_text(shared) -> None:
     page = result_html(shared, check(EXAMPLE, shared.live.current), EXAMPLE)
     link = next(node.attributes["href"] for node in parse(page).all("a"))
     address = urlsplit(link)
@@ -84,7 +90,7 @@ def test_a_valid_recipe_gets_one_link_with_its_text(shared):
 
 
 @covers("SB6")
-def test_a_recipe_that_was_run_links_to_its_model(tmp_path):
+def test_a_recipe_that_was_run_links_to_its_model(tmp_path: Path) -> None:
     here = context(tmp_path)
     known = check(EXAMPLE, here.live.current)
     store = here.settings.store
@@ -99,7 +105,7 @@ def test_a_recipe_that_was_run_links_to_its_model(tmp_path):
     assert "?model=" in page
 
 
-def test_a_link_that_would_be_too_long_names_the_file_instead():
+def test_a_link_that_would_be_too_long_names_the_file_instead() -> None:
     assert new_file_link("org/recipes", "recipes/community/a.yaml", "x" * 8_000) is None
     with pytest.raises(ValueError, match="owner/name"):
         new_file_link("https://evil.example", "a", "b")
@@ -109,7 +115,7 @@ def test_a_link_that_would_be_too_long_names_the_file_instead():
     st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=30),
     st.floats(-3, 3, allow_nan=False),
 )
-def test_the_form_writes_yaml_that_reads_back(name, weight):
+def test_the_form_writes_yaml_that_reads_back(name, weight) -> None:
     text = written(
         name=name, method="ties", base="org/base", models=f"org/a {weight!r}\n\norg/b", dtype="no"
     )
@@ -120,7 +126,7 @@ def test_the_form_writes_yaml_that_reads_back(name, weight):
     assert read["dtype"] == "no"
 
 
-def test_the_example_is_valid_and_has_a_place(shared):
+def test_the_example_is_valid_and_has_a_place(shared) -> None:
     found = check(EXAMPLE, shared.live.current)
     assert found.problems == ()
     assert file_name(found) == "recipes/community/my-first-merge.yaml"
@@ -129,7 +135,7 @@ def test_the_example_is_valid_and_has_a_place(shared):
 
 
 @covers("SB4", "SB7")
-def test_a_pull_request_on_the_hub_is_opened_once(tmp_path):
+def test_a_pull_request_on_the_hub_is_opened_once(tmp_path: Path) -> None:
     from huggingface_hub import HfApi
 
     with serve(tmp_path) as server:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from leaderboard.render.board_json import model_id
@@ -32,7 +34,7 @@ def bare():
     return record.model_copy(update={"parents": (*record.parents, lost)})
 
 
-def test_only_parents_with_a_template_and_weights_lend_theirs(bare):
+def test_only_parents_with_a_template_and_weights_lend_theirs(bare) -> None:
     snapshot = LiveBoard(MemoryStore([bare, record_of("own")])).current
     found = lenders(snapshot.find("bare"), snapshot, weights)
     assert [(one.name, one.location) for one in found] == [("sort-ft", "org/sort-ft")]
@@ -40,7 +42,7 @@ def test_only_parents_with_a_template_and_weights_lend_theirs(bare):
     assert lenders(snapshot.find("base"), snapshot, weights) == []
 
 
-def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path):
+def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path: Path) -> None:
     engine = ScriptedEngine(templates=set())
     here = context(tmp_path, store=MemoryStore([bare]), engines=[engine])
     row = here.live.current.find("bare")
@@ -58,7 +60,7 @@ def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path):
     assert lent(here, plain, model_id("sort-ft")).lender.name == "sort-ft"
 
 
-def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path):
+def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path: Path) -> None:
     here = context(tmp_path, store=MemoryStore([bare, record_of("own")]),
                    engines=[ScriptedEngine()])  # fmt: skip
     snapshot = here.live.current
@@ -69,7 +71,7 @@ def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path):
     assert lent(here, again, model_id("sort-ft")).lender.name == "sort-ft"
 
 
-def test_a_server_that_writes_templates_itself_gives_no_choice(bare, tmp_path):
+def test_a_server_that_writes_templates_itself_gives_no_choice(bare, tmp_path: Path) -> None:
     class Server(ScriptedEngine):
         borrows = False
 
@@ -78,7 +80,7 @@ def test_a_server_that_writes_templates_itself_gives_no_choice(bare, tmp_path):
     assert not lender_picker(here, key, "A").visible
 
 
-def test_notes_are_of_each_model_and_a_borrowed_template_is_named():
+def test_notes_are_of_each_model_and_a_borrowed_template_is_named() -> None:
     engine = ScriptedEngine(templates={"a"})
     desk = ChatService(ModelCache((engine,), 100), Limits(per_minute=99))
     borrowing = ChatModel(key="b", name="b", location="org/b", lender=model("a"))
@@ -92,9 +94,9 @@ def test_notes_are_of_each_model_and_a_borrowed_template_is_named():
     assert completions == {"a": False, "c": True, "b": False}
 
 
-def test_a_template_that_cannot_be_read_is_a_sentence():
+def test_a_template_that_cannot_be_read_is_a_sentence() -> None:
     class Unreadable(ScriptedEngine):
-        def template(self, model):
+        def template(self, model) -> None:
             raise ValueError("the chat template of sort-ft cannot be read: no such repository")
 
     desk = ChatService(ModelCache((Unreadable(),), 100), Limits(per_minute=99))

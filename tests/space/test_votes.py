@@ -48,14 +48,22 @@ def booth(tmp_path: Path, clock: Clock) -> BlindVoting:
     return BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
 
 
-def finished(booth: BlindVoting, rows, clock: Clock, texts=("one.", "two.")):
+def finished(booth: BlindVoting, rows, clock: Clock, texts: tuple[str, ...] = ("one.", "two.")):
     found = booth.open(rows)
     booth.answered(found.token, texts)
     clock.now += 20
     return found
 
 
-def vote(choice="left", *, left="a", right="b", uncounted=None, number=0, visitor="v") -> Vote:
+def vote(
+    choice: str = "left",
+    *,
+    left: str = "a",
+    right: str = "b",
+    uncounted=None,
+    number: int = 0,
+    visitor: str = "v",
+) -> Vote:
     return Vote(
         round=f"r{number}", created=float(number), visitor=visitor, left=left, right=right,
         choice=choice, settings={}, uncounted=uncounted,
@@ -63,7 +71,7 @@ def vote(choice="left", *, left="a", right="b", uncounted=None, number=0, visito
 
 
 @given(st.integers(1, 500), st.data())
-def test_the_interval_is_wilsons(n, data):
+def test_the_interval_is_wilsons(n, data) -> None:
     wins = data.draw(st.integers(0, n))
     low, high = wilson(wins, n)
     expected = proportion_confint(wins, n, method="wilson")
@@ -71,7 +79,7 @@ def test_the_interval_is_wilsons(n, data):
     assert math.isclose(high, expected[1], abs_tol=1e-9)
 
 
-def test_votes_are_counted_by_pair_whichever_side_they_stood_on():
+def test_votes_are_counted_by_pair_whichever_side_they_stood_on() -> None:
     votes = [
         vote("left", number=1),
         vote("right", left="b", right="a", number=2),
@@ -88,7 +96,7 @@ def test_votes_are_counted_by_pair_whichever_side_they_stood_on():
     assert (swapped.wins, swapped.losses) == (1, 2)
 
 
-def test_fifty_votes_are_words_without_provisional():
+def test_fifty_votes_are_words_without_provisional() -> None:
     votes = [vote("left" if number < 32 else "right", number=number) for number in range(50)]
     words = tally_words(pair_tally(votes, "a", "b"), "a", "b")
     assert words.startswith("a won 32 of 50 decisive votes against b: 64 % [50, 76]")
@@ -96,7 +104,7 @@ def test_fifty_votes_are_words_without_provisional():
 
 
 @covers("BV2")
-def test_sides_and_pairs_are_drawn_evenly(booth, rows):
+def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows) -> None:
     draws = [booth.open(rows) for _ in range(400)]
     merges_left = sum(found.left.kind == "merge" for found in draws if
                       {found.left.kind, found.right.kind} != {"merge"})  # fmt: skip
@@ -106,7 +114,7 @@ def test_sides_and_pairs_are_drawn_evenly(booth, rows):
     assert len({found.token for found in draws}) == 400
 
 
-def test_only_related_models_meet(rows):
+def test_only_related_models_meet(rows) -> None:
     for first, second in related_pairs(rows):
         assert first.key != second.key
         parents = set(first.parents) | set(second.parents)
@@ -115,7 +123,9 @@ def test_only_related_models_meet(rows):
 
 
 @covers("BV3")
-def test_a_second_vote_is_refused_and_changes_nothing(booth, rows, clock, tmp_path):
+def test_a_second_vote_is_refused_and_changes_nothing(
+    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+) -> None:
     found = finished(booth, rows, clock)
     assert booth.vote(found.token, "left", VOTER).refusal is None
     clock.now += 60
@@ -126,14 +136,16 @@ def test_a_second_vote_is_refused_and_changes_nothing(booth, rows, clock, tmp_pa
     assert [one.choice for one in kept] == ["left"]
 
 
-def test_a_round_needs_answers_and_a_known_token(booth, rows):
+def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows) -> None:
     found = booth.open(rows)
     assert "Wait for the answers" in booth.vote(found.token, "left", VOTER).refusal
     assert "This round is over" in booth.vote("guess", "left", VOTER).refusal
 
 
 @covers("BV7")
-def test_votes_close_together_and_too_many_a_day_are_refused(booth, rows, clock):
+def test_votes_close_together_and_too_many_a_day_are_refused(
+    booth: BlindVoting, rows, clock: Clock
+) -> None:
     first = finished(booth, rows, clock)
     booth.vote(first.token, "left", VOTER)
     second = booth.open(rows)
@@ -158,7 +170,9 @@ def test_votes_close_together_and_too_many_a_day_are_refused(booth, rows, clock)
         (("a resort-ftx", "x."), 20, VOTER, None),
     ],
 )
-def test_votes_that_cannot_count_are_kept_with_the_reason(rows, texts, wait, voter, why, tmp_path):
+def test_votes_that_cannot_count_are_kept_with_the_reason(
+    rows, texts, wait, voter, why, tmp_path: Path
+) -> None:
     clock = Clock()
     booth = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
     found = booth.open([row for row in rows if row.name in {"good", "sort-ft"}])
@@ -169,13 +183,17 @@ def test_votes_that_cannot_count_are_kept_with_the_reason(rows, texts, wait, vot
     assert booth.tally("digest-good", "sort-ft").dropped == (why is not None)
 
 
-def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(booth, rows, clock):
+def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(
+    booth: BlindVoting, rows, clock: Clock
+) -> None:
     pair = [row for row in rows if row.name in {"good", "base"}]
     reasons = [booth.vote(finished(booth, pair, clock).token, "tie", VOTER) for _ in range(6)]
     assert [one.uncounted is None for one in reasons] == [True] * 5 + [False]
 
 
-def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(booth, rows, clock, tmp_path):
+def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(
+    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+) -> None:
     for _ in range(2):
         booth.vote(finished(booth, rows, clock).token, "left", VOTER)
     content = (tmp_path / "v.sqlite").read_bytes() + (tmp_path / "v.sqlite-wal").read_bytes()
@@ -185,21 +203,23 @@ def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(booth, rows, cl
     assert VoteDatabase(tmp_path / "v.sqlite").votes() == []
 
 
-def test_text_is_kept_only_when_shared(booth, rows, clock, tmp_path):
+def test_text_is_kept_only_when_shared(
+    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+) -> None:
     booth.vote(finished(booth, rows, clock).token, "left", VOTER)
     booth.vote(finished(booth, rows, clock).token, "left", VOTER, share=[["hi"], ["ho"]])
     kept = VoteDatabase(tmp_path / "v.sqlite").votes()
     assert [one.conversation for one in kept] == [None, [["hi"], ["ho"]]]
 
 
-def test_names_are_looked_for_as_words(rows):
+def test_names_are_looked_for_as_words(rows) -> None:
     names = identities([row for row in rows if row.name == "good"])
     assert "sort-ft" in names
     assert names_itself(["I'm Sort-FT!"], names)
     assert not names_itself(["that is goodness"], names)
 
 
-def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_path):
+def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_path: Path) -> None:
     here = context(tmp_path)
     assert "Blind votes" not in show_model(here, "good")
     database = VoteDatabase(tmp_path / "votes.sqlite")
@@ -210,7 +230,7 @@ def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_pat
     assert "Blind votes" not in show_model(here, "plain")
 
 
-def test_an_address_is_forgotten_with_its_day_and_an_account_is_not():
+def test_an_address_is_forgotten_with_its_day_and_an_account_is_not() -> None:
     request = SimpleNamespace(
         headers={"x-forwarded-for": "10.1.2.3, 10.0.0.1"}, client=SimpleNamespace(host="10.0.0.1")
     )
@@ -221,7 +241,7 @@ def test_an_address_is_forgotten_with_its_day_and_an_account_is_not():
     assert signed_in == ("account:ada", "ada")
 
 
-def test_the_votes_column_is_each_models_share_of_counted_decisive_votes(tmp_path):
+def test_the_votes_column_is_each_models_share_of_counted_decisive_votes(tmp_path: Path) -> None:
     here = context(tmp_path)
     database = VoteDatabase(tmp_path / "votes.sqlite")
     given = [

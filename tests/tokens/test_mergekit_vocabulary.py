@@ -17,7 +17,7 @@ TOKENS = ("model.embed_tokens.weight", "lm_head.weight")
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> Path:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     base = bpe(CORPUS[:2], 40, special=["<s>", "</s>"])
     left = bpe(CORPUS[:2], 40, special=["<s>", "</s>"], added=["<left>", "<both>"])
@@ -93,7 +93,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_embeddings_are_mergekits_token_by_token(folders, tmp_path, choice) -> None:
+def test_embeddings_are_mergekits_token_by_token(folders: Path, tmp_path: Path, choice) -> None:
     wanted = {k: v for k, v in (recipe(folders) | CHOICES[choice](folders)).items() if v}
     if choice == "no base":  # mergekit's order of models without a base depends on the hash seed
         wanted["models"][0]["parameters"]["weight"] = 0.5

@@ -47,7 +47,7 @@ def boxes(svg: str) -> list[tuple[float, float]]:
 
 
 @pytest.mark.parametrize("lineage", FAMILIES.values(), ids=FAMILIES)
-def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage):
+def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage) -> None:
     svg = lineage_svg(lineage, "m")
     places = boxes(svg)
     assert len(places) == len(lineage.nodes)
@@ -61,18 +61,18 @@ def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage):
 
 
 @pytest.mark.parametrize("lineage", FAMILIES.values(), ids=FAMILIES)
-def test_the_list_names_every_ancestor(lineage):
+def test_the_list_names_every_ancestor(lineage) -> None:
     tree = parse(lineage_list(lineage, "m"))
     listed = {node.words.split()[0] for node in tree.all("li")}
     assert listed == {node.name for node in lineage.nodes} - {"quantized"}
 
 
-def test_a_long_edge_goes_around_the_box_between():
+def test_a_long_edge_goes_around_the_box_between() -> None:
     layers = layered(["a", "b", "m"], [("a", "b"), ("b", "m"), ("a", "m")])
     assert [len(layer) for layer in layers] == [1, 2, 1]
 
 
-def test_crossings_are_taken_out():
+def test_crossings_are_taken_out() -> None:
     edges = [("a", "z"), ("b", "y"), ("c", "x"), ("x", "m"), ("y", "m"), ("z", "m")]
     layers = layered([*"abcxyz", "m"], edges)
     first, second = layers[0], layers[1]
@@ -81,7 +81,7 @@ def test_crossings_are_taken_out():
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
-def test_any_graph_is_layered_with_parents_first(pairs):
+def test_any_graph_is_layered_with_parents_first(pairs) -> None:
     edges = [(f"n{a}", f"n{b}") for a, b in pairs]
     layers = layered([f"n{i}" for i in range(10)], edges)
     depth = {name: i for i, layer in enumerate(layers) for name in layer}
@@ -89,7 +89,7 @@ def test_any_graph_is_layered_with_parents_first(pairs):
     assert layered([f"n{i}" for i in range(10)], list(reversed(edges))) == layers
 
 
-def test_a_ladder_of_diamonds_stays_small():
+def test_a_ladder_of_diamonds_stays_small() -> None:
     rungs = [
         edge
         for i in range(40)
@@ -107,7 +107,7 @@ def test_a_ladder_of_diamonds_stays_small():
     assert lineage_mermaid(lineage) is None
 
 
-def test_the_forest_plot_draws_its_numbers():
+def test_the_forest_plot_draws_its_numbers() -> None:
     lines = [
         ForestLine(label="gain", delta=0.02, low=0.01, high=0.03),
         ForestLine(label="loss", delta=-0.01, low=-0.03, high=-0.004),
@@ -122,7 +122,7 @@ def test_the_forest_plot_draws_its_numbers():
     assert not accessibility_faults(svg)
 
 
-def test_the_scatter_plot_has_a_point_a_model_of_known_size():
+def test_the_scatter_plot_has_a_point_a_model_of_known_size() -> None:
     board = build_board([record_of("good"), record_of("bad", (0.3, 0.3, 0.3))])
     svg = scatter_plot(board.rows, page_of=lambda row: f"models/{row.name}.html")
     points = [e for e in svg_elements(svg) if e.tag.endswith("circle")]
@@ -143,7 +143,7 @@ def test_the_scatter_plot_has_a_point_a_model_of_known_size():
         ("other", "unknown"),
     ],
 )
-def test_licenses_have_four_kinds(license, kind):
+def test_licenses_have_four_kinds(license, kind) -> None:
     assert license_class(license) == kind
 
 
@@ -156,6 +156,6 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["ink", "muted", "better", "worse", "link", "warn"])
 @pytest.mark.parametrize("ground", ["page", "card"])
-def test_text_colours_reach_the_contrast_of_wcag(theme, name, ground):
+def test_text_colours_reach_the_contrast_of_wcag(theme: int, name: str, ground: str) -> None:
     pair = sorted(luminance(PALETTE[key][theme]) for key in (name, ground))
     assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5

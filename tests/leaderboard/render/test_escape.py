@@ -70,7 +70,7 @@ def assert_inert(markup: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_html_and_drawings_stay_inert(name):
+def test_html_and_drawings_stay_inert(name) -> None:
     record = hostile_record(name)
     board = build_board([record])
     row = board.row("digest-safe")
@@ -84,7 +84,7 @@ def test_html_and_drawings_stay_inert(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name):
+def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name) -> None:
     files = dict(site_files(build_board([hostile_record(name)])))
     pages = [content.decode() for path, content in files.items() if path.endswith(".html")]
     scripts = [node for page in pages for node in parse(page).all("script")]
@@ -101,7 +101,7 @@ def allowed(token) -> bool:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_markdown_shows_the_name_and_does_nothing(name):
+def test_markdown_shows_the_name_and_does_nothing(name) -> None:
     tokens = GITHUB.parse(escape.markdown(name))
     inline = [child for token in tokens for child in token.children or [] if token.type == "inline"]
     assert {token.type for token in inline} <= {"text", "text_special", "softbreak"}
@@ -112,7 +112,7 @@ def test_markdown_shows_the_name_and_does_nothing(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_reports_have_one_marker_and_only_our_structure(name):
+def test_reports_have_one_marker_and_only_our_structure(name) -> None:
     text = report_markdown(hostile_record(name))
     assert text.startswith("<!-- mergebot:report v1 -->")
     assert "javascript:" not in text.split("<details>", maxsplit=1)[0].replace("(javascript:", "")
@@ -130,7 +130,7 @@ def test_reports_have_one_marker_and_only_our_structure(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_plain_text_and_tables_stay_one_line_a_model(name):
+def test_plain_text_and_tables_stay_one_line_a_model(name) -> None:
     board = build_board([hostile_record(name)])
     text = board_text(board)
     assert "\x1b" not in text
@@ -142,7 +142,7 @@ def test_plain_text_and_tables_stay_one_line_a_model(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_scripts_and_diagrams_cannot_be_left(name):
+def test_scripts_and_diagrams_cannot_be_left(name) -> None:
     data = script_json(board_data(build_board([hostile_record(name)])))
     assert "<" not in data
     assert escape.clean(name) in json.loads(data)["columns"]["name"]
@@ -153,20 +153,20 @@ def test_scripts_and_diagrams_cannot_be_left(name):
 
 
 @given(st.text())
-def test_any_text_survives_html(text):
+def test_any_text_survives_html(text) -> None:
     tree = parse(f"<p title='{escape.html(text)}'>{escape.html(text)}</p>")
     assert tree.words.replace("\r", "\n") == escape.clean(text).replace("\r", "\n")
 
 
 @given(st.text())
-def test_code_blocks_hold_any_text(text):
+def test_code_blocks_hold_any_text(text) -> None:
     tokens = GITHUB.parse(escape.markdown_block(text, "yaml"))
     assert [token.type for token in tokens] == ["fence"]
     assert tokens[0].content.rstrip("\n") == escape.clean(text).rstrip("\n")
 
 
 @given(st.text(min_size=1))
-def test_code_spans_hold_any_text(text):
+def test_code_spans_hold_any_text(text) -> None:
     tokens = GITHUB.parse("x " + escape.markdown_code(text))
     kinds = {child.type for child in tokens[1].children or []} if len(tokens) > 1 else set()
     assert kinds <= {"text", "code_inline"}
@@ -188,10 +188,10 @@ def test_code_spans_hold_any_text(text):
         (None, False),
     ],
 )
-def test_only_plain_web_addresses_become_links(url, kept):
+def test_only_plain_web_addresses_become_links(url, kept) -> None:
     assert (escape.web_address(url) == url and url is not None) is kept
 
 
-def test_the_family_tree_in_markdown_escapes_too():
+def test_the_family_tree_in_markdown_escapes_too() -> None:
     text = lineage_markdown(hostile_record("[x](javascript:alert(1))").lineage, "m")
     assert "](javascript" not in text.replace("\\](javascript", "")

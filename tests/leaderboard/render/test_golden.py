@@ -6,11 +6,11 @@ from tests.leaderboard.golden import FOLDER, GOLDEN
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
-def test_the_look_has_not_changed_unseen(name):
+def test_the_look_has_not_changed_unseen(name) -> None:
     assert GOLDEN[name]() == (FOLDER / name).read_text("utf-8")
 
 
-def test_no_example_is_left_over():
+def test_no_example_is_left_over() -> None:
     kept = {
         path.name
         for path in FOLDER.iterdir()

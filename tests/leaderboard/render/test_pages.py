@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,7 +36,7 @@ PAGES = {path: content.decode() for path, content in site_files(BOARD) if path.e
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_are_accessible_by_structure(path):
+def test_pages_are_accessible_by_structure(path) -> None:
     assert accessibility_faults(PAGES[path]) == []
     tree = parse(PAGES[path])
     assert tree.all("html")[0].attributes["lang"] == "en"
@@ -53,7 +54,7 @@ def test_pages_are_accessible_by_structure(path):
         (' role="group"', "", "drawing without a name and description"),
     ],
 )
-def test_the_accessibility_test_notices_injected_faults(whole, broken, fault):
+def test_the_accessibility_test_notices_injected_faults(whole, broken, fault) -> None:
     page = PAGES["index.html"]
     assert whole in page
     if fault is None:
@@ -63,7 +64,7 @@ def test_the_accessibility_test_notices_injected_faults(whole, broken, fault):
         assert fault in accessibility_faults(page.replace(whole, broken))
 
 
-def test_the_table_sorts_and_names_its_rows():
+def test_the_table_sorts_and_names_its_rows() -> None:
     tree = parse(table_html(BOARD, page_of=lambda row: f"models/{row.name}"))
     sorts = {
         node.attributes["data-column"]: node.attributes["aria-sort"]
@@ -78,7 +79,7 @@ def test_the_table_sorts_and_names_its_rows():
     assert "better than every parent" in tree.words
 
 
-def test_flagged_and_failed_models_wait_behind_a_counted_chip():
+def test_flagged_and_failed_models_wait_behind_a_counted_chip() -> None:
     table = table_html(FLAGGED, page_of=lambda _: "x")
     assert "good" not in parse(table).words
     assert "show 2 failed or flagged" in controls_html(FLAGGED)
@@ -86,7 +87,7 @@ def test_flagged_and_failed_models_wait_behind_a_counted_chip():
     assert "⚑" in board_text(FLAGGED)
 
 
-def test_the_data_is_the_board():
+def test_the_data_is_the_board() -> None:
     data, extra = board_data(BOARD), extra_data(BOARD)
     columns = data["columns"]
     rows = (*BOARD.rows, *BOARD.unranked)
@@ -102,7 +103,7 @@ def test_the_data_is_the_board():
     assert set(extra["tasks"]) == {"reverse", "sort", "shift"}
 
 
-def test_all_exports_hold_the_same_numbers():
+def test_all_exports_hold_the_same_numbers() -> None:
     rows = list(csv.DictReader(io.StringIO(board_csv(BOARD))))
     models = json.loads(board_json(BOARD))["models"]
     table = pq.read_table(io.BytesIO(board_parquet(BOARD))).to_pylist()
@@ -115,7 +116,7 @@ def test_all_exports_hold_the_same_numbers():
             assert (float(row[key]) if row[key] else None) == model[key]
 
 
-def test_an_empty_board_says_what_to_do():
+def test_an_empty_board_says_what_to_do() -> None:
     empty = build_board([])
     assert "mergebot run" in empty_html()
     assert "mergebot run" in board_text(empty)
@@ -123,7 +124,7 @@ def test_an_empty_board_says_what_to_do():
     assert "No evaluated models yet" in dict(site_files(empty))["index.html"].decode()
 
 
-def test_a_pending_a_failed_and_a_retracted_model_have_pages():
+def test_a_pending_a_failed_and_a_retracted_model_have_pages() -> None:
     retraction = Retraction(
         run_key="run-good", reason="wrong parent", by="operator", created="2026-11-23T08:00:00Z"
     )
@@ -139,13 +140,13 @@ def test_a_pending_a_failed_and_a_retracted_model_have_pages():
     assert "○ later: not evaluated on this suite" in text
 
 
-def test_a_parents_page_names_its_merges():
+def test_a_parents_page_names_its_merges() -> None:
     page = parse(model_html(BOARD.row("base"), BOARD)).words
     assert "Base model" in page
     assert "good" in page
 
 
-def test_trust_is_stated_either_way():
+def test_trust_is_stated_either_way() -> None:
     good = trust_list(GOOD, GOOD.suites[0], ())
     assert all(check.good for check in good)
     doubtful = record_of("d", attempts=None)
@@ -156,7 +157,7 @@ def test_trust_is_stated_either_way():
     ]
 
 
-def test_the_report_tells_its_verdict_within_twelve_lines_and_keeps_its_length():
+def test_the_report_tells_its_verdict_within_twelve_lines_and_keeps_its_length() -> None:
     text = report_markdown(GOOD)
     head = text.splitlines()[:12]
     assert any("better than every parent" in line for line in head)
@@ -170,7 +171,7 @@ def test_the_report_tells_its_verdict_within_twelve_lines_and_keeps_its_length()
     assert "# long" not in short
 
 
-def test_a_site_replaces_only_what_it_wrote(tmp_path):
+def test_a_site_replaces_only_what_it_wrote(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     index = write_site(BOARD, folder)
     assert index == folder / "index.html"
@@ -185,7 +186,7 @@ def test_a_site_replaces_only_what_it_wrote(tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
-def test_the_same_board_gives_the_same_bytes_and_no_dead_link():
+def test_the_same_board_gives_the_same_bytes_and_no_dead_link() -> None:
     files = dict(site_files(BOARD))
     assert files == dict(site_files(BOARD))
     for path, page in PAGES.items():
@@ -197,7 +198,7 @@ def test_the_same_board_gives_the_same_bytes_and_no_dead_link():
                 ) in files
 
 
-def test_ten_thousand_models_stay_small_on_the_wire():
+def test_ten_thousand_models_stay_small_on_the_wire() -> None:
     board = many_models(10_000)
     assert len(gzip.compress(script_json(board_data(board)).encode(), 6)) <= 250_000
     page = board_page(board, title="t", version="1")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.chromium import SKIPPED, running
+from tests.chromium import SKIPPED, OpenFile, running
 
 collect_ignore = ["test_browser.py"] if SKIPPED else []
 
@@ -20,12 +22,12 @@ chromium = pytest.fixture(scope="package")(running)
 
 
 @pytest.fixture
-def open_page(chromium, tmp_path: Path):
+def open_page(chromium: Browser) -> Iterator[OpenFile]:
     """Opens a file of a site at a size and in a theme; a script's error fails the test."""
     errors: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
 
-    def opened(path: Path, *, width: int = 1280, dark: bool = False, query: str = ""):
+    def opened(path: Path, *, width: int = 1280, dark: bool = False, query: str = "") -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page
 
 from leaderboard.build_board import build_board
 from leaderboard.site import write_site
+from tests.chromium import OpenFile
 from tests.leaderboard.samples import failed_record, record_of
 
 pytestmark = pytest.mark.browser
@@ -19,7 +21,7 @@ METHODS = ("ties", "slerp", "dare_ties")
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory) -> Path:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(4)
     records = [record_of("good"), failed_record(), record_of(HOSTILE, (0.5, 0.9, 0.6))]
     for i in range(60):
@@ -31,7 +33,7 @@ def index(tmp_path_factory) -> Path:
     return write_site(build_board(records), tmp_path_factory.mktemp("board") / "site")
 
 
-def column(page, key: str) -> list[str]:
+def column(page: Page, key: str) -> list[str]:
     """The shown cells of a column."""
     return page.evaluate(
         """key => {
@@ -43,18 +45,18 @@ def column(page, key: str) -> list[str]:
     )
 
 
-def wait_for_count(page, number: int) -> None:
+def wait_for_count(page: Page, number: int) -> None:
     page.wait_for_function(
         "start => document.querySelector('#mb-count').innerText.startsWith(start)",
         arg=f"Showing {number} ",
     )
 
 
-def count(page) -> str:
+def count(page: Page) -> str:
     return page.inner_text("#mb-count")
 
 
-def test_the_scripts_rows_are_the_renderers_rows(open_page, index):
+def test_the_scripts_rows_are_the_renderers_rows(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     served = page.inner_html("#mb-table tbody")
     assert served.count("<tr") == 50
@@ -64,7 +66,7 @@ def test_the_scripts_rows_are_the_renderers_rows(open_page, index):
     assert page.inner_html("#mb-table tbody") == served
 
 
-def test_search_is_and_within_or_between(open_page, index):
+def test_search_is_and_within_or_between(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     page.keyboard.press("/")
     page.keyboard.type("slerp model-1")
@@ -81,7 +83,9 @@ def test_search_is_and_within_or_between(open_page, index):
     )
 
 
-def test_every_column_sorts_both_ways_with_missing_values_last(open_page, index):
+def test_every_column_sorts_both_ways_with_missing_values_last(
+    open_page: OpenFile, index: Path
+) -> None:
     page = open_page(index)
     page.click("text=Filters and columns")
     for box in page.locator("[data-toggle]").all():
@@ -104,7 +108,9 @@ def test_every_column_sorts_both_ways_with_missing_values_last(open_page, index)
             assert values == sorted(values)
 
 
-def test_filters_never_renumber_and_the_address_restores_the_view(open_page, index):
+def test_filters_never_renumber_and_the_address_restores_the_view(
+    open_page: OpenFile, index: Path
+) -> None:
     page = open_page(index)
     page.click("button:has-text('Show 14 more')")
     ranks = dict(zip(column(page, "name"), column(page, "rank"), strict=True))
@@ -122,7 +128,7 @@ def test_filters_never_renumber_and_the_address_restores_the_view(open_page, ind
     assert again.input_value("[data-filter=method]") == "ties"
 
 
-def test_the_csv_is_the_view(open_page, index):
+def test_the_csv_is_the_view(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     page.click("button:has-text('Merges')")
     page.fill("#mb-search", "img;good")
@@ -136,7 +142,7 @@ def test_the_csv_is_the_view(open_page, index):
     assert rows[0]["parents"] == "base, sort-ft"
 
 
-def test_hostile_names_are_text(open_page, index):
+def test_hostile_names_are_text(open_page: OpenFile, index: Path) -> None:
     page = open_page(index, query="?q=onerror")
     assert column(page, "name") == [HOSTILE]
     assert page.locator("#lb img").count() == 0
@@ -145,7 +151,7 @@ def test_hostile_names_are_text(open_page, index):
     assert page.locator("img").count() == 0
 
 
-def test_no_match_offers_the_way_back(open_page, index):
+def test_no_match_offers_the_way_back(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     page.click("button:has-text('Merges')")
     page.fill("#mb-search", "xyz")
@@ -154,7 +160,7 @@ def test_no_match_offers_the_way_back(open_page, index):
     assert count(page).startswith("Showing 64 of 65")
 
 
-def test_failed_models_come_out_when_asked_for(open_page, index):
+def test_failed_models_come_out_when_asked_for(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     page.click("button:has-text('show 1 failed or flagged')")
     page.click("th[data-column=score] button")
@@ -163,7 +169,7 @@ def test_failed_models_come_out_when_asked_for(open_page, index):
     assert column(page, "rank")[-1] == "—"
 
 
-def test_the_keyboard_is_enough(open_page, index):
+def test_the_keyboard_is_enough(open_page: OpenFile, index: Path) -> None:
     page = open_page(index)
     page.focus("th[data-column=method] button")
     page.keyboard.press("Enter")
@@ -177,7 +183,7 @@ def test_the_keyboard_is_enough(open_page, index):
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-def test_no_page_scrolls_sideways(open_page, index, width, dark):
+def test_no_page_scrolls_sideways(open_page: OpenFile, index: Path, width: int, dark: bool) -> None:
     page = open_page(index, width=width, dark=dark)
     for _ in range(2):
         assert page.evaluate("document.documentElement.scrollWidth") <= width

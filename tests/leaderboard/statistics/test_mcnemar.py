@@ -15,7 +15,7 @@ counts = st.integers(0, 40)
 
 
 @given(counts, counts)
-def test_tails_are_those_of_a_fair_coin(b, c):
+def test_tails_are_those_of_a_fair_coin(b, c) -> None:
     tails = mcnemar_exact(b, c)
     if b + c:
         assert tails.greater == pytest.approx(
@@ -43,20 +43,20 @@ def score_test(b: int, c: int, n: int, delta: float) -> float:
 
 
 @pytest.mark.parametrize(("b", "c", "n"), [(0, 0, 20), (3, 0, 10), (12, 5, 60), (40, 90, 500)])
-def test_the_interval_ends_where_the_score_test_just_rejects(b, c, n):
+def test_the_interval_ends_where_the_score_test_just_rejects(b, c, n) -> None:
     low, high = tango_interval(b, c, n)
     assert score_test(b, c, n, low) == pytest.approx(1.959964, abs=2e-3)
     assert score_test(b, c, n, high) == pytest.approx(-1.959964, abs=2e-3)
 
 
-def test_no_discordant_item_gives_the_closed_form():
+def test_no_discordant_item_gives_the_closed_form() -> None:
     z2 = stats.norm.ppf(0.975) ** 2
     assert tango_interval(0, 0, 30) == pytest.approx((-z2 / (30 + z2), z2 / (30 + z2)), abs=1e-9)
 
 
 @settings(max_examples=200)
 @given(st.integers(1, 60), st.data())
-def test_the_interval_is_inside_its_range_and_mirrors(n, data):
+def test_the_interval_is_inside_its_range_and_mirrors(n, data) -> None:
     b = data.draw(st.integers(0, n))
     c = data.draw(st.integers(0, n - b))
     low, high = tango_interval(b, c, n)
@@ -64,7 +64,7 @@ def test_the_interval_is_inside_its_range_and_mirrors(n, data):
     assert tango_interval(c, b, n) == pytest.approx((-high, -low), abs=1e-8)
 
 
-def test_the_interval_covers_as_often_as_it_says():
+def test_the_interval_covers_as_often_as_it_says() -> None:
     random = np.random.default_rng(11)
     n, p10, p01 = 60, 0.06, 0.03
     draws = random.multinomial(n, [p10, p01, 1 - p10 - p01], size=600)

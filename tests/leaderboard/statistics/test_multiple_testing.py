@@ -22,37 +22,37 @@ p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
-def test_holm_agrees_with_statsmodels(count):
+def test_holm_agrees_with_statsmodels(count: int) -> None:
     values = np.round(np.random.default_rng(count).random(count) ** 3, 2).tolist()
     assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist())
 
 
 @given(p_lists)
-def test_benjamini_hochberg_agrees_with_scipy(values):
+def test_benjamini_hochberg_agrees_with_scipy(values) -> None:
     assert benjamini_hochberg(values) == pytest.approx(
         stats.false_discovery_control(values, method="bh").tolist()
     )
 
 
-def test_no_claims_need_no_correction():
+def test_no_claims_need_no_correction() -> None:
     assert holm([]) == benjamini_hochberg([]) == []
 
 
-def test_beating_every_parent_is_as_hard_as_beating_the_hardest():
+def test_beating_every_parent_is_as_hard_as_beating_the_hardest() -> None:
     assert intersection_union([0.001, 0.2, 0.03]) == 0.2
     assert intersection_union([]) == 1.0
     assert two_sided_claim(0.02) == 0.04
     assert two_sided_claim(0.7) == 1.0
 
 
-def test_noninferiority_is_one_side_of_tost():
+def test_noninferiority_is_one_side_of_tost() -> None:
     random = np.random.default_rng(8)
     merge, parent = random.normal(0.6, 0.2, 300), random.normal(0.6, 0.2, 300)
     found = noninferiority(bootstrap([Stratum(merge - parent)]), 0.02)
     assert found == pytest.approx(ttost_paired(merge, parent, -0.02, 9)[1][1], abs=0.015)
 
 
-def test_the_union_of_equal_parents_is_conservative():
+def test_the_union_of_equal_parents_is_conservative() -> None:
     random = np.random.default_rng(4)
     claims = 0
     for _ in range(300):
@@ -75,7 +75,7 @@ def test_the_union_of_equal_parents_is_conservative():
         (0.20, 541, 5.4),
     ],
 )
-def test_the_detectable_effect_matches_the_published_table(discordant, n, points):
+def test_the_detectable_effect_matches_the_published_table(discordant, n, points) -> None:
     effect = minimum_detectable_effect((discordant / n) ** 0.5)
     assert 100 * effect == pytest.approx(points, abs=0.06)
     assert items_needed(effect, discordant**0.5) == pytest.approx(n, abs=1)

@@ -28,7 +28,7 @@ PARENT = {
 }
 
 
-def test_every_number_has_its_independent_twin():
+def test_every_number_has_its_independent_twin() -> None:
     found = compare_models(MERGE, PARENT, parent_key="p")
     for row in found.tasks:
         ours, theirs = MERGE[row.task].scores, PARENT[row.task].scores
@@ -45,7 +45,7 @@ def test_every_number_has_its_independent_twin():
     assert found.cap_gap is None
 
 
-def test_swapping_the_models_mirrors_the_comparison():
+def test_swapping_the_models_mirrors_the_comparison() -> None:
     there = compare_models(MERGE, PARENT, parent_key="p")
     back = compare_models(PARENT, MERGE, parent_key="m")
     assert there.overall.delta == -back.overall.delta
@@ -54,14 +54,14 @@ def test_swapping_the_models_mirrors_the_comparison():
         assert (a.low, a.high) == pytest.approx((-b.high, -b.low), abs=1e-9)
 
 
-def test_a_model_against_itself_differs_in_nothing():
+def test_a_model_against_itself_differs_in_nothing() -> None:
     found = compare_models(MERGE, MERGE, parent_key="p")
     assert found.overall.delta == 0
     assert found.overall.p_two_sided > 0.9
     assert found.overall.low < 0 < found.overall.high
 
 
-def test_other_tasks_or_items_are_refused():
+def test_other_tasks_or_items_are_refused() -> None:
     with pytest.raises(IncomparableError, match="only one of the two models was scored on shift"):
         compare_models(MERGE, {"sort": PARENT["sort"]}, parent_key="p")
     fewer = {**PARENT, "sort": task([1.0] * 79)}
@@ -71,13 +71,13 @@ def test_other_tasks_or_items_are_refused():
         compare_models(MERGE, PARENT, parent_key="p", weights={"sort": 0.5, "shift": 0.4})
 
 
-def test_the_largest_gap_of_cap_hits_is_kept():
+def test_the_largest_gap_of_cap_hits_is_kept() -> None:
     merge = {name: replace(found, capped=0.10) for name, found in MERGE.items()}
     parent = {**merge, "sort": replace(MERGE["sort"], capped=0.02)}
     assert compare_models(merge, parent, parent_key="p").cap_gap == pytest.approx(0.08)
 
 
-def test_clustered_and_graded_tasks_get_their_own_tests():
+def test_clustered_and_graded_tasks_get_their_own_tests() -> None:
     clusters = tuple(f"story{i // 4}" for i in range(80))
     merge = {
         "sort": replace(MERGE["sort"], clusters=clusters),
@@ -93,7 +93,7 @@ def test_clustered_and_graded_tasks_get_their_own_tests():
     assert (graded.test, graded.clusters, graded.discordant) == ("sign-flip", None, None)
 
 
-def test_normalising_stretches_the_difference_and_never_floors_it():
+def test_normalising_stretches_the_difference_and_never_floors_it() -> None:
     plain = compare_models(MERGE, PARENT, parent_key="p")
     bounds = {"sort": 0.5, "shift": 0.5}
     stretched = compare_models(MERGE, PARENT, parent_key="p", lower_bounds=bounds)
@@ -104,7 +104,7 @@ def test_normalising_stretches_the_difference_and_never_floors_it():
     )
 
 
-def test_groups_weigh_the_same_whatever_their_size():
+def test_groups_weigh_the_same_whatever_their_size() -> None:
     weights = group_weights({"a1": "a", "a2": "a", "b": "b"})
     assert weights == {"a1": 0.25, "a2": 0.25, "b": 0.5}
     scores = {"a1": Score(value=0.1), "a2": Score(value=0.75), "b": Score(value=0.4)}

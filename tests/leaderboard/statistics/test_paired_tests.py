@@ -23,7 +23,7 @@ def binary(random, n, p10, p01) -> np.ndarray:
     return random.choice([1.0, -1.0, 0.0], size=n, p=[p10, p01, 1 - p10 - p01])
 
 
-def test_the_sign_flip_p_is_scipys_permutation_p():
+def test_the_sign_flip_p_is_scipys_permutation_p() -> None:
     expected = stats.permutation_test(
         (GRADED, np.zeros_like(GRADED)),
         lambda x, y, axis: (x - y).mean(axis=axis),
@@ -37,21 +37,21 @@ def test_the_sign_flip_p_is_scipys_permutation_p():
     assert found.greater == pytest.approx(expected.pvalue, abs=0.015)
 
 
-def test_for_right_or_wrong_items_it_is_the_binomial_test():
+def test_for_right_or_wrong_items_it_is_the_binomial_test() -> None:
     differences = np.array([1.0] * 14 + [-1.0] * 5 + [0.0] * 81)
     found = sign_flip([Stratum(differences, binary=True)], draws=99_999)
     expected = stats.binomtest(14, 19, alternative="greater").pvalue
     assert found.greater == pytest.approx(expected, abs=2e-3)
 
 
-def test_the_exhaustive_flips_of_few_units_are_matched():
+def test_the_exhaustive_flips_of_few_units_are_matched() -> None:
     sums = np.array([0.5, -0.1, 0.3, 0.2, 0.4, -0.2])
     signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1).T
     exact = float((signs @ sums >= sums.sum() - 1e-12).mean())
     assert sign_flip([Stratum(sums)], draws=60_000).greater == pytest.approx(exact, abs=0.01)
 
 
-def test_clusters_flip_together():
+def test_clusters_flip_together() -> None:
     differences = np.repeat(RANDOM.normal(0, 0.3, 12), 10)
     clusters = np.repeat(np.arange(12), 10)
     apart, together = (
@@ -61,7 +61,7 @@ def test_clusters_flip_together():
     assert together > 3 * apart
 
 
-def test_the_bootstrap_interval_is_scipys():
+def test_the_bootstrap_interval_is_scipys() -> None:
     expected = stats.bootstrap(
         (GRADED,), np.mean, method="percentile", n_resamples=9_999, rng=np.random.default_rng(1)
     ).confidence_interval
@@ -69,12 +69,12 @@ def test_the_bootstrap_interval_is_scipys():
     assert found == pytest.approx((expected.low, expected.high), abs=0.008)
 
 
-def test_the_macro_difference_weighs_tasks_not_items():
+def test_the_macro_difference_weighs_tasks_not_items() -> None:
     small, large = Stratum(np.ones(10), weight=0.5), Stratum(np.zeros(1_000), weight=0.5)
     assert macro_difference([small, large]) == 0.5
 
 
-def test_the_bootstrap_spread_is_the_standard_error():
+def test_the_bootstrap_spread_is_the_standard_error() -> None:
     strata = [
         Stratum(GRADED, weight=0.5),
         Stratum(binary(RANDOM, 200, 0.2, 0.1), binary=True, weight=0.3),
@@ -85,19 +85,19 @@ def test_the_bootstrap_spread_is_the_standard_error():
     assert resamples.mean() == pytest.approx(macro_difference(strata), abs=0.003)
 
 
-def test_models_that_agree_everywhere_are_not_certainly_equal():
+def test_models_that_agree_everywhere_are_not_certainly_equal() -> None:
     strata = [Stratum(np.zeros(50), binary=True)]
     low, high = percentile_interval(bootstrap(strata))
     assert low < -0.01 < 0.01 < high
     assert sign_flip(strata).two_sided == 1
 
 
-def test_the_same_scores_give_the_same_numbers():
+def test_the_same_scores_give_the_same_numbers() -> None:
     assert sign_flip([Stratum(GRADED)]) == sign_flip([Stratum(GRADED.copy())])
     assert (bootstrap([Stratum(GRADED)]) == bootstrap([Stratum(GRADED.copy())])).all()
 
 
-def test_p_agrees_with_the_interval_of_the_same_resamples():
+def test_p_agrees_with_the_interval_of_the_same_resamples() -> None:
     for mean in np.linspace(-0.1, 0.1, 21):
         resamples = bootstrap([Stratum(RANDOM.normal(mean, 0.3, 80))])
         low, high = percentile_interval(resamples)
@@ -135,7 +135,7 @@ def simulate(shift: float, trials: int, draws: int) -> tuple[float, float]:
         pytest.param(6_000, 1_999, 0.008, marks=pytest.mark.slow),
     ],
 )
-def test_level_and_coverage_under_the_null(trials, draws, slack):
+def test_level_and_coverage_under_the_null(trials, draws, slack) -> None:
     claimed, covered = simulate(0.0, trials, draws)
     assert claimed <= 0.05 + slack
     assert 0.95 - slack <= covered <= 0.95 + slack
@@ -148,7 +148,7 @@ def test_level_and_coverage_under_the_null(trials, draws, slack):
         pytest.param(4_000, 1_999, 0.03, marks=pytest.mark.slow),
     ],
 )
-def test_the_minimum_detectable_effect_is_found_in_four_of_five(trials, draws, slack):
+def test_the_minimum_detectable_effect_is_found_in_four_of_five(trials, draws, slack) -> None:
     random = np.random.default_rng(2)
     effect = 0.075
     for _ in range(8):  # the effect whose own standard error makes it the detectable one

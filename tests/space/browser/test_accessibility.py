@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from playwright.sync_api import Page
 
 from leaderboard.render.board_json import model_id
+from tests.chromium import OpenPage
 from tests.space.conftest import AXE, AXE_CACHE
 from tests.space.covering import covers
+from tests.space.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +40,7 @@ def axe() -> str:
     return AXE.read_text("utf-8")
 
 
-def faults(page, axe: str, roots: list[str]) -> list[str]:
+def faults(page: Page, axe: str, roots: list[str]) -> list[str]:
     """Serious and critical violations of WCAG 2.2 A and AA inside our own parts."""
     page.evaluate(axe)
     found = page.evaluate(
@@ -53,7 +56,7 @@ def faults(page, axe: str, roots: list[str]) -> list[str]:
     ]
 
 
-def addresses(space) -> dict[str, str]:
+def addresses(space: Served) -> dict[str, str]:
     rows = space.context.live.current
     good, base = (model_id(rows.find(name).key) for name in ("good", "base"))
     return {
@@ -65,7 +68,9 @@ def addresses(space) -> dict[str, str]:
 @covers("LB11")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("tab", ROOTS)
-def test_no_tab_has_serious_faults(small, open_page, axe, tab, dark):
+def test_no_tab_has_serious_faults(
+    small: Served, open_page: OpenPage, axe: str, tab: str, dark: bool
+) -> None:
     page = open_page(small.url + addresses(small)[tab], dark=dark)
     page.wait_for_selector(ROOTS[tab] + " >> visible=true")
     page.wait_for_timeout(300)
@@ -83,7 +88,9 @@ def test_no_tab_has_serious_faults(small, open_page, axe, tab, dark):
         ("document.querySelector('[data-action=link]').replaceChildren()", "button-name"),
     ],
 )  # fmt: skip
-def test_injected_faults_are_noticed(small, open_page, axe, fault, rule):
+def test_injected_faults_are_noticed(
+    small: Served, open_page: OpenPage, axe: str, fault: str, rule: str
+) -> None:
     page = open_page(small.url)
     page.wait_for_selector("#mb-table tbody tr")
     page.wait_for_timeout(500)
@@ -91,7 +98,7 @@ def test_injected_faults_are_noticed(small, open_page, axe, fault, rule):
     assert any(one.startswith(rule) for one in faults(page, axe, ["#board"]))
 
 
-def test_an_unescaped_name_would_be_noticed(small, open_page):
+def test_an_unescaped_name_would_be_noticed(small: Served, open_page: OpenPage) -> None:
     """The hostile board's check has teeth: the same name written raw does run."""
     page = open_page(small.url)
     page.wait_for_selector("#mb-table tbody tr")

@@ -8,21 +8,24 @@ import json
 
 import httpx
 import pytest
+from playwright.sync_api import Page
 
 from space_app.live_board import LiveBoard
 from space_app.votes.vote_database import Vote, VoteDatabase
+from tests.chromium import OpenPage
 from tests.space.covering import covers
+from tests.space.serving import Served
 
 pytestmark = pytest.mark.browser
 
 ROWS = "#mb-table tbody tr"
 
 
-def ids(page) -> list[str]:
+def ids(page: Page) -> list[str]:
     return page.eval_on_selector_all(ROWS, "rows => rows.map(row => row.dataset.id)")
 
 
-def column(page, key: str) -> list[str]:
+def column(page: Page, key: str) -> list[str]:
     return page.evaluate(
         """key => {
           const table = document.querySelector("#mb-table");
@@ -33,25 +36,25 @@ def column(page, key: str) -> list[str]:
     )
 
 
-def ready(page) -> None:
+def ready(page: Page) -> None:
     """The script has taken over: its own button for more rows is there."""
     page.wait_for_function("document.querySelector('.mb-empty + button.mb-button') !== null")
 
 
-def counted(page, start: str) -> None:
+def counted(page: Page, start: str) -> None:
     page.wait_for_function(
         "start => document.querySelector('#mb-count').innerText.startsWith(start)", arg=start
     )
 
 
 @covers("LB1")
-def test_fifty_rows_are_in_the_first_response(big):
+def test_fifty_rows_are_in_the_first_response(big: Served) -> None:
     page = httpx.get(big.url, headers={"Accept-Encoding": "gzip"}).text
     assert page.count("data-id=") == 50
 
 
 @covers("LB10")
-def test_ten_thousand_models_stay_light(big, open_page):
+def test_ten_thousand_models_stay_light(big: Served, open_page: OpenPage) -> None:
     answers = []
     page = open_page("about:blank")
     page.on("response", lambda answer: answers.append(answer))
@@ -70,7 +73,9 @@ def test_ten_thousand_models_stay_light(big, open_page):
 
 
 @covers("LB2", "LB4", "LB5")
-def test_search_narrows_keeps_ranks_and_lives_in_the_address(big, open_page):
+def test_search_narrows_keeps_ranks_and_lives_in_the_address(
+    big: Served, open_page: OpenPage
+) -> None:
     page = open_page(big.url)
     ready(page)
     rank_of = dict(zip(ids(page), column(page, "rank"), strict=True))
@@ -96,7 +101,9 @@ def test_search_narrows_keeps_ranks_and_lives_in_the_address(big, open_page):
 
 @covers("LB3")
 @pytest.mark.parametrize("key", ["params", "delta", "name"])
-def test_headings_sort_both_ways_with_missing_values_last(small, open_page, key):
+def test_headings_sort_both_ways_with_missing_values_last(
+    small: Served, open_page: OpenPage, key: str
+) -> None:
     page = open_page(small.url)
     ready(page)
     heading = f"th[data-column={key}]"
@@ -112,7 +119,7 @@ def test_headings_sort_both_ways_with_missing_values_last(small, open_page, key)
 
 
 @covers("LB6")
-def test_the_csv_is_the_view(small, open_page):
+def test_the_csv_is_the_view(small: Served, open_page: OpenPage) -> None:
     page = open_page(small.url)
     ready(page)
     page.click("[data-chip=kind][data-value=merge]")
@@ -128,7 +135,9 @@ def test_the_csv_is_the_view(small, open_page):
 
 @covers("LB7")
 @pytest.mark.parametrize("width", [320, 360])
-def test_a_phone_scrolls_the_table_and_not_the_page(small, open_page, width):
+def test_a_phone_scrolls_the_table_and_not_the_page(
+    small: Served, open_page: OpenPage, width: int
+) -> None:
     page = open_page(small.url, width=width, dark=width == 320)
     ready(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -137,7 +146,7 @@ def test_a_phone_scrolls_the_table_and_not_the_page(small, open_page, width):
 
 
 @covers("LB8", "MP1")
-def test_the_keyboard_is_enough_to_find_sort_and_open(small, open_page):
+def test_the_keyboard_is_enough_to_find_sort_and_open(small: Served, open_page: OpenPage) -> None:
     page = open_page(small.url)
     ready(page)
     page.keyboard.press("/")
@@ -165,7 +174,7 @@ def test_the_keyboard_is_enough_to_find_sort_and_open(small, open_page):
 
 
 @covers("LB9")
-def test_hostile_names_are_text(small, open_page):
+def test_hostile_names_are_text(small: Served, open_page: OpenPage) -> None:
     page = open_page(small.url)
     ready(page)
     page.fill("#mb-search", "onerror")
@@ -178,14 +187,14 @@ def test_hostile_names_are_text(small, open_page):
 
 
 @covers("LB12")
-def test_no_match_offers_the_way_back(small, open_page):
+def test_no_match_offers_the_way_back(small: Served, open_page: OpenPage) -> None:
     page = open_page(small.url + "?q=nothing-is-called-so")
     page.wait_for_selector("text=No model matches")
     page.click("text=Clear search and filters")
     counted(page, "Showing 6 of 7")
 
 
-def test_four_can_be_chosen_and_compared(small, open_page):
+def test_four_can_be_chosen_and_compared(small: Served, open_page: OpenPage) -> None:
     page = open_page(small.url)
     ready(page)
     boxes = page.locator("#mb-table input[type=checkbox]")
@@ -197,7 +206,9 @@ def test_four_can_be_chosen_and_compared(small, open_page):
     assert page.locator("#compare-page .mb-verdict").count() == 3
 
 
-def test_a_newer_board_reaches_the_next_visitor_without_a_restart(small, open_page):
+def test_a_newer_board_reaches_the_next_visitor_without_a_restart(
+    small: Served, open_page: OpenPage
+) -> None:
     store = small.context.settings.store
     kept = store.records
     try:
@@ -214,7 +225,7 @@ def test_a_newer_board_reaches_the_next_visitor_without_a_restart(small, open_pa
     assert isinstance(small.context.live, LiveBoard)
 
 
-def test_votes_are_a_column_for_those_who_ask(small, open_page):
+def test_votes_are_a_column_for_those_who_ask(small: Served, open_page: OpenPage) -> None:
     database = VoteDatabase(small.context.settings.votes)
     for number, (left, right) in enumerate((("base", "digest-good"), ("sort-ft", "digest-good"))):
         database.add(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from playwright.sync_api import Page
 
+from tests.chromium import OpenPage
 from tests.space.covering import covers
+from tests.space.serving import Served
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +37,13 @@ SPY = """
 
 
 def open_chat(
-    open_page, space, *, width: int = 1280, model: str = "good", mode: str = "One", spy: str = ""
+    open_page: OpenPage,
+    space: Served,
+    *,
+    width: int = 1280,
+    model: str = "good",
+    mode: str = "One",
+    spy: str = "",
 ):
     row = space.context.live.current.find(model)
     from leaderboard.render.board_json import model_id
@@ -53,23 +62,25 @@ def open_chat(
     return page
 
 
-def send(page, text: str) -> None:
+def send(page: Page, text: str) -> None:
     page.fill(BOX, text)
     page.press(BOX, "Enter")
 
 
-def told(page, words: str) -> None:
+def told(page: Page, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('#chat-status').innerText.includes(words)", arg=words
     )
 
 
-def answer(page, side: str = "A") -> str:
+def answer(page: Page, side: str = "A") -> str:
     return page.locator(f"#chat-pane-{side} .bot").last.inner_text().strip()
 
 
 @covers("CH1", "CH4", "CH9")
-def test_an_answer_streams_with_its_statistics_and_the_box_keeps_the_focus(small, open_page):
+def test_an_answer_streams_with_its_statistics_and_the_box_keeps_the_focus(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small)
     send(page, "count")
     lengths = set()
@@ -86,7 +97,7 @@ def test_an_answer_streams_with_its_statistics_and_the_box_keeps_the_focus(small
     page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
 
 
-def test_what_is_typed_during_an_answer_stays(small, open_page):
+def test_what_is_typed_during_an_answer_stays(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small)
     send(page, "count")
     page.wait_for_function("box => document.querySelector(box).value === ''", arg=BOX)
@@ -97,7 +108,7 @@ def test_what_is_typed_during_an_answer_stays(small, open_page):
 
 
 @covers("CH2")
-def test_stop_ends_within_a_second_and_keeps_the_text(small, open_page):
+def test_stop_ends_within_a_second_and_keeps_the_text(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small)
     send(page, "count")
     page.wait_for_function("document.querySelector('#chat-stats-A').innerText.includes('tokens')")
@@ -110,7 +121,9 @@ def test_stop_ends_within_a_second_and_keeps_the_text(small, open_page):
 
 
 @covers("CH3")
-def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(small, open_page):
+def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small)
     for text in ("hello", "who"):
         send(page, text)
@@ -128,14 +141,18 @@ def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(small, open_
 
 
 @covers("CH5")
-def test_a_model_without_a_template_says_that_it_continues_text(small, open_page):
+def test_a_model_without_a_template_says_that_it_continues_text(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small, model="base")
     send(page, "hello")
     told(page, "it continues your text")
     assert small.engine.requests[-1].completion
 
 
-def test_a_parents_template_is_taken_only_when_it_is_chosen(small, open_page):
+def test_a_parents_template_is_taken_only_when_it_is_chosen(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small, model=small.hostile)
     page.wait_for_selector("#chat-lender-A")
     send(page, "hello")
@@ -156,7 +173,7 @@ def test_a_parents_template_is_taken_only_when_it_is_chosen(small, open_page):
     assert small.engine.requests[-1].model.lender is None
 
 
-def test_side_by_side_each_model_is_told_of_by_name(small, open_page):
+def test_side_by_side_each_model_is_told_of_by_name(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small, model="base", mode="Side by side")
     page.click("#chat-other input")
     page.click(f"[role=option]:has-text('{small.hostile}')")
@@ -172,7 +189,7 @@ def test_side_by_side_each_model_is_told_of_by_name(small, open_page):
 
 
 @covers("CH7")
-def test_who_scrolls_up_is_left_there(small, open_page):
+def test_who_scrolls_up_is_left_there(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small)
     send(page, "long")
     scroller = "#chat-pane-A [role=log]"
@@ -191,7 +208,9 @@ def test_who_scrolls_up_is_left_there(small, open_page):
 
 
 @covers("CH8")
-def test_on_a_phone_the_panes_are_tabs_and_the_hidden_one_has_a_dot(small, open_page):
+def test_on_a_phone_the_panes_are_tabs_and_the_hidden_one_has_a_dot(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small, width=360, mode="Side by side")
     page.click("#chat-other input")
     page.click("[role=option]:has-text('plain')")
@@ -211,7 +230,7 @@ def test_on_a_phone_the_panes_are_tabs_and_the_hidden_one_has_a_dot(small, open_
 
 
 @covers("CH10")
-def test_answers_bring_no_markup_of_their_own(small, open_page):
+def test_answers_bring_no_markup_of_their_own(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small)
     send(page, "evil")
     told(page, "Done")
@@ -221,7 +240,9 @@ def test_answers_bring_no_markup_of_their_own(small, open_page):
 
 
 @covers("CH6")
-def test_a_model_that_does_not_fit_is_named_and_cannot_be_asked(small, open_page):
+def test_a_model_that_does_not_fit_is_named_and_cannot_be_asked(
+    small: Served, open_page: OpenPage
+) -> None:
     big = small.context.desk.residents
     kept = big._budget
     try:
@@ -236,7 +257,9 @@ def test_a_model_that_does_not_fit_is_named_and_cannot_be_asked(small, open_page
 
 
 @covers("BV1", "BV8")
-def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(small, open_page):
+def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small, mode="Blind vote", spy=SPY)
     page.evaluate("window.streamed = []")
     small.engine.requests.clear()
@@ -266,7 +289,9 @@ def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(small, open_pag
 
 
 @covers("BV3")
-def test_a_round_must_be_voted_on_or_skipped_before_the_next(small, open_page):
+def test_a_round_must_be_voted_on_or_skipped_before_the_next(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_chat(open_page, small, mode="Blind vote")
     send(page, "hello")
     page.wait_for_selector("#vote-left")
@@ -279,7 +304,9 @@ def test_a_round_must_be_voted_on_or_skipped_before_the_next(small, open_page):
     page.wait_for_function("document.querySelector('#blind-reveal').innerText.includes('vote')")
 
 
-def test_the_slider_makes_the_merge_again_and_blind_rounds_hide_it(sliding, open_page):
+def test_the_slider_makes_the_merge_again_and_blind_rounds_hide_it(
+    sliding: Served, open_page: OpenPage
+) -> None:
     page = open_page(f"{sliding.url}?tab=chat")
     page.wait_for_selector("#chat-weight")
     track = page.locator("#chat-weight input[type=range]").bounding_box()

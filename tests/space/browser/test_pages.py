@@ -7,19 +7,23 @@ import pytest
 
 from leaderboard.number_format import signed
 from leaderboard.render.board_json import model_id
+from tests.chromium import OpenPage
 from tests.leaderboard.samples import HOSTILE_TEXTS
 from tests.space.covering import covers
+from tests.space.serving import Served
 
 pytestmark = pytest.mark.browser
 
 
-def address(space, *names: str) -> str:
+def address(space: Served, *names: str) -> str:
     rows = [space.context.live.current.find(name) for name in names]
     return "&".join(f"m={model_id(row.key)}" for row in rows)
 
 
 @covers("MP1", "MP3")
-def test_a_models_address_opens_its_page_with_its_recorded_differences(small, open_page):
+def test_a_models_address_opens_its_page_with_its_recorded_differences(
+    small: Served, open_page: OpenPage
+) -> None:
     row = small.context.live.current.find("good")
     page = open_page(f"{small.url}?model={model_id(row.key)}")
     page.wait_for_selector("#model-page .mb-verdict")
@@ -33,7 +37,7 @@ def test_a_models_address_opens_its_page_with_its_recorded_differences(small, op
         assert signed(task.delta) in shown
 
 
-def test_links_between_models_stay_in_the_page(small, open_page):
+def test_links_between_models_stay_in_the_page(small: Served, open_page: OpenPage) -> None:
     row = small.context.live.current.find("good")
     page = open_page(f"{small.url}?model={model_id(row.key)}")
     page.wait_for_selector("#model-page .mb-verdict")
@@ -45,7 +49,7 @@ def test_links_between_models_stay_in_the_page(small, open_page):
 
 
 @covers("MP7")
-def test_an_unknown_model_offers_names_like_it(small, open_page):
+def test_an_unknown_model_offers_names_like_it(small: Served, open_page: OpenPage) -> None:
     page = open_page(f"{small.url}?model=goood")
     page.wait_for_selector("#model-page li")
     assert "There is no model “goood”" in page.inner_text("#model-page h1")
@@ -54,7 +58,7 @@ def test_an_unknown_model_offers_names_like_it(small, open_page):
 
 
 @covers("CP1", "CP2")
-def test_a_comparison_lives_in_its_address_and_swaps(small, open_page):
+def test_a_comparison_lives_in_its_address_and_swaps(small: Served, open_page: OpenPage) -> None:
     query = address(small, "base", "good", "plain")
     page = open_page(f"{small.url}?tab=compare&{query}")
     page.wait_for_selector("#compare-page .mb-section")
@@ -74,7 +78,9 @@ def test_a_comparison_lives_in_its_address_and_swaps(small, open_page):
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_hostile_items_are_read_in_words_and_run_nothing(small, open_page, width):
+def test_hostile_items_are_read_in_words_and_run_nothing(
+    small: Served, open_page: OpenPage, width: int
+) -> None:
     query = address(small, "base", "good")
     page = open_page(f"{small.url}?tab=compare&{query}", width=width)
     page.wait_for_selector("#compare-page details")
@@ -87,14 +93,16 @@ def test_hostile_items_are_read_in_words_and_run_nothing(small, open_page, width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_no_item_is_sent_before_somebody_compares(small):
+def test_no_item_is_sent_before_somebody_compares(small: Served) -> None:
     first = [httpx.get(small.url + path).text for path in ("", "board/data", "board/extra")]
     assert "good" in first[0]
     assert not [text for text in first if "javascript:alert(1)" in text or "after line" in text]
 
 
 @covers("SB2", "SB5")
-def test_a_recipe_is_checked_while_typing_and_survives_a_reload(small, open_page):
+def test_a_recipe_is_checked_while_typing_and_survives_a_reload(
+    small: Served, open_page: OpenPage
+) -> None:
     page = open_page(f"{small.url}?tab=submit")
     box = "#recipe-text textarea"
     page.wait_for_selector(box)
@@ -115,7 +123,7 @@ def test_a_recipe_is_checked_while_typing_and_survives_a_reload(small, open_page
     page.wait_for_selector("#recipe-check a[data-line]")
 
 
-def test_the_form_writes_the_recipe(small, open_page):
+def test_the_form_writes_the_recipe(small: Served, open_page: OpenPage) -> None:
     page = open_page(f"{small.url}?tab=submit")
     page.click("text=Build it with a form")
     page.fill("label:has-text('Models, one a line') textarea", "org/a 0.5\norg/b 0.5")
@@ -127,7 +135,7 @@ def test_the_form_writes_the_recipe(small, open_page):
     page.wait_for_function("document.querySelector('#recipe-check').innerText.includes('org/c')")
 
 
-def test_programs_get_typed_answers(small):
+def test_programs_get_typed_answers(small: Served) -> None:
     from gradio_client import Client
 
     client = Client(small.url, verbose=False)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from leaderboard.board import Row
 from space_app.build_app import Space
 from space_app.chat.transformers_backend import TransformersEngine
+from tests.chromium import OpenPage
 from tests.space.boards import SKILLS, context
 from tests.space.browser.test_chat import BOX, answer, open_chat, send
-from tests.space.conftest import served
+from tests.space.serving import Served, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.heavy]
 
@@ -16,8 +20,8 @@ WEIGHTS = {"good": "skills-sort", "base": "skills-base"}
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    def weights(row) -> str | None:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    def weights(row: Row) -> str | None:
         return str(SKILLS / "models" / WEIGHTS[row.name]) if row.name in WEIGHTS else None
 
     folder = tmp_path_factory.mktemp("real")
@@ -25,7 +29,7 @@ def real(tmp_path_factory):
     yield from served(Space(context(folder, engines=engines, weights=weights)))
 
 
-def test_two_real_models_answer_side_by_side(real, open_page):
+def test_two_real_models_answer_side_by_side(real: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, real, mode="Side by side")
     page.set_default_timeout(90_000)
     page.click("#chat-other input")
