@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import weakref
@@ -11,13 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from bot.checkpoint.digest import model_digest, shapes_behaviour, tensor_digest
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
-from bot.checkpoint.shard_index import place_tensors
+from bot.checkpoint.shard_index import parse_index, place_tensors
 from bot.checkpoint.tensor_spec import TensorSpec
-from bot.checkpoint.untrusted_json import is_text
 from bot.errors import CheckpointError
 
 SINGLE_FILE = "model.safetensors"
@@ -202,23 +199,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         if index.stat().st_size > MAX_SIDE_FILE_BYTES:
             raise CheckpointError(f"{index} is larger than {MAX_SIDE_FILE_BYTES} bytes")
         raw = index.read_bytes()
-    try:
-        content: Any = json.loads(raw)
-        shard_of = content["weight_map"]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{index} is not a safetensors index ({error})") from error
-    if not isinstance(shard_of, dict):
-        raise CheckpointError(f"{index}: weight_map is not a table of files")
-    for tensor, shard in shard_of.items():
-        if not isinstance(shard, str) or not _plain_name(shard):
-            message = f"{index}: tensor {tensor!r} is placed in {shard!r}"
-            raise CheckpointError(f"{message}, which is not a plain .safetensors file name")
-    return shard_of
-
-
-def _plain_name(shard: str) -> bool:
-    inside = not {"/", "\\", "\0"} & set(shard) and ".." not in shard
-    return inside and is_text(shard) and shard.endswith(".safetensors")
+    return parse_index(raw, str(index))
 
 
 def _no_safetensors(folder: Path, weights: str) -> CheckpointError:

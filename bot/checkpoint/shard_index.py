@@ -1,14 +1,45 @@
-"""Which shard holds which tensor: the index's word against the shards' headers."""
+"""Which shard holds which tensor: the untrusted index, compared with the shards' headers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from bot.checkpoint.header import Extent
+from bot.checkpoint.untrusted_json import is_text, parse_object, shown
 from bot.errors import CheckpointError
+
+AGAIN = "export or download the model again"
 
 Places = dict[str, tuple[str, Extent]]
 """Tensor -> the shard that holds it, and where in the shard."""
+
+
+def parse_index(data: bytes, where: str) -> dict[str, str]:
+    """Tensor -> shard, as ``model.safetensors.index.json`` says.
+
+    Args:
+        data: the file's bytes.
+        where: the file as error messages should name it.
+
+    Raises:
+        CheckpointError: it is not an index, or a shard has no plain ``.safetensors`` file name.
+    """
+    shard_of = parse_object(data, where, AGAIN).get("weight_map")
+    if not isinstance(shard_of, dict):
+        message = f"{where} is not a safetensors index: weight_map is not a table of files"
+        raise CheckpointError(message, hint=AGAIN)
+    for tensor, shard in shard_of.items():
+        if not isinstance(shard, str) or not _is_plain_name(shard):
+            message = f"{where}: tensor {shown(tensor)} is placed in {shown(shard)}"
+            raise CheckpointError(
+                f"{message}, which is not a plain .safetensors file name", hint=AGAIN
+            )
+    return shard_of
+
+
+def _is_plain_name(shard: str) -> bool:
+    inside = not {"/", "\\", "\0"} & set(shard) and ".." not in shard
+    return inside and is_text(shard) and shard.endswith(".safetensors")
 
 
 def place_tensors(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download
 
+from bot.checkpoint.folder_source import INDEX_FILE, SINGLE_FILE
+from bot.checkpoint.shard_index import parse_index
 from bot.errors import CheckpointError, HubError
 from bot.events import Event, Report
 from bot.hub.client import Hub
@@ -18,39 +21,77 @@ from bot.hub.hub_errors import BrokenTransferError, explained
 from bot.hub.repo_snapshot import Snapshot, take_snapshot
 from bot.recipe.lock import LockedFile
 
-NEEDED = (
-    "*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json",
+SIDE_FILES = (
+    "config.json", "generation_config.json",
     "tokenizer*.json", "tokenizer.model", "tokenizer.tiktoken", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "spiece.model",
     "sentencepiece.bpe.model", "chat_template.json", "*.jinja", "adapter_config.json",
     "LICENSE*", "NOTICE*", "USE_POLICY*", "README.md",
 )  # fmt: skip
-"""What a merge may need; never code, never pickles. Names with a folder are never fetched."""
+"""What a merge may need beside weights; never code, never pickles, nothing in a sub-folder."""
 
 PROOFS = ("recipe.lock.json", "digests.json")
 """What a published merge is verified with."""
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 BLOCK = 4 << 20
 
 
-def needed(snapshot: Snapshot) -> list[str]:
+def needed(snapshot: Snapshot, shards: Collection[str] | None = None) -> list[str]:
     """The files of a model that a merge needs.
 
-    Where a repository holds the same weights twice (one file and shards), the one file counts.
+    Many repositories hold the same weights in several layouts: one file and shards, shards and
+    Mistral's ``consolidated.safetensors``, half-precision variants, Meta's ``original/`` folder.
+    Only the layout that is read is needed: ``model.safetensors``, else the shards of the index.
+
+    Args:
+        snapshot: the repository.
+        shards: the files that the index names, where it was read; otherwise they are known by
+            their names, ``model-00001-of-00002.safetensors``.
 
     Raises:
-        CheckpointError: there are no safetensors.
+        CheckpointError: there are no safetensors in a layout that is read, or the index names a
+            shard that is not there.
     """
-    found = [path for path in sorted(snapshot.files) if _matches(path, NEEDED)]
-    weights = [path for path in found if path.endswith(".safetensors")]
-    if not weights:
-        raise _no_weights(snapshot)
-    if "model.safetensors" in weights:
-        unused = {path for path in weights if path.startswith("model-")}
-        unused.add("model.safetensors.index.json")
-        found = [path for path in found if path not in unused]
-    return found
+    weights = _weights(snapshot, shards)
+    return sorted([*(path for path in snapshot.files if _matches(path, SIDE_FILES)), *weights])
+
+
+def _weights(snapshot: Snapshot, shards: Collection[str] | None) -> list[str]:
+    """The weight files that are read, and the index of shards."""
+    found = [name for name in (ADAPTER_WEIGHTS, SINGLE_FILE) if name in snapshot.files]
+    if SINGLE_FILE in found or INDEX_FILE not in snapshot.files:
+        if not found:
+            raise _no_weights(snapshot)
+        return found
+    if shards is None:
+        listed = [path for path in snapshot.files if _matches(path, ("*.safetensors",))]
+        numbered = [path for path in listed if SHARD.fullmatch(path)]
+        shards = numbered or [path for path in listed if not path.startswith("consolidated")]
+    missing = next((path for path in sorted(shards) if path not in snapshot.files), None)
+    if missing is not None:
+        raise CheckpointError(
+            f"{INDEX_FILE} of {_place(snapshot)} names {missing}, which is not there",
+            hint="ask its author to upload the model again",
+        )
+    return [*dict.fromkeys([*found, INDEX_FILE, *shards])]
+
+
+def needed_at(hub: Hub, snapshot: Snapshot, report: Report) -> list[str]:
+    """As `needed`, with the index of shards fetched and read where there is one.
+
+    Raises:
+        CheckpointError: as for `needed`, or the index is broken.
+        HubError: the index cannot be had.
+    """
+    paths = needed(snapshot)
+    if INDEX_FILE not in paths:
+        return paths
+    place = f"{INDEX_FILE} of {_place(snapshot)}"
+    raw = (fetch(hub, snapshot, [INDEX_FILE], report) / INDEX_FILE).read_bytes()
+    return needed(snapshot, set(parse_index(raw, place).values()))
 
 
 def fetch_model(hub: Hub, repo: str, revision: str | None, report: Report) -> Path:
@@ -62,7 +103,7 @@ def fetch_model(hub: Hub, repo: str, revision: str | None, report: Report) -> Pa
     """
     snapshot = take_snapshot(hub, repo, revision)
     proofs = [path for path in PROOFS if path in snapshot.files]
-    return fetch(hub, snapshot, [*needed(snapshot), *proofs], report)
+    return fetch(hub, snapshot, [*needed_at(hub, snapshot, report), *proofs], report)
 
 
 def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) -> Path:
@@ -173,9 +214,19 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
     return "/" not in path and any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
+def _place(snapshot: Snapshot) -> str:
+    return f"{snapshot.repo} at {snapshot.commit[:12]}"
+
+
 def _no_weights(snapshot: Snapshot) -> CheckpointError:
-    where = f"{snapshot.repo} at {snapshot.commit[:12]}"
+    where = _place(snapshot)
     pickled = sorted(path for path in snapshot.files if _matches(path, PICKLES))
+    other = sorted(path for path in snapshot.files if path.endswith(".safetensors"))
+    if other:
+        return CheckpointError(
+            f"{where} has neither {SINGLE_FILE} nor {INDEX_FILE}, only {other[0]}",
+            hint="use a repository of the model in the layout of transformers",
+        )
     if pickled:
         return CheckpointError(
             f"{where} holds only pickled weights ({pickled[0]}), which can run code when loaded",

@@ -8,14 +8,12 @@ from pathlib import Path
 from bot.checkpoint.folder_source import SINGLE_FILE, FolderSource
 from bot.events import Report
 from bot.hub.client import Hub
-from bot.hub.download import fetch, hashes, needed
+from bot.hub.download import ADAPTER_WEIGHTS, fetch, hashes, needed_at
 from bot.hub.range_source import RangeSource
 from bot.hub.repo_snapshot import Snapshot, take_snapshot
 from bot.lineage.resolved_parent import ResolvedParent
 from bot.recipe.lock import LockedFile
 from bot.recipe.recipe import ModelRef
-
-ADAPTER = "adapter_model.safetensors"
 
 
 class DownloadResolver:
@@ -34,7 +32,7 @@ class DownloadResolver:
             StorageError: the disk has no room for it.
         """
         snapshot = take_snapshot(self._hub, ref.path, ref.revision)
-        paths = needed(snapshot)
+        paths = needed_at(self._hub, snapshot, report)
         folder = fetch(self._hub, snapshot, paths, report)
         source = FolderSource(folder, _weights(paths))
         return _origin(
@@ -67,7 +65,7 @@ class HeaderResolver:
 
 
 def _weights(paths: Container[str]) -> str:
-    return ADAPTER if ADAPTER in paths else SINGLE_FILE
+    return ADAPTER_WEIGHTS if ADAPTER_WEIGHTS in paths else SINGLE_FILE
 
 
 def _origin(

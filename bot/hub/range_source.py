@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
 from huggingface_hub.utils._headers import build_hf_headers
@@ -13,7 +11,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.folder_source import INDEX_FILE, MAX_SIDE_FILE_BYTES, SINGLE_FILE
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
-from bot.checkpoint.shard_index import place_tensors
+from bot.checkpoint.shard_index import parse_index, place_tensors
 from bot.checkpoint.tensor_spec import TensorSpec
 from bot.errors import CheckpointError
 from bot.events import silent
@@ -106,23 +104,13 @@ class RangeSource:
         if INDEX_FILE not in self._snapshot.files:
             neither = f"neither {self._weights} nor {INDEX_FILE}"
             raise CheckpointError(f"{self._where('')} has {neither}", hint="is this a model?")
-        shard_of = self._weight_map()
         where = self._where(INDEX_FILE)
+        shard_of = parse_index(self.file(INDEX_FILE) or b"", where)
         shards = sorted(set(shard_of.values()))
         for shard in shards:
-            if "/" in shard or shard not in self._snapshot.files:
+            if shard not in self._snapshot.files:
                 raise CheckpointError(f"{where} names {shard}, which is not there")
         return place_tensors(shard_of, ((shard, self._extents(shard)) for shard in shards), where)
-
-    def _weight_map(self) -> Mapping[str, str]:
-        raw = self.file(INDEX_FILE)
-        try:
-            content: Any = json.loads(raw or b"")
-            pairs = list(content["weight_map"].items())
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-            where = self._where(INDEX_FILE)
-            raise CheckpointError(f"{where} is not a safetensors index ({error})") from error
-        return {str(name): str(shard) for name, shard in pairs}
 
     def _extents(self, path: str) -> Mapping[str, Extent]:
         size = self._snapshot.files[path].size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +13,21 @@ from typing import Any, Literal
 import yaml
 
 from bot.checkpoint.source import Source
-from bot.checkpoint.untrusted_json import is_text
+from bot.checkpoint.untrusted_json import MAXIMUM_DEPTH, is_text
 from bot.errors import CheckpointError
 from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.recipe import ModelRef
 
 CARD_FILE = "README.md"
 FRONT_MATTER_LIMIT = 256 * 1024
+TEXT_LIMIT, LIST_LIMIT = 300, 100
+UNREADABLE = "(unreadable card)"
+"""Stands for the license of a card whose front matter cannot be understood."""
+NESTED = "(nested value)"
+"""Stands for a list or table where a text is expected."""
+
+_BRACKET = re.compile(r"[][{}]")
+_MANY_INDICATORS = re.compile(r"(?:[-?:][ \t]+){64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +58,11 @@ def family_name(origins: Mapping[str, ResolvedParent]) -> str:
 
 
 def read_card(text: str, where: str = CARD_FILE) -> LockedCard:
-    """Read a model card's front matter; a card without one, or with a broken one, says nothing.
+    """Read a model card's front matter; a card without one declares nothing.
 
-    Cards come from strangers: only plain strings and lists of them are taken over.
+    Cards come from strangers and people write them by hand: every scalar is the text that stands
+    there (``language: no`` is Norwegian, ``license_name: 1.0`` is a name). Front matter that is no
+    YAML mapping gives the license `UNREADABLE`: it may declare one that cannot be understood.
 
     Raises:
         CheckpointError: as ``card_of_data``; ``where`` is the file that it names.
@@ -58,26 +70,30 @@ def read_card(text: str, where: str = CARD_FILE) -> LockedCard:
     block = _front_matter(text)
     if block is None:
         return LockedCard()
+    if _is_deep(block):
+        return LockedCard(license=UNREADABLE)
     try:
         data = _Loader(block).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):
-        return LockedCard()  # a tag on what it does not fit raises anything
-    return card_of_data(data, where) if isinstance(data, dict) else LockedCard()
+        return LockedCard(license=UNREADABLE)  # a tag on what it does not fit raises anything
+    if data is None:
+        return LockedCard()
+    return card_of_data(data, where) if isinstance(data, dict) else LockedCard(license=UNREADABLE)
 
 
 def card_of_data(data: Mapping[str, Any], where: str = CARD_FILE) -> LockedCard:
-    """What a card's metadata says, as far as it is plain strings and lists of them.
+    """What a card's metadata declares; several licenses become ``apache-2.0 AND mit``.
 
     Raises:
         CheckpointError: a license, a parent or the like has half of a surrogate pair. To leave it
             out would be to lose a license's terms or a parent.
     """
     card = LockedCard(
-        license=_one(data.get("license")),
-        license_name=_one(data.get("license_name")),
-        license_link=_one(data.get("license_link")),
+        license=_license(data.get("license")),
+        license_name=_joined(data.get("license_name"), ", "),
+        license_link=_joined(data.get("license_link"), " "),
         base_model=_many(data.get("base_model")),
-        base_model_relation=_one(data.get("base_model_relation")),
+        base_model_relation=_joined(data.get("base_model_relation"), ", "),
         tags=_many(data.get("tags")),
         language=_many(data.get("language")),
     )
@@ -91,10 +107,34 @@ def card_of_data(data: Mapping[str, Any], where: str = CARD_FILE) -> LockedCard:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without merge keys: thirty lines of them can multiply to billions of entries."""
+    """YAML in which every plain scalar but null is text.
+
+    No merge keys (thirty lines of them can multiply to billions of entries) and no key twice.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - declared by the base class
+        first: [(tag, pattern) for tag, pattern in known if tag == "tag:yaml.org,2002:null"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Leave ``<<`` where it is, as a key that cannot be read."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As inherited; a key that stands twice is an error, as it is for the Hub."""
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise yaml.constructor.ConstructorError(problem="a key stands twice")
+        return found
+
+
+def _is_deep(block: str) -> bool:
+    """Whether a text may be nested so deeply that parsing it takes minutes."""
+    deepest = depth = 0
+    for bracket in _BRACKET.findall(block):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > MAXIMUM_DEPTH or _MANY_INDICATORS.search(block) is not None
 
 
 def _front_matter(text: str) -> str | None:
@@ -104,15 +144,28 @@ def _front_matter(text: str) -> str | None:
     for index, line in enumerate(lines[1:], start=1):
         if line.strip() == "---":
             return "\n".join(lines[1:index])
-    return None
+    return "[" if len(text) >= FRONT_MATTER_LIMIT else None  # cut here, so it cannot be understood
 
 
-def _one(value: Any) -> str | None:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return value[:300] if isinstance(value, str) and value else None
+def _license(value: Any) -> str | None:
+    """One license, or several as an expression; a table is not understood, so it is no license."""
+    return _joined(value, " AND ")
+
+
+def _joined(value: Any, separator: str) -> str | None:
+    return separator.join(dict.fromkeys(_many(value)))[:TEXT_LIMIT] or None
 
 
 def _many(value: Any) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
-    return tuple(item[:300] for item in items[:100] if isinstance(item, str) and item)
+    texts = (_text(item) for item in items[:LIST_LIMIT])
+    return tuple(text for text in texts if text)
+
+
+def _text(item: Any) -> str:
+    """An item as its author wrote it; the Hub's own parser reads ``no`` as false."""
+    if item is False:
+        return "no"
+    if isinstance(item, str | int | float | dt.date):
+        return str(item).strip()[:TEXT_LIMIT]
+    return "" if item is None else NESTED  # not its text: aliases may multiply to billions

@@ -97,22 +97,25 @@ def test_a_file_cut_after_opening_is_found_when_it_is_read(tmp_path: Path) -> No
         read(source, "a")
 
 
+PLAIN = r"plain \.safetensors file name"
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "says"),
     [
-        "../x.safetensors",
-        "a/b.safetensors",
-        "..",
-        "x.bin",
-        "a\\b.safetensors",
-        "\ud800.safetensors",
-        3,
+        ("../x.safetensors", PLAIN),
+        ("a/b.safetensors", PLAIN),
+        ("..", PLAIN),
+        ("x.bin", PLAIN),
+        ("a\\b.safetensors", PLAIN),
+        ("\ud800.safetensors", "half of a surrogate pair at 'weight_map.a'"),
+        (3, PLAIN),
     ],
 )
-def test_an_index_may_not_lead_elsewhere(tmp_path: Path, name: object) -> None:
+def test_an_index_may_not_lead_elsewhere(tmp_path: Path, name: object, says: str) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": name}}))
-    with pytest.raises(CheckpointError, match=r"plain \.safetensors file name"):
+    with pytest.raises(CheckpointError, match=says):
         FolderSource(tmp_path)
 
 
