@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from leaderboard.board_errors import BoardError
-from leaderboard.build_board import build_board
-from leaderboard.compare_rows import against, chosen_rows
+from leaderboard.build_board import Samples, build_board
+from leaderboard.compare_rows import RowComparison, against, chosen_rows
 from leaderboard.flips import flipped_items
 from leaderboard.render.comparison_page import compare_html, compare_markdown, summary
 from tests.leaderboard.markup import accessibility_faults, parse
@@ -17,7 +17,7 @@ GOOD, FAIR = record_of("good"), record_of("fair", (0.55, 0.85, 0.60))
 BOARD = build_board([GOOD, FAIR])
 
 
-def compared(first: str, second: str, samples=SCORES.get):
+def compared(first: str, second: str, samples: Samples = SCORES.get) -> RowComparison:
     baseline, row = chosen_rows(BOARD, [first, second])
     return against(baseline, row, BOARD, samples)
 
@@ -80,7 +80,7 @@ def test_without_samples_the_record_is_asked() -> None:
         (["good", "nobody"], "no model nobody"),
     ],
 )
-def test_other_choices_are_refused_with_words(keys, says) -> None:
+def test_other_choices_are_refused_with_words(keys: list[str], says: str) -> None:
     with pytest.raises(BoardError, match=says):
         chosen_rows(BOARD, keys)
 

@@ -11,12 +11,13 @@ from leaderboard.flips import EXAMPLES, flipped_items
 from leaderboard.item_texts import TEXT_COLUMNS
 from leaderboard.render.comparison_page import compare_html
 from leaderboard.render.flips_table import MOST_SHOWN
+from leaderboard.sample_scores import TaskScores
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import HOSTILE_TEXTS, in_words, record_of, scores_of
 from tests.leaderboard.test_sample_scores import task
 
 
-def page_of(ours, theirs) -> str:
+def page_of(ours: TaskScores, theirs: TaskScores) -> str:
     board = build_board([record_of("good"), record_of("fair", (0.55, 0.85, 0.60))])
     baseline, row = chosen_rows(board, ["fair", "good"])
     samples = {"digest-good": {"sort": ours}, "digest-fair": {"sort": theirs}}

@@ -37,5 +37,5 @@ from leaderboard import number_format
         (number_format.moment("2026-11-22T09:14:00Z"), "2026-11-22 09:14 UTC"),
     ],
 )
-def test_numbers_are_written_one_way(written, expected) -> None:
+def test_numbers_are_written_one_way(written: str, expected: str) -> None:
     assert written == expected

@@ -21,7 +21,7 @@ SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("record", [RECORD, failed_record()], ids=["ok", "failed"])
-def test_a_record_survives_writing_and_reading(record) -> None:
+def test_a_record_survives_writing_and_reading(record: Record) -> None:
     text = dump_record(record)
     assert parse_record(text) == record
     assert dump_record(parse_record(text)) == text
@@ -34,7 +34,7 @@ def test_the_committed_schema_is_the_models_own() -> None:
 
 
 @pytest.mark.parametrize("version", [2, "1", None, True, 1.5])
-def test_other_versions_are_refused_with_both_numbers(version) -> None:
+def test_other_versions_are_refused_with_both_numbers(version: object) -> None:
     content = json.loads(dump_record(RECORD)) | {"schema_version": version}
     with pytest.raises(RecordError, match="this program knows version 1") as caught:
         parse_record(json.dumps(content), where="a.json")
@@ -64,7 +64,7 @@ def test_what_is_not_json_is_refused(text: bytes | str) -> None:
         (["model_digest"], "another", "models not in the record"),
     ],
 )
-def test_a_broken_field_is_named(path, value, says) -> None:
+def test_a_broken_field_is_named(path: list[str | int], value: object, says: str) -> None:
     content = json.loads(dump_record(RECORD))
     place = content
     for step in path[:-1]:

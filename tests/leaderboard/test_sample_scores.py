@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,7 +17,13 @@ from leaderboard.sample_scores import TaskScores, align, load_scores, save_score
 
 
 def task(
-    scores, *, name: str = "sort", binary: bool = True, clusters=None, capped=None, ids=None
+    scores: Sequence[float],
+    *,
+    name: str = "sort",
+    binary: bool = True,
+    clusters: tuple[str, ...] | None = None,
+    capped: np.ndarray | None = None,
+    ids: Sequence[int] | None = None,
 ) -> TaskScores:
     ids = tuple(range(len(scores))) if ids is None else tuple(ids)
     return TaskScores(
@@ -33,7 +41,7 @@ def task(
 
 
 @given(st.permutations(range(7)))
-def test_alignment_does_not_depend_on_the_order_of_either_side(order) -> None:
+def test_alignment_does_not_depend_on_the_order_of_either_side(order: list[int]) -> None:
     left = task([0, 1, 1, 0, 1, 0, 1])
     right = task([float(i % 2) for i in order], ids=order)
     paired = align(left, right)
@@ -54,7 +62,7 @@ def test_alignment_does_not_depend_on_the_order_of_either_side(order) -> None:
         (task([1, 0, 1], clusters=("a", "a", "b")), "3 with another text, answer or cluster"),
     ],
 )
-def test_what_is_not_the_same_is_refused(other, says) -> None:
+def test_what_is_not_the_same_is_refused(other: TaskScores, says: str) -> None:
     if other.task == "sort" and other.binary is False:
         other = replace(other, metric="f1")
     with pytest.raises(IncomparableError, match=says) as caught:
@@ -74,7 +82,9 @@ def test_what_is_not_the_same_is_refused(other, says) -> None:
         ([1, 0], {"clusters": ("a",)}, "unequal lengths"),
     ],
 )
-def test_broken_scores_are_never_made(scores, options, says) -> None:
+def test_broken_scores_are_never_made(
+    scores: Sequence[float], options: dict[str, Any], says: str
+) -> None:
     with pytest.raises(IncomparableError, match=says):
         task(scores, **options)
 
@@ -129,7 +139,7 @@ def test_texts_of_another_length_or_form_are_refused() -> None:
 
 
 @given(st.text(max_size=900), st.integers(20, 400))
-def test_shortened_texts_keep_both_ends(text, most) -> None:
+def test_shortened_texts_keep_both_ends(text: str, most: int) -> None:
     short = shortened(text, most)
     assert len(short) <= most
     assert short == text.strip() or (text.strip()[:5] in short and text.strip()[-5:] in short)

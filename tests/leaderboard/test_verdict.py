@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from leaderboard.record_results import Comparison, Difference, NonInferiority
-from leaderboard.verdict import Verdict, evidence, judge, sentence
+from leaderboard.verdict import Verdict, VerdictDetail, evidence, judge, sentence
 from tests.leaderboard.samples import failed_record, record_of
 
 BASE = record_of()
@@ -17,7 +17,7 @@ def comparison(
     greater: float = 0.5,
     less: float = 0.5,
     kept: float = 0.5,
-    cap=None,
+    cap: float | None = None,
 ) -> Comparison:
     overall = Difference(
         delta=delta,
@@ -39,7 +39,7 @@ def comparison(
     )
 
 
-def judged(base: dict[str, float], best: dict[str, float]):
+def judged(base: dict[str, float], best: dict[str, float]) -> VerdictDetail:
     """Judge comparisons with the base and with the better parent ``sort-ft``."""
     suite = SUITE.model_copy(
         update={"comparisons": (comparison("base", **base), comparison("sort-ft", **best))}
@@ -69,7 +69,9 @@ def judged(base: dict[str, float], best: dict[str, float]):
         ({"greater": 0.001, "cap": 0.02}, {"greater": 0.001}, Verdict.BETTER, 0.002),
     ],
 )
-def test_the_word_and_its_p(base, best, verdict, p) -> None:
+def test_the_word_and_its_p(
+    base: dict[str, float], best: dict[str, float], verdict: Verdict, p: float
+) -> None:
     found = judged(base, best)
     assert found.verdict is verdict
     assert found.p == pytest.approx(p)
@@ -107,7 +109,7 @@ def test_the_words_are_the_agreed_ones_in_the_agreed_order() -> None:
         ((0.55, 0.85, 0.55), "? m shows no detectable difference: 0.0 ["),
     ],
 )
-def test_real_scores_speak_for_themselves(shares, starts) -> None:
+def test_real_scores_speak_for_themselves(shares: tuple[float, ...], starts: str) -> None:
     text = sentence(judge(record_of(shares=shares)), "m")
     assert text.startswith(starts)
     assert "points against sort-ft, p " in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,12 @@ class Expected:
     close: np.ndarray
 
 
-def deltas(base, models):
+def deltas(base: np.ndarray, models: Sequence[np.ndarray]) -> list[np.ndarray]:
     """float32 differences, exactly as every method defines them."""
     return [np.subtract(model, base, dtype=np.float32).astype(np.float64) for model in models]
 
 
-def keep_ranks(delta, start, stop):
+def keep_ranks(delta: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Zero all but the ranks start..stop-1, counted from the largest; lowest index first."""
     flat = delta.reshape(-1)
     order = np.lexsort((np.arange(flat.size), -np.abs(flat)))
@@ -31,7 +32,7 @@ def keep_ranks(delta, start, stop):
     return kept.reshape(delta.shape)
 
 
-def trim(delta, density):
+def trim(delta: np.ndarray, density: float) -> np.ndarray:
     if density >= 1:
         return delta
     if density <= 0:
@@ -39,7 +40,7 @@ def trim(delta, density):
     return keep_ranks(delta, 0, max(1, int(density * delta.size)))
 
 
-def band(delta, density, gamma):
+def band(delta: np.ndarray, density: float, gamma: float) -> np.ndarray:
     if density >= 1:
         return delta
     n = delta.size
@@ -48,7 +49,7 @@ def band(delta, density, gamma):
     return keep_ranks(delta, top, top + kept)
 
 
-def on_threshold(delta, ranks):
+def on_threshold(delta: np.ndarray, ranks: Sequence[int]) -> np.ndarray:
     """Elements whose magnitude equals that of a boundary shared by both sides of a selection."""
     magnitude = np.sort(np.abs(delta).reshape(-1))[::-1]
     shared = {
@@ -59,12 +60,19 @@ def on_threshold(delta, ranks):
     return np.isin(np.abs(delta), list(shared))
 
 
-def restore_l1(delta, kept):
+def restore_l1(delta: np.ndarray, kept: np.ndarray) -> np.ndarray:
     after = np.abs(kept).sum()
     return kept * (np.abs(delta).sum() / after) if after > 0 else kept
 
 
-def summed(base, kept, weight, *, normalize, lambda_):
+def summed(
+    base: np.ndarray,
+    kept: Sequence[np.ndarray],
+    weight: Sequence[float],
+    *,
+    normalize: bool,
+    lambda_: float,
+) -> Expected:
     mixed = sum(w * d for w, d in zip(weight, kept, strict=True))
     total = sum(weight)
     size = sum(abs(w) for w in weight)
@@ -76,7 +84,14 @@ def summed(base, kept, weight, *, normalize, lambda_):
     )
 
 
-def elected(base, kept, weight, *, normalize, lambda_):
+def elected(
+    base: np.ndarray,
+    kept: Sequence[np.ndarray],
+    weight: Sequence[float],
+    *,
+    normalize: bool,
+    lambda_: float,
+) -> Expected:
     votes = np.stack([w * d for w, d in zip(weight, kept, strict=True)])
     shares = np.array(weight, float).reshape(-1, *[1] * base.ndim)
     total = votes.sum(0)

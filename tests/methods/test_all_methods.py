@@ -42,7 +42,7 @@ def test_every_method_stands_in_a_listed_family() -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny models of the names that examples use."""
     root = tmp_path_factory.mktemp("skills")
     (root / "models").mkdir()
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_is_a_recipe_that_runs(name, folder) -> None:
+def test_the_example_is_a_recipe_that_runs(name: str, folder: Path) -> None:
     file = folder / "example.yaml"
     file.write_text(describe(name).example)
     recipe = load_recipe(file)
@@ -80,7 +80,7 @@ def test_nearswaps_example_stops_most_elements_on_their_way() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_names_every_parameter_with_its_range(name) -> None:
+def test_the_page_names_every_parameter_with_its_range(name: str) -> None:
     page = describe(name)
     for knob in catalogue()[name].signature.parameters:
         (line,) = (row for row in page.parameters if row.startswith(f"{knob.name} ("))

@@ -22,7 +22,7 @@ from tests.methods.cases import family, run
 SEEDS = 3000
 
 
-def dropped(name, delta, seeds=SEEDS, **parameters):
+def dropped(name: str, delta: np.ndarray, seeds: int = SEEDS, **parameters: object) -> np.ndarray:
     delta = np.asarray(delta, np.float32)
     given = {"weight": (1.0,), "normalize": False} | parameters
     return np.array([run(name, 0 * delta, [delta], given, seed=s) for s in range(seeds)], float)
@@ -110,7 +110,7 @@ def test_della_without_a_window_draws_like_dare() -> None:
     st.integers(1, 40), st.integers(1, 5), st.sampled_from([1, 3, 1000]), st.integers(0, 2**32 - 1)
 )
 @settings(max_examples=60, deadline=None)
-def test_ranks_are_those_of_a_stable_sort(width, rows, levels, seed) -> None:
+def test_ranks_are_those_of_a_stable_sort(width: int, rows: int, levels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = np.abs(rng.integers(-levels, levels + 1, (rows, width))).astype(np.float32)
     expected = np.argsort(np.argsort(values, axis=-1, kind="stable"), axis=-1)
@@ -131,7 +131,7 @@ def test_della_ranks_equal_magnitudes_by_index() -> None:
     [(0.0, 0.15, True), (0.15, 0.15, False), (0.16, 0.15, True), (0.84, 0.15, True),
      (0.85, 0.15, False), (1.0, 0.15, True), (0.3, 0.3, False), (0.7, 0.3, False)],
 )  # fmt: skip
-def test_della_treats_both_ends_alike(density, epsilon, taken) -> None:
+def test_della_treats_both_ends_alike(density: float, epsilon: float, taken: bool) -> None:
     found = catalogue()["della"].problems(
         SimpleNamespace(density=(density,), epsilon=(epsilon,), rescale="l1")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +32,7 @@ for name in sorted(name for name, method in catalogue().items() if method.exact 
 """
 
 
-def digests(**environment):
+def digests(**environment: str) -> str:
     child = subprocess.run(
         [sys.executable, "-c", DIGESTS],
         env=os.environ | environment,
@@ -57,19 +58,21 @@ class TorchDraws:
     def __init__(self) -> None:
         self.draws = PhiloxDraws(seed=1, tensor="w")
 
-    def keep(self, model, probability, span):
+    def keep(self, model: int, probability: float, span: slice) -> torch.Tensor:
         return torch.from_numpy(self.draws.keep(model, probability, span))
 
-    def realised(self, probability):
+    def realised(self, probability: float) -> float:
         return self.draws.realised(probability)
 
-    def rivals(self, model, between, span, width):
+    def rivals(
+        self, model: int, between: tuple[int, int], span: slice, width: int
+    ) -> Iterator[torch.Tensor]:
         return map(torch.from_numpy, self.draws.rivals(model, between, span, width))
 
 
 @pytest.mark.parametrize("rescale", ["l1", "expectation"])
 @pytest.mark.parametrize("name", FLAT)
-def test_the_same_function_runs_on_torch_tensors(name, rescale: str) -> None:
+def test_the_same_function_runs_on_torch_tensors(name: str, rescale: str) -> None:
     method, count = catalogue()[name], models_for(name)
     base, models = family(3, (50, 31), count, coarse=True)
     base = None if method.signature.base == "none" else base

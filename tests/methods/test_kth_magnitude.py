@@ -15,7 +15,7 @@ from bot.methods.reductions.magnitude_histogram import BINS, Histogram, Magnitud
 from tests.methods.oracles import keep_ranks
 
 
-def trimmed(delta, k, grain):
+def trimmed(delta: np.ndarray, k: int, grain: int) -> np.ndarray:
     inputs = Inputs(base=np.zeros_like(delta), models=[delta], tensor="w")
     cuts = reduce(KthMagnitude((Target(0, lambda _: k),)), [inputs], Unit.GRAIN, grain)
     return np.concatenate([Trim(cuts)(block)[0] for block in inputs.blocks(Unit.GRAIN, grain)])
@@ -34,7 +34,9 @@ def trimmed(delta, k, grain):
     share=st.floats(0, 1),
 )
 @settings(max_examples=150, deadline=None)
-def test_keeps_exactly_the_k_largest_lowest_index_first(values, grain: int, share: float) -> None:
+def test_keeps_exactly_the_k_largest_lowest_index_first(
+    values: list[float], grain: int, share: float
+) -> None:
     delta = np.array(values, np.float32)
     k = round(share * delta.size)
     assert np.array_equal(trimmed(delta, k, grain), keep_ranks(delta.astype(float), 0, k))
@@ -78,7 +80,7 @@ def test_model_scope_counts_over_all_tensors_in_order() -> None:
     ("density", "elements", "kept"),
     [(0.0, 10, 0), (1.0, 10, 10), (0.001, 10, 1), (0.25, 10, 2), (0.5, 1, 1), (0.5, 0, 0)],
 )
-def test_how_many_ties_keeps(density, elements, kept) -> None:
+def test_how_many_ties_keeps(density: float, elements: int, kept: int) -> None:
     assert Top(density)(elements) == kept
 
 

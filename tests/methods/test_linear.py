@@ -58,7 +58,7 @@ def test_passthrough_is_the_model_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize(("models", "sigma"), [(2, 2.0), (4, 2.0), (3, 0.5)])
-def test_model_stock_finds_a_planted_centre(models, sigma) -> None:
+def test_model_stock_finds_a_planted_centre(models: int, sigma: float) -> None:
     rng = np.random.default_rng(0)
     size = 200_000
     centre = rng.normal(size=size) / np.sqrt(size)

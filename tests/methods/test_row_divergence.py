@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 from bot.methods.operators.row_divergence import divergences
 
 
-def expected(models, bases):
-    def shares(rows):
+def expected(models: Sequence[np.ndarray], bases: Sequence[np.ndarray]) -> np.ndarray:
+    def shares(rows: np.ndarray) -> np.ndarray:
         wide = rows.astype(np.longdouble)
         powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
         return powers / powers.sum(axis=-1, keepdims=True) + np.longdouble(1e-8)

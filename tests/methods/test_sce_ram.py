@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from bot.methods.reductions.importance import Importance, ImportanceQuartiles
 from tests.methods.cases import family, run
 
 
-def vectors(*rows):
+def vectors(*rows: Sequence[float]) -> list[np.ndarray]:
     return [np.array(row, np.float32) for row in rows]
 
 
@@ -56,7 +58,7 @@ def test_sce_step_by_step_with_many_ties(share: float, models: int) -> None:
     np.testing.assert_allclose(out, expected, rtol=0, atol=2e-6)
 
 
-def _variance(moved):
+def _variance(moved: Sequence[np.ndarray]) -> np.ndarray:
     """As float32 has it: which of two nearly equal variances is larger is a matter of rounding."""
     single = moved.astype(np.float32)
     mean = sum(single) / np.float32(len(single))
@@ -69,7 +71,7 @@ def test_ram_sums_what_is_unique_and_averages_what_is_shared() -> None:
 
 
 @pytest.mark.parametrize(("alpha", "gain"), [(0.2, 1.02), (5.0, 1.05)])
-def test_ram_plus_raises_unique_changes_by_what_is_shared(alpha, gain) -> None:
+def test_ram_plus_raises_unique_changes_by_what_is_shared(alpha: float, gain: float) -> None:
     a, b = vectors([1, 1, 4, 0], [0, 0, 2, 0])
     out = run("ramplus_tl", 0 * a, [a, b], {"alpha": alpha})
     assert np.allclose(out, [gain, gain, 3, 0])  # model a shares one change, has two of its own

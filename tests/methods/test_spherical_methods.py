@@ -9,12 +9,12 @@ from bot.errors import PlanError
 from tests.methods.cases import family, run
 
 
-def angle(a, b):
+def angle(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a.astype(float).reshape(-1), b.astype(float).reshape(-1)
     return np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1))
 
 
-def on_sphere(seed, count, size: int = 200, radius: float = 3.0):
+def on_sphere(seed: int, count: int, size: int = 200, radius: float = 3.0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(count, size)) + 1
     points *= radius / np.linalg.norm(points, axis=1, keepdims=True)

@@ -14,13 +14,18 @@ SPECTRAL = ["tsv_m", "iso_c", "wudi", "knots"]
 RNG = np.random.default_rng(0)
 
 
-def tasks(*matrices, name, tensor: str = "model.layers.0.mlp.up_proj.weight", **parameters):
+def tasks(
+    *matrices: np.ndarray,
+    name: str,
+    tensor: str = "model.layers.0.mlp.up_proj.weight",
+    **parameters: object,
+) -> np.ndarray:
     """Merge task matrices from a base of zeros; float64."""
     models = [np.asarray(matrix, np.float32) for matrix in matrices]
     return run(name, 0 * models[0], models, parameters, tensor=tensor).astype(float)
 
 
-def orthogonal_tasks(rank, size: int = 32, count: int = 2):
+def orthogonal_tasks(rank: int, size: int = 32, count: int = 2) -> list[np.ndarray]:
     """Tasks of some rank whose row and column spaces do not meet."""
     left, right = (np.linalg.qr(RNG.normal(size=(size, size)))[0] for _ in range(2))
     spans = [slice(rank * number, rank * (number + 1)) for number in range(count)]
@@ -49,7 +54,7 @@ def test_tsv_gives_slots_that_a_low_rank_task_leaves_to_the_others() -> None:
     assert np.linalg.norm(out - kept - low) < 0.5 * np.linalg.norm(kept)
 
 
-def leading(task, count):
+def leading(task: np.ndarray, count: int) -> np.ndarray:
     """The part of a matrix with its largest singular values."""
     left, values, right = np.linalg.svd(task)
     return (left[:, :count] * values[:count]) @ right[:count]
@@ -123,7 +128,7 @@ MEANS = ["tsv_m", "iso_c", "wudi"]
 @pytest.mark.parametrize("name", MEANS)
 @pytest.mark.parametrize("shape", [(30,), (1, 9), (9, 1), (2, 3, 4)])
 def test_what_is_no_matrix_with_a_side_for_every_task_gets_the_mean(
-    name, shape: tuple[int, ...]
+    name: str, shape: tuple[int, ...]
 ) -> None:
     pair = [RNG.normal(size=shape) for _ in range(2)]
     assert np.allclose(tasks(*pair, name=name, tensor="w"), np.mean(pair, axis=0), atol=1e-6)
@@ -143,7 +148,7 @@ PROJECTIONS = [
 
 
 @pytest.mark.parametrize("name", MEANS)
-def test_names_tell_tables_and_heads_from_projections(name) -> None:
+def test_names_tell_tables_and_heads_from_projections(name: str) -> None:
     pair = [RNG.normal(size=(9, 12)) for _ in range(2)]
     mean = np.mean(pair, axis=0)
     for tensor in TABLES:
@@ -155,7 +160,7 @@ def test_names_tell_tables_and_heads_from_projections(name) -> None:
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("name", SPECTRAL)
-def test_a_task_too_large_for_float32_is_no_quiet_base(name) -> None:
+def test_a_task_too_large_for_float32_is_no_quiet_base(name: str) -> None:
     base = RNG.normal(size=(6, 8))
     base = (2e38 * base / np.abs(base).max()).astype(np.float32)
     out = run(name, base, [-base, base], tensor="model.layers.0.mlp.up_proj.weight")
@@ -177,7 +182,7 @@ def test_a_decomposition_that_fails_names_its_tensor() -> None:
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
-def test_lambda_scales_and_zero_tasks_are_harmless(name) -> None:
+def test_lambda_scales_and_zero_tasks_are_harmless(name: str) -> None:
     pair = RNG.normal(size=(2, 8, 8))
     assert np.allclose(tasks(*pair, name=name, **{"lambda": 0.0}), 0)
     half = tasks(*pair, name=name, **{"lambda": 0.5})

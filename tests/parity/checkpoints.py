@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from safetensors.numpy import load_file, save_file
 
 from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.memory_checkpoint import MemorySink
+from bot.checkpoint.source import Source
 from bot.engine.execute import execute
 from bot.methods.core.all_methods import catalogue
+from bot.plan.merge_plan import TensorJob
 from bot.plan.open_sources import open_sources
 from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
@@ -105,7 +108,9 @@ def merge_ours(recipe: dict, folder: Path) -> tuple[dict, dict, dict]:
     return jobs, inputs, ours
 
 
-def read_inputs(job, sources):
+def read_inputs(
+    job: TensorJob, sources: Mapping[str, Source]
+) -> tuple[np.ndarray | None, list[np.ndarray]]:
     """(base or None, models) of a job, in float32."""
     arrays = []
     for slot in job.inputs:

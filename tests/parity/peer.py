@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from mergekit.merge_methods.api import merge_tensors
@@ -10,7 +13,12 @@ TOLERANCE = 1e-6
 BOOLEANS = {"true": True, "false": False}
 
 
-def theirs(method, base, models, parameters):
+def theirs(
+    method: str,
+    base: np.ndarray | None,
+    models: Sequence[np.ndarray],
+    parameters: Mapping[str, Any],
+) -> np.ndarray:
     """mergekit's merge of float32 arrays; ``base`` None where the method takes none."""
     tensors = [torch.from_numpy(np.array(model)) for model in models]
     if base is not None:
@@ -23,7 +31,13 @@ def theirs(method, base, models, parameters):
     return merge_tensors(tensors, method, parameters=given, base_index=index).numpy()
 
 
-def assert_agree(ours, peer, size, condition: float = 1.0, except_where: bool = False) -> None:
+def assert_agree(
+    ours: np.ndarray,
+    peer: np.ndarray,
+    size: float,
+    condition: float = 1.0,
+    except_where: bool = False,
+) -> None:
     """Within 1e-6 of the inputs' size times the conditioning, wherever the decision is no tie."""
     assert ours.shape == peer.shape
     assert ours.dtype == np.float32
@@ -32,7 +46,7 @@ def assert_agree(ours, peer, size, condition: float = 1.0, except_where: bool = 
     assert np.all(excess <= 0), f"worst excess {np.max(excess):.3g}"
 
 
-def size_of(base, models):
+def size_of(base: np.ndarray | None, models: Sequence[np.ndarray]) -> float:
     """The largest magnitude among the inputs."""
     arrays = models if base is None else [base, *models]
     return max(float(np.max(np.abs(array), initial=0)) for array in arrays)

@@ -12,14 +12,14 @@ from tests.methods.oracles import deltas
 from tests.parity.peer import assert_agree, size_of, theirs
 
 
-def cosine(a, b):
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a.astype(float).reshape(-1), b.astype(float).reshape(-1)
     return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300))
 
 
 @given(st.data(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_linear(data, normalize) -> None:
+def test_linear(data: st.DataObject, normalize: bool) -> None:
     base, models = data.draw(families())
     weight = data.draw(weights(len(models)))
     assume(not normalize or abs(sum(weight)) > 1e-6)
@@ -36,7 +36,7 @@ def test_linear(data, normalize) -> None:
 
 @given(st.data(), st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.3]), st.sampled_from([0.001, 0.1, 3.0]))
 @settings(max_examples=60, deadline=None)
-def test_slerp(data, t, scale) -> None:
+def test_slerp(data: st.DataObject, t: float, scale: float) -> None:
     base, models = data.draw(families(most=1))
     base, models = family(7, base.shape, 1, scale=scale) if scale > 1 else (base, models)
     angle = abs(cosine(base, models[0]))
@@ -49,7 +49,7 @@ def test_slerp(data, t, scale) -> None:
 
 @given(st.data(), st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_model_stock(data, filter_wise) -> None:
+def test_model_stock(data: st.DataObject, filter_wise: bool) -> None:
     base, models = data.draw(families(least=2))
     assume(base.ndim or not filter_wise)
     shared = models[0] - base

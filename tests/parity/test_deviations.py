@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,25 @@ from tokenizers import Tokenizer
 
 from bot.errors import PlanError
 from bot.methods.core.all_methods import catalogue, describe
-from bot.methods.core.deviations import DEVIATIONS, EVERYWHERE
+from bot.methods.core.deviations import DEVIATIONS, EVERYWHERE, Deviation
 from tests.methods.cases import bf16, family, run
 from tests.parity.checkpoints import merge_both, write_siblings
 from tests.parity.peer import theirs
 from tests.tokens.made import CORPUS, bpe, write_llama
 
+Demonstration = Callable[[], None]
 
-def row(*values):
+
+def row(*values: float) -> np.ndarray:
     return np.array([values], np.float32)
 
 
 ZERO = row(0, 0, 0)
-SHOWN = {}
+SHOWN: dict[str, Demonstration] = {}
 
 
-def shows(name):
-    def keep(demonstration):
+def shows(name: str) -> Callable[[Demonstration], Demonstration]:
+    def keep(demonstration: Demonstration) -> Demonstration:
         SHOWN[name] = demonstration
         return demonstration
 
@@ -275,7 +278,7 @@ def sampled_quartiles() -> None:
 
 
 @pytest.mark.parametrize("entry", DEVIATIONS, ids=lambda entry: entry.name)
-def test_both_behave_as_the_table_says(entry) -> None:
+def test_both_behave_as_the_table_says(entry: Deviation) -> None:
     SHOWN[entry.name]()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,20 +18,22 @@ DRAWS = 800
 METHODS = ["dare_linear", "dare_ties", "della_linear", "della"]
 
 
-def samples(method, base, models, parameters):
+def samples(
+    method: str, base: np.ndarray, models: Sequence[np.ndarray], parameters: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
     torch.manual_seed(0)
     ours = [run(method, base, models, as_ours(parameters), seed=seed) for seed in range(DRAWS)]
     peer = [theirs(method, base, models, parameters) for _ in range(DRAWS)]
     return np.array(ours, float), np.array(peer, float)
 
 
-def as_ours(parameters):
+def as_ours(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**parameters, "rescale": str(parameters["rescale"]).lower()}
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("rescale", [True, False])
-def test_the_same_distribution_at_every_element(method, rescale: bool) -> None:
+def test_the_same_distribution_at_every_element(method: str, rescale: bool) -> None:
     base, models = family(5, (4, 5), 2, scale=1.0)
     parameters = {"weight": (0.7, 0.6), "density": (0.4, 0.6), "rescale": rescale}
     ours, peer = samples(method, base, models, parameters)
@@ -38,7 +43,7 @@ def test_the_same_distribution_at_every_element(method, rescale: bool) -> None:
     assert p.min() > 1e-3 / base.size
 
 
-def spread(ours, peer):
+def spread(ours: np.ndarray, peer: np.ndarray) -> np.ndarray:
     return np.sqrt((ours.var(0) + peer.var(0)) / DRAWS) + 1e-6
 
 

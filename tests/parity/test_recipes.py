@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,22 +50,22 @@ KINDS = ("float32", "bf16-valued", "odd shapes")
 
 
 @pytest.fixture(scope="module")
-def families(tmp_path_factory: pytest.TempPathFactory):
+def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     roots = {kind: tmp_path_factory.mktemp("siblings") for kind in KINDS}
     for kind, root in roots.items():
         write_siblings(root, coarse=kind == "bf16-valued", odd=kind == "odd shapes")
     return roots
 
 
-def numbers(method, knob):
-    low, high = RANGES.get(knob, (0.1, 1.5) if method in POSITIVE else (-1.5, 1.5))
+def numbers(method: str, parameter: str) -> st.SearchStrategy[float]:
+    low, high = RANGES.get(parameter, (0.1, 1.5) if method in POSITIVE else (-1.5, 1.5))
     return st.floats(low, high).map(lambda value: round(value, 3))
 
 
-def schedules(method, knob):
+def schedules(method: str, parameter: str) -> st.SearchStrategy[Any]:
     """A number, a gradient, or a list with filters and a last row for the rest."""
     plain = st.one_of(
-        numbers(method, knob), st.lists(numbers(method, knob), min_size=2, max_size=4)
+        numbers(method, parameter), st.lists(numbers(method, parameter), min_size=2, max_size=4)
     )
     row = st.fixed_dictionaries({"filter": st.sampled_from(FILTERS), "value": plain})
     rows = st.tuples(st.lists(row, min_size=1, max_size=2), plain).map(
@@ -73,14 +75,14 @@ def schedules(method, knob):
 
 
 @st.composite
-def recipes(draw, root):
+def recipes(draw: st.DrawFn, root: Path) -> dict[str, Any]:
     method = draw(st.sampled_from(sorted(METHODS)))
     signature = catalogue()[method].signature
     most = min(3, signature.maximum_models or 3)
     count = draw(st.integers(max(signature.minimum_models, 1), most))
     names = draw(st.permutations(["a", "b", "c"]))[:count]
     based = signature.base == "required" or (signature.base == "optional" and draw(st.booleans()))
-    recipe = {"merge_method": method, "dtype": "float32"}
+    recipe: dict[str, Any] = {"merge_method": method, "dtype": "float32"}
     if based:
         recipe["base_model"] = str(root / "base")
     per_model = [k for k in METHODS[method] if signature.parameter(k).scope == "per_model"]
@@ -99,14 +101,16 @@ def recipes(draw, root):
     return recipe
 
 
-def member(draw, path, method, knobs):
-    entry = {"model": str(path)}
-    if knobs:
-        entry["parameters"] = {knob: draw(schedules(method, knob)) for knob in knobs}
+def member(draw: st.DrawFn, path: Path, method: str, parameters: Sequence[str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"model": str(path)}
+    if parameters:
+        entry["parameters"] = {one: draw(schedules(method, one)) for one in parameters}
     return entry
 
 
-def slices(draw, members, root):
+def slices(
+    draw: st.DrawFn, members: list[dict[str, Any]], root: Path | None
+) -> list[dict[str, Any]]:
     """One to three slices; every source of a slice takes the same layers."""
     bounds = sorted(draw(st.sets(st.integers(1, LAYERS - 1), max_size=2)))
     listed = any(entry["model"] == str(root / "base") for entry in members) if root else True
@@ -117,7 +121,7 @@ def slices(draw, members, root):
     ]
 
 
-def check(root, data) -> None:
+def check(root: Path, data: st.DataObject) -> None:
     recipe = data.draw(recipes(root))
     with tempfile.TemporaryDirectory() as folder:
         both = merge_both(recipe, Path(folder))
@@ -135,7 +139,9 @@ def check(root, data) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_a_random_recipe_is_mergekits(families, kind, data) -> None:
+def test_a_random_recipe_is_mergekits(
+    families: Mapping[str, Path], kind: str, data: st.DataObject
+) -> None:
     check(families[kind], data)
 
 
@@ -143,5 +149,7 @@ def test_a_random_recipe_is_mergekits(families, kind, data) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=400, deadline=None)
-def test_many_random_recipes_are_mergekits(families, kind, data) -> None:
+def test_many_random_recipes_are_mergekits(
+    families: Mapping[str, Path], kind: str, data: st.DataObject
+) -> None:
     check(families[kind], data)

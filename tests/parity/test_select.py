@@ -14,7 +14,7 @@ from tests.parity.peer import assert_agree, size_of, theirs
 
 @given(st.data(), st.sampled_from([1.0, 0.0, 0.01, 0.3, 0.8]))
 @settings(max_examples=80, deadline=None)
-def test_sce(data, share) -> None:
+def test_sce(data: st.DataObject, share: float) -> None:
     base, models = data.draw(families(least=2))
     moved = np.stack(deltas(base, models))
     spread = moved.astype(np.float32).var(axis=0)
@@ -40,7 +40,7 @@ def test_sce(data, share) -> None:
 @pytest.mark.parametrize("method", ["ram", "ramplus_tl"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_ram(method: str, data) -> None:
+def test_ram(method: str, data: st.DataObject) -> None:
     base, models = data.draw(families())
     masked = [
         np.where(np.random.default_rng(number).random(base.shape) < 0.5, base, model)
@@ -57,7 +57,7 @@ def test_ram(method: str, data) -> None:
 
 @given(families(most=1), st.sampled_from([1e-6, 1e-4, 0.05, 10.0]))
 @settings(max_examples=40, deadline=None)
-def test_nearswap(drawn, t) -> None:
+def test_nearswap(drawn: tuple[np.ndarray, list[np.ndarray]], t: float) -> None:
     base, models = drawn
     ours = run("nearswap", base, models, {"t": t})
     assert_agree(ours, theirs("nearswap", base, models, {"t": t}), size_of(base, models), 2)
@@ -77,8 +77,8 @@ def test_arcee_fusion(shape: tuple[int, ...], scale: float) -> None:
     assert not np.any(differs & ~at_the_edge)
 
 
-def _divergence(model, base):
-    def softmax(rows):
+def _divergence(model: np.ndarray, base: np.ndarray) -> np.ndarray:
+    def softmax(rows: np.ndarray) -> np.ndarray:
         powers = np.exp(rows.astype(float) - rows.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True) + 1e-8
 

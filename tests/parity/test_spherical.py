@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -17,14 +19,14 @@ TURNING = OPPOSITE + 1e-4
 """Down to that cosine both tools turn; nearer to opposite only mergekit does (deviations.py)."""
 
 
-def vectors(array, axis):
+def vectors(array: np.ndarray, axis: int | None) -> np.ndarray:
     array = array.astype(float)
     if axis is None or array.ndim == 0:
         return array.reshape(1, -1)
     return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
 
 
-def conditioned(ends, axis):
+def conditioned(ends: Sequence[np.ndarray], axis: int | None) -> float | None:
     """Both long enough, and neither nearly parallel nor so opposite that we go straight."""
     a, b = (vectors(end, axis) for end in ends)
     lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
@@ -38,7 +40,7 @@ def conditioned(ends, axis):
 
 @given(st.data(), st.booleans(), st.booleans(), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_nuslerp(data, flatten, row_wise, with_base) -> None:
+def test_nuslerp(data: st.DataObject, flatten: bool, row_wise: bool, with_base: bool) -> None:
     base, models = data.draw(families(least=2, most=2))
     assume(base.ndim > 0 or flatten)
     weight = (data.draw(POSITIVE), data.draw(POSITIVE))
@@ -53,7 +55,7 @@ def test_nuslerp(data, flatten, row_wise, with_base) -> None:
 
 @given(st.data(), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_multislerp(data, normalize, with_base) -> None:
+def test_multislerp(data: st.DataObject, normalize: bool, with_base: bool) -> None:
     base, models = data.draw(families(least=2))
     weight = tuple(data.draw(POSITIVE) for _ in models)
     start = base if with_base else None
@@ -71,7 +73,7 @@ def test_multislerp(data, normalize, with_base) -> None:
 
 @given(st.data(), st.sampled_from([0.05, 0.5]))
 @settings(max_examples=40, deadline=None)
-def test_karcher(data, scale) -> None:
+def test_karcher(data: st.DataObject, scale: float) -> None:
     base, models = data.draw(families(least=2))
     base, models = family(base.size, base.shape, len(models), scale=scale)
     unit = [model.reshape(-1) / np.linalg.norm(model) for model in models]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ FLAGS = {"normalize": st.booleans(), "lambda": st.sampled_from([1.0, 0.5, -1.0, 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_task_arithmetic(data) -> None:
+def test_task_arithmetic(data: st.DataObject) -> None:
     base, models = data.draw(families())
     given_ = data.draw(st.fixed_dictionaries({"weight": weights(len(models)), **FLAGS}))
     expected = oracles.summed(
@@ -31,7 +34,14 @@ def test_task_arithmetic(data) -> None:
     assert_agree(ours, theirs("task_arithmetic", base, models, given_), size, expected.condition)
 
 
-def agree_where_decided(method, base, models, parameters, kept, tied) -> None:
+def agree_where_decided(
+    method: str,
+    base: np.ndarray,
+    models: Sequence[np.ndarray],
+    parameters: Mapping[str, Any],
+    kept: Sequence[np.ndarray],
+    tied: np.ndarray,
+) -> None:
     """Ours against mergekit off the ties, and against our own rule's oracle everywhere."""
     merge = oracles.elected if method.endswith("ties") else oracles.summed
     expected = merge(
@@ -50,7 +60,7 @@ def agree_where_decided(method, base, models, parameters, kept, tied) -> None:
 
 @given(st.data())
 @settings(max_examples=120, deadline=None)
-def test_ties(data) -> None:
+def test_ties(data: st.DataObject) -> None:
     base, models = data.draw(families())
     given_ = data.draw(
         st.fixed_dictionaries(
@@ -78,7 +88,7 @@ def test_ties(data) -> None:
 
 @given(st.data(), st.sampled_from(["breadcrumbs", "breadcrumbs_ties"]))
 @settings(max_examples=120, deadline=None)
-def test_breadcrumbs(data, method) -> None:
+def test_breadcrumbs(data: st.DataObject, method: str) -> None:
     base, models = data.draw(families())
     count = len(models)
     given_ = data.draw(
@@ -100,12 +110,12 @@ def test_breadcrumbs(data, method) -> None:
     agree_where_decided(method, base, models, given_, kept, tied)
 
 
-def edges(elements, density, gamma):
+def edges(elements: int, density: float, gamma: float) -> list[int]:
     kept = int(density * elements)
     top = min(int(gamma * elements), elements - kept)
     return [top, top + kept]
 
 
-def as_ours(parameters):
+def as_ours(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """mergekit's booleans as recipes read them."""
     return {**parameters, "rescale": "true" if parameters["rescale"] else "false"}

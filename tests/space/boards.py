@@ -10,6 +10,7 @@ from bot.pipeline.live_merge import LiveMerge
 from leaderboard.item_texts import TEXT_COLUMNS
 from leaderboard.record import Record
 from leaderboard.record_store import Loaded
+from leaderboard.sample_scores import TaskScores
 from space_app.app_context import Context
 from space_app.chat.chat_backend import Engine
 from space_app.chat.rate_limits import Limits
@@ -51,7 +52,7 @@ def records() -> list[Record]:
     return [*made, hostile, failed_record()]
 
 
-def samples(_suite: str, key: str):
+def samples(_suite: str, key: str) -> dict[str, TaskScores] | None:
     """Scores by item of the merges and parents of `records`, except for one; texts are hostile."""
     shares = {f"digest-{name}": found for name, found in SHARES.items()} | dict(PARENTS)
     if key not in shares:

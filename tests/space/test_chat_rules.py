@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from space_app.chat.answer_stream import Answer, answer, duet
-from space_app.chat.chat_backend import ChatModel, LoadState, Request, Sampling, Turn
+from space_app.chat.chat_backend import ChatModel, LoadState, Piece, Request, Sampling, Turn
 from space_app.chat.chat_service import ChatService, Question, state_words
 from space_app.chat.history import before_last_answer, inert
 from space_app.chat.model_cache import ModelCache
@@ -22,7 +24,7 @@ def model(name: str = "a", size: int = 10) -> ChatModel:
     return ChatModel(key=name, name=name, location=f"org/{name}", size=size)
 
 
-def question(prompt: str = "hi", *models: ChatModel, **changes) -> Question:
+def question(prompt: str = "hi", *models: ChatModel, **changes: Any) -> Question:
     chosen = models or (model(),)
     fields = {
         "visitor": "v", "models": chosen, "histories": ((Turn("user", prompt),),) * len(chosen),
@@ -31,12 +33,14 @@ def question(prompt: str = "hi", *models: ChatModel, **changes) -> Question:
     return Question(**(fields | changes))
 
 
-def desk(engine: ScriptedEngine, budget: int = 100, **limits) -> ChatService:
+def desk(engine: ScriptedEngine, budget: int = 100, **limits: Any) -> ChatService:
     return ChatService(ModelCache((engine,), budget), Limits(**({"per_minute": 99} | limits)))
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(1, 64), st.integers(24, 80))
-def test_a_repeated_unit_is_a_loop_however_it_began(start, period, extra) -> None:
+def test_a_repeated_unit_is_a_loop_however_it_began(
+    start: list[int], period: int, extra: int
+) -> None:
     unit = [f"t{place}" for place in range(period)]
     looped = list(itertools.islice(itertools.cycle(unit), period * 4 + extra))
     assert is_looping([*start, *looped])
@@ -63,7 +67,7 @@ def test_an_answer_grows_and_its_statistics_count_what_came() -> None:
 
 def test_an_engine_that_breaks_leaves_its_words_in_the_pane() -> None:
     class Breaking(ScriptedEngine):
-        def stream(self, request, stop):
+        def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
             yield from itertools.islice(super().stream(request, stop), 1)
             raise RuntimeError("out of memory\ntraceback")
 

@@ -4,7 +4,7 @@ import pytest
 
 from leaderboard.render.comparison_page import compare_markdown
 from space_app.compare_html import compare_page
-from space_app.live_board import LiveBoard
+from space_app.live_board import LiveBoard, Snapshot
 from space_app.model_comparison import compare, suggestions, turned
 from space_app.space_settings import no_samples
 from tests.leaderboard.markup import accessibility_faults, parse
@@ -14,12 +14,12 @@ from tests.space.covering import covers
 
 
 @pytest.fixture(scope="module")
-def snapshot():
+def snapshot() -> Snapshot:
     return LiveBoard(MemoryStore(records())).current
 
 
 @covers("CP2", "CP6")
-def test_swapping_negates_every_number(snapshot) -> None:
+def test_swapping_negates_every_number(snapshot: Snapshot) -> None:
     there = compare(snapshot, samples, ["good", "plain"]).pairs[0]
     back = compare(snapshot, samples, ["plain", "good"]).pairs[0]
     for one, other in zip(there.comparison.tasks, back.comparison.tasks, strict=True):
@@ -30,7 +30,7 @@ def test_swapping_negates_every_number(snapshot) -> None:
 
 
 @covers("CP2")
-def test_without_samples_a_record_serves_both_ways_round(snapshot) -> None:
+def test_without_samples_a_record_serves_both_ways_round(snapshot: Snapshot) -> None:
     there = compare(snapshot, no_samples, ["base", "good"]).pairs[0].comparison
     back = compare(snapshot, no_samples, ["good", "base"]).pairs[0].comparison
     assert back == turned(there, "digest-good")
@@ -41,7 +41,7 @@ def test_without_samples_a_record_serves_both_ways_round(snapshot) -> None:
 
 
 @covers("CP3")
-def test_models_of_other_suites_get_words_and_no_number(snapshot) -> None:
+def test_models_of_other_suites_get_words_and_no_number(snapshot: Snapshot) -> None:
     other = record_of("elsewhere")
     suite = other.suites[0].model_copy(update={"digest": "sha-9", "version": "9"})
     later = {"suites": (suite,), "created": "2026-01-01T00:00:00Z"}
@@ -65,14 +65,16 @@ def test_models_of_other_suites_get_words_and_no_number(snapshot) -> None:
         (["good", "nobody"], "nobody"),
     ],
 )
-def test_other_choices_are_refused_with_words(snapshot, words, told) -> None:
+def test_other_choices_are_refused_with_words(
+    snapshot: Snapshot, words: list[str], told: str
+) -> None:
     compared = compare(snapshot, samples, words)
     assert told in compared.refusal
     assert told in compare_page(snapshot, compared)
 
 
 @covers("CP4")
-def test_the_markdown_is_the_table(snapshot) -> None:
+def test_the_markdown_is_the_table(snapshot: Snapshot) -> None:
     compared = compare(snapshot, samples, ["base", "good", "plain"])
     page = parse(compare_page(snapshot, compared))
     text = next(node.attributes["data-copy"] for node in page.all() if "data-copy" in
@@ -84,7 +86,7 @@ def test_the_markdown_is_the_table(snapshot) -> None:
         assert cell in text
 
 
-def test_the_page_is_accessible_and_an_empty_one_offers_pairs(snapshot) -> None:
+def test_the_page_is_accessible_and_an_empty_one_offers_pairs(snapshot: Snapshot) -> None:
     whole = compare_page(snapshot, compare(snapshot, samples, ["base", "good"]))
     assert accessibility_faults(whole) == []
     empty = compare_page(snapshot, None)

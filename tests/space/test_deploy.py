@@ -85,7 +85,9 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
         ("500", "write", HubError, "try again"),
     ],
 )
-def test_a_refusal_says_what_to_do(tmp_path: Path, fault, role, error, says) -> None:
+def test_a_refusal_says_what_to_do(
+    tmp_path: Path, fault: str | None, role: str, error: type[Exception], says: str
+) -> None:
     with serve(tmp_path) as server:
         if fault:
             server.faults.add(Endpoint.CREATE, fault, times=None)

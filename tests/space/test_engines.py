@@ -4,20 +4,21 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from space_app.chat.answer_stream import answer
-from space_app.chat.chat_backend import ChatModel, Request, Sampling, Turn
+from space_app.chat.chat_backend import ChatModel, Piece, Request, Sampling, Turn
 from space_app.chat.openai_backend import OpenAIEngine
 from space_app.chat.transformers_backend import TransformersEngine
 
 MODELS = Path(__file__).parents[2] / "recipes/skills/models"
 
 
-def request(model: ChatModel, text: str, **changes) -> Request:
+def request(model: ChatModel, text: str, **changes: Any) -> Request:
     fields = {"sampling": Sampling(temperature=0, max_tokens=20), "completion": True}
     return Request(model=model, turns=(Turn("user", text),), **(fields | changes))
 
@@ -26,7 +27,9 @@ def local(name: str) -> ChatModel:
     return ChatModel(key=name, name=name, location=str(MODELS / name), size=1_000_000)
 
 
-def written(engine, asked: Request, stop: threading.Event | None = None):
+def written(
+    engine: TransformersEngine, asked: Request, stop: threading.Event | None = None
+) -> Piece:
     *_, last = answer(engine, asked, stop or threading.Event())
     return last
 
@@ -40,20 +43,22 @@ class TestTransformers:
             assert list(engine.load(local(name)))[-1].kind == "ready"
         return engine
 
-    def test_a_model_without_a_template_continues_the_text(self, engine) -> None:
+    def test_a_model_without_a_template_continues_the_text(
+        self, engine: TransformersEngine
+    ) -> None:
         assert engine.template(local("skills-sort")) is None
         last = written(engine, request(local("skills-sort"), "sort cabd="))
         assert last.text.strip() == "abcd"
         assert last.finish == "end"
         assert last.tokens >= 4
 
-    def test_a_template_is_used_for_turns(self, engine) -> None:
+    def test_a_template_is_used_for_turns(self, engine: TransformersEngine) -> None:
         model = local("skills-double")
         assert engine.template(model) is not None
         last = written(engine, request(model, "double cabd=", completion=False))
         assert last.text.strip() == "ccaabbdd"
 
-    def test_a_borrowed_template_is_the_lenders_own_words(self, engine) -> None:
+    def test_a_borrowed_template_is_the_lenders_own_words(self, engine: TransformersEngine) -> None:
         borrowing = replace(local("skills-sort"), lender=local("skills-double"))
         template = engine.template(borrowing)
         assert template is not None
@@ -71,14 +76,18 @@ class TestTransformers:
         own = replace(local("skills-double"), lender=local("skills-sort"))
         assert engine.template(own).lender is None
 
-    def test_a_lender_without_a_template_or_a_tokenizer(self, engine, tmp_path: Path) -> None:
+    def test_a_lender_without_a_template_or_a_tokenizer(
+        self, engine: TransformersEngine, tmp_path: Path
+    ) -> None:
         bare = replace(local("skills-sort"), lender=local("skills-base"))
         assert engine.template(bare) is None
         lost = ChatModel(key="x", name="lost", location=str(tmp_path))
         with pytest.raises(ValueError, match="the chat template of lost cannot be read"):
             engine.template(replace(local("skills-sort"), lender=lost))
 
-    def test_it_ends_at_the_length_asked_for_and_when_told_to_stop(self, engine) -> None:
+    def test_it_ends_at_the_length_asked_for_and_when_told_to_stop(
+        self, engine: TransformersEngine
+    ) -> None:
         model = local("skills-sort")
         short = Sampling(temperature=0, max_tokens=2)
         last = written(engine, request(model, "sort cabdfe=", sampling=short))
@@ -87,16 +96,20 @@ class TestTransformers:
         stop.set()
         assert written(engine, request(model, "sort cabdfe="), stop).finish == "stopped"
 
-    def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(self, engine) -> None:
+    def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(
+        self, engine: TransformersEngine
+    ) -> None:
         last = written(engine, request(local("skills-sort"), "a" * 400))
         assert "this model reads 128" in last.failure
 
-    def test_sampling_with_one_seed_gives_one_answer(self, engine) -> None:
+    def test_sampling_with_one_seed_gives_one_answer(self, engine: TransformersEngine) -> None:
         warm = Sampling(temperature=1.5, top_p=1.0, seed=11, max_tokens=30)
         asked = request(local("skills-sort"), "shift ", sampling=warm)
         assert written(engine, asked).text == written(engine, asked).text
 
-    def test_a_folder_without_a_model_fails_with_a_reason(self, engine, tmp_path: Path) -> None:
+    def test_a_folder_without_a_model_fails_with_a_reason(
+        self, engine: TransformersEngine, tmp_path: Path
+    ) -> None:
         lost = ChatModel(key="x", name="lost", location=str(tmp_path))
         *_, last = engine.load(lost)
         assert last.kind == "failed"

@@ -3,13 +3,16 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from leaderboard.board import Board
 from leaderboard.record import Record
+from leaderboard.record_store import Loaded
 from space_app.board_pages import board_html, model_page
 from space_app.live_board import LiveBoard
 from space_app.routes import board_routes
@@ -63,7 +66,7 @@ def test_a_store_that_takes_long_holds_no_start_up(tmp_path: Path) -> None:
     class Slow(MemoryStore):
         answers = threading.Event()
 
-        def load(self):
+        def load(self) -> Loaded:
             self.answers.wait(20)
             return super().load()
 
@@ -76,7 +79,7 @@ def test_a_store_that_takes_long_holds_no_start_up(tmp_path: Path) -> None:
 
 
 def test_records_no_board_can_be_made_of_are_a_sentence_too() -> None:
-    def broken(_records, suite=None) -> None:
+    def broken(_records: Sequence[Record], suite: str | None = None) -> Board:
         raise ValueError("two suites of one name")
 
     live = LiveBoard(MemoryStore(records()), build=broken)
@@ -98,7 +101,7 @@ def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it() ->
 
 def test_broken_records_are_counted_on_the_page() -> None:
     class Broken(MemoryStore):
-        def load(self):
+        def load(self) -> Loaded:
             from leaderboard.board_errors import RecordError
             from leaderboard.record_store import Loaded
 

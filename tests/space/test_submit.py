@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.cli.app import run_command
 from bot.cli.output import Output
+from space_app.app_context import Context
 from space_app.submit.github_links import new_file_link
 from space_app.submit.hub_pull_request import HubRequests
 from space_app.submit.live_check import check, file_name
@@ -34,15 +35,15 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory):
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Context:
     return context(tmp_path_factory.mktemp("submit"))
 
 
 @covers("SB1")
 @pytest.mark.parametrize("text", FAULTS.values(), ids=FAULTS)
 def test_the_messages_are_the_command_lines_own(
-    shared,
-    text,
+    shared: Context,
+    text: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -59,7 +60,7 @@ def test_the_messages_are_the_command_lines_own(
 
 
 @covers("SB2", "SB3")
-def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared) -> None:
+def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared: Context) -> None:
     text = FAULTS["key"]
     page = result_html(shared, check(text, shared.live.current), text)
     line = 1 + text[: text.index("wieght")].count("\n")
@@ -73,13 +74,13 @@ def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared) 
     assert accessibility_faults(page) == []
 
 
-def test_strangers_text_in_problems_is_text(shared) -> None:
+def test_strangers_text_in_problems_is_text(shared: Context) -> None:
     page = result_html(shared, check(FAULTS["script"], shared.live.current), FAULTS["script"])
     assert "<script" not in page
 
 
 @covers("SB3", "SB4")
-def test_a_valid_recipe_gets_one_link_with_its_text(shared) -> None:
+def test_a_valid_recipe_gets_one_link_with_its_text(shared: Context) -> None:
     page = result_html(shared, check(EXAMPLE, shared.live.current), EXAMPLE)
     link = next(node.attributes["href"] for node in parse(page).all("a"))
     address = urlsplit(link)
@@ -115,7 +116,7 @@ def test_a_link_that_would_be_too_long_names_the_file_instead() -> None:
     st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=30),
     st.floats(-3, 3, allow_nan=False),
 )
-def test_the_form_writes_yaml_that_reads_back(name, weight) -> None:
+def test_the_form_writes_yaml_that_reads_back(name: str, weight: float) -> None:
     text = written(
         name=name, method="ties", base="org/base", models=f"org/a {weight!r}\n\norg/b", dtype="no"
     )
@@ -126,7 +127,7 @@ def test_the_form_writes_yaml_that_reads_back(name, weight) -> None:
     assert read["dtype"] == "no"
 
 
-def test_the_example_is_valid_and_has_a_place(shared) -> None:
+def test_the_example_is_valid_and_has_a_place(shared: Context) -> None:
     found = check(EXAMPLE, shared.live.current)
     assert found.problems == ()
     assert file_name(found) == "recipes/community/my-first-merge.yaml"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leaderboard.board import Row
 from leaderboard.render.board_json import model_id
 from space_app.chat.chat_backend import ChatModel
 from space_app.chat.chat_models import chat_model, lenders
@@ -22,19 +23,19 @@ from tests.space.test_chat_rules import model, question
 BARE = MODEL.model_copy(update={"chat_template": None})
 
 
-def weights(row) -> str | None:
+def weights(row: Row) -> str | None:
     return None if row.name == "lost" else f"org/{row.name}"
 
 
 @pytest.fixture
-def bare():
+def bare() -> Row:
     """A merge without a template, of a base without one and of two parents that have one."""
     record = record_of("bare", model=BARE)
     lost = record.parents[1].model_copy(update={"key": "gone", "name": "lost", "ref": "x/lost"})
     return record.model_copy(update={"parents": (*record.parents, lost)})
 
 
-def test_only_parents_with_a_template_and_weights_lend_theirs(bare) -> None:
+def test_only_parents_with_a_template_and_weights_lend_theirs(bare: Row) -> None:
     snapshot = LiveBoard(MemoryStore([bare, record_of("own")])).current
     found = lenders(snapshot.find("bare"), snapshot, weights)
     assert [(one.name, one.location) for one in found] == [("sort-ft", "org/sort-ft")]
@@ -42,7 +43,7 @@ def test_only_parents_with_a_template_and_weights_lend_theirs(bare) -> None:
     assert lenders(snapshot.find("base"), snapshot, weights) == []
 
 
-def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path: Path) -> None:
+def test_it_is_a_choice_and_completion_stays_the_default(bare: Row, tmp_path: Path) -> None:
     engine = ScriptedEngine(templates=set())
     here = context(tmp_path, store=MemoryStore([bare]), engines=[engine])
     row = here.live.current.find("bare")
@@ -60,7 +61,7 @@ def test_it_is_a_choice_and_completion_stays_the_default(bare, tmp_path: Path) -
     assert lent(here, plain, model_id("sort-ft")).lender.name == "sort-ft"
 
 
-def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path: Path) -> None:
+def test_nobody_but_a_parent_can_be_made_to_lend(bare: Row, tmp_path: Path) -> None:
     here = context(tmp_path, store=MemoryStore([bare, record_of("own")]),
                    engines=[ScriptedEngine()])  # fmt: skip
     snapshot = here.live.current
@@ -71,7 +72,7 @@ def test_nobody_but_a_parent_can_be_made_to_lend(bare, tmp_path: Path) -> None:
     assert lent(here, again, model_id("sort-ft")).lender.name == "sort-ft"
 
 
-def test_a_server_that_writes_templates_itself_gives_no_choice(bare, tmp_path: Path) -> None:
+def test_a_server_that_writes_templates_itself_gives_no_choice(bare: Row, tmp_path: Path) -> None:
     class Server(ScriptedEngine):
         borrows = False
 
@@ -96,7 +97,7 @@ def test_notes_are_of_each_model_and_a_borrowed_template_is_named() -> None:
 
 def test_a_template_that_cannot_be_read_is_a_sentence() -> None:
     class Unreadable(ScriptedEngine):
-        def template(self, model) -> None:
+        def template(self, model: ChatModel) -> None:
             raise ValueError("the chat template of sort-ft cannot be read: no such repository")
 
     desk = ChatService(ModelCache((Unreadable(),), 100), Limits(per_minute=99))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,13 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
+from leaderboard.board import Row
 from leaderboard.render.board_json import model_id
 from space_app.live_board import LiveBoard
 from space_app.routes import votes_column
 from space_app.tabs.model_tab import show_model
-from space_app.visitor import identity
+from space_app.visitor import Visitor, identity
 from space_app.votes.vote_database import Vote, VoteDatabase
-from space_app.votes.vote_rounds import BlindVoting, Voter, identities, names_itself, related_pairs
+from space_app.votes.vote_rounds import (
+    BlindVoting,
+    Voter,
+    VoteRound,
+    identities,
+    names_itself,
+    related_pairs,
+)
 from space_app.votes.vote_tally import pair_tally, tally_words, wilson
 from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
@@ -26,7 +35,7 @@ VOTER = Voter("account:ada")
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows() -> Sequence[Row]:
     return LiveBoard(MemoryStore(records())).current.board.rows
 
 
@@ -48,7 +57,9 @@ def booth(tmp_path: Path, clock: Clock) -> BlindVoting:
     return BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
 
 
-def finished(booth: BlindVoting, rows, clock: Clock, texts: tuple[str, ...] = ("one.", "two.")):
+def finished(
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock, texts: tuple[str, ...] = ("one.", "two.")
+) -> VoteRound:
     found = booth.open(rows)
     booth.answered(found.token, texts)
     clock.now += 20
@@ -60,7 +71,7 @@ def vote(
     *,
     left: str = "a",
     right: str = "b",
-    uncounted=None,
+    uncounted: str | None = None,
     number: int = 0,
     visitor: str = "v",
 ) -> Vote:
@@ -71,7 +82,7 @@ def vote(
 
 
 @given(st.integers(1, 500), st.data())
-def test_the_interval_is_wilsons(n, data) -> None:
+def test_the_interval_is_wilsons(n: int, data: st.DataObject) -> None:
     wins = data.draw(st.integers(0, n))
     low, high = wilson(wins, n)
     expected = proportion_confint(wins, n, method="wilson")
@@ -104,7 +115,7 @@ def test_fifty_votes_are_words_without_provisional() -> None:
 
 
 @covers("BV2")
-def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows) -> None:
+def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows: Sequence[Row]) -> None:
     draws = [booth.open(rows) for _ in range(400)]
     merges_left = sum(found.left.kind == "merge" for found in draws if
                       {found.left.kind, found.right.kind} != {"merge"})  # fmt: skip
@@ -114,7 +125,7 @@ def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows) -> None:
     assert len({found.token for found in draws}) == 400
 
 
-def test_only_related_models_meet(rows) -> None:
+def test_only_related_models_meet(rows: Sequence[Row]) -> None:
     for first, second in related_pairs(rows):
         assert first.key != second.key
         parents = set(first.parents) | set(second.parents)
@@ -124,7 +135,7 @@ def test_only_related_models_meet(rows) -> None:
 
 @covers("BV3")
 def test_a_second_vote_is_refused_and_changes_nothing(
-    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
     found = finished(booth, rows, clock)
     assert booth.vote(found.token, "left", VOTER).refusal is None
@@ -136,7 +147,7 @@ def test_a_second_vote_is_refused_and_changes_nothing(
     assert [one.choice for one in kept] == ["left"]
 
 
-def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows) -> None:
+def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows: Sequence[Row]) -> None:
     found = booth.open(rows)
     assert "Wait for the answers" in booth.vote(found.token, "left", VOTER).refusal
     assert "This round is over" in booth.vote("guess", "left", VOTER).refusal
@@ -144,7 +155,7 @@ def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows) -> No
 
 @covers("BV7")
 def test_votes_close_together_and_too_many_a_day_are_refused(
-    booth: BlindVoting, rows, clock: Clock
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock
 ) -> None:
     first = finished(booth, rows, clock)
     booth.vote(first.token, "left", VOTER)
@@ -171,7 +182,12 @@ def test_votes_close_together_and_too_many_a_day_are_refused(
     ],
 )
 def test_votes_that_cannot_count_are_kept_with_the_reason(
-    rows, texts, wait, voter, why, tmp_path: Path
+    rows: Sequence[Row],
+    texts: tuple[str, str],
+    wait: float,
+    voter: Visitor,
+    why: str | None,
+    tmp_path: Path,
 ) -> None:
     clock = Clock()
     booth = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
@@ -184,7 +200,7 @@ def test_votes_that_cannot_count_are_kept_with_the_reason(
 
 
 def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(
-    booth: BlindVoting, rows, clock: Clock
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock
 ) -> None:
     pair = [row for row in rows if row.name in {"good", "base"}]
     reasons = [booth.vote(finished(booth, pair, clock).token, "tie", VOTER) for _ in range(6)]
@@ -192,7 +208,7 @@ def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(
 
 
 def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(
-    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
     for _ in range(2):
         booth.vote(finished(booth, rows, clock).token, "left", VOTER)
@@ -204,7 +220,7 @@ def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(
 
 
 def test_text_is_kept_only_when_shared(
-    booth: BlindVoting, rows, clock: Clock, tmp_path: Path
+    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
     booth.vote(finished(booth, rows, clock).token, "left", VOTER)
     booth.vote(finished(booth, rows, clock).token, "left", VOTER, share=[["hi"], ["ho"]])
@@ -212,7 +228,7 @@ def test_text_is_kept_only_when_shared(
     assert [one.conversation for one in kept] == [None, [["hi"], ["ho"]]]
 
 
-def test_names_are_looked_for_as_words(rows) -> None:
+def test_names_are_looked_for_as_words(rows: Sequence[Row]) -> None:
     names = identities([row for row in rows if row.name == "good"])
     assert "sort-ft" in names
     assert names_itself(["I'm Sort-FT!"], names)

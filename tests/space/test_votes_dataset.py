@@ -50,8 +50,11 @@ class Space:
         return sorted(lines, key=lambda line: str(line["round"]))
 
 
+SpaceDisks = Callable[..., Space]
+
+
 @pytest.fixture
-def space(server: HubServer, tmp_path: Path, request: pytest.FixtureRequest):
+def space(server: HubServer, tmp_path: Path, request: pytest.FixtureRequest) -> SpaceDisks:
     server.faults.clear()
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
     repo = f"tester/{name}".rstrip("-")[:80]
@@ -70,7 +73,7 @@ def vote(number: int, *, visitor: str = "ada", conversation: object = None) -> V
     )  # fmt: skip
 
 
-def test_a_restart_on_an_empty_disk_finds_every_vote(space) -> None:
+def test_a_restart_on_an_empty_disk_finds_every_vote(space: SpaceDisks) -> None:
     first = space("one")
     for number in range(3):
         first.database.add(vote(number))
@@ -84,7 +87,7 @@ def test_a_restart_on_an_empty_disk_finds_every_vote(space) -> None:
     assert first.api.dataset_info(first.repo).private
 
 
-def test_a_sync_without_news_commits_nothing(space) -> None:
+def test_a_sync_without_news_commits_nothing(space: SpaceDisks) -> None:
     one = space()
     assert one.dataset.sync()
     assert not one.api.repo_exists(one.repo, repo_type="dataset"), "made with the first vote"
@@ -96,7 +99,7 @@ def test_a_sync_without_news_commits_nothing(space) -> None:
 
 
 @pytest.mark.parametrize("kind", ["409", "412"])
-def test_a_lost_race_is_run_again_at_once(kind: str, space, server: HubServer) -> None:
+def test_a_lost_race_is_run_again_at_once(kind: str, space: SpaceDisks, server: HubServer) -> None:
     one = space()
     one.database.add(vote(1))
     assert one.dataset.sync()
@@ -107,7 +110,7 @@ def test_a_lost_race_is_run_again_at_once(kind: str, space, server: HubServer) -
     assert [line["round"] for line in one.lines()] == ["round-1", "round-2"]
 
 
-def test_a_race_that_is_always_lost_ends(space, server: HubServer) -> None:
+def test_a_race_that_is_always_lost_ends(space: SpaceDisks, server: HubServer) -> None:
     one = space()
     server.faults.add(Endpoint.COMMIT, "412", times=None)
     one.database.add(vote(1))
@@ -116,7 +119,9 @@ def test_a_race_that_is_always_lost_ends(space, server: HubServer) -> None:
 
 
 @pytest.mark.parametrize("kind", ["503", "402", "drop-before", "drop-after"])
-def test_what_failed_is_sent_once_by_a_later_sync(kind: str, space, server: HubServer) -> None:
+def test_what_failed_is_sent_once_by_a_later_sync(
+    kind: str, space: SpaceDisks, server: HubServer
+) -> None:
     one = space()
     one.database.add(vote(1))
     assert one.dataset.sync()
@@ -129,7 +134,9 @@ def test_what_failed_is_sent_once_by_a_later_sync(kind: str, space, server: HubS
     assert one.dataset.problem is None
 
 
-def test_a_hub_out_of_reach_keeps_votes_here_and_says_so(space, server: HubServer) -> None:
+def test_a_hub_out_of_reach_keeps_votes_here_and_says_so(
+    space: SpaceDisks, server: HubServer
+) -> None:
     one = space()
     server.faults.add(Endpoint.ANY, "drop-before", times=None)
     one.database.add(vote(1))
@@ -141,7 +148,7 @@ def test_a_hub_out_of_reach_keeps_votes_here_and_says_so(space, server: HubServe
     assert [line["round"] for line in one.lines()] == ["round-1"]
 
 
-def test_two_spaces_share_their_votes(space) -> None:
+def test_two_spaces_share_their_votes(space: SpaceDisks) -> None:
     first, second = space("one"), space("two")
     first.database.add(vote(1))
     second.database.add(vote(2, visitor="bob"))
@@ -151,7 +158,7 @@ def test_two_spaces_share_their_votes(space) -> None:
     assert first.rounds() == second.rounds() == ["round-1", "round-2"]
 
 
-def test_writers_at_once_lose_nothing_and_double_nothing(space) -> None:
+def test_writers_at_once_lose_nothing_and_double_nothing(space: SpaceDisks) -> None:
     spaces = [space(f"disk-{number}") for number in range(4)]
 
     def write(number: int) -> bool:
@@ -169,7 +176,7 @@ def test_writers_at_once_lose_nothing_and_double_nothing(space) -> None:
     assert sorted(spaces[0].rounds()) == expected
 
 
-def test_what_a_visitor_takes_back_is_gone_from_every_read(space) -> None:
+def test_what_a_visitor_takes_back_is_gone_from_every_read(space: SpaceDisks) -> None:
     first, second = space("one"), space("two")
     first.database.add(vote(1))
     first.database.add(vote(2, visitor="bob"))
@@ -186,7 +193,7 @@ def test_what_a_visitor_takes_back_is_gone_from_every_read(space) -> None:
     assert restarted.rounds() == ["round-2", "round-9"], "later votes count again"
 
 
-def test_a_deletion_before_the_votes_were_read_again_holds(space) -> None:
+def test_a_deletion_before_the_votes_were_read_again_holds(space: SpaceDisks) -> None:
     first = space("one")
     first.database.add(vote(1))
     first.dataset.sync()
@@ -198,7 +205,7 @@ def test_a_deletion_before_the_votes_were_read_again_holds(space) -> None:
     assert first.rounds() == []
 
 
-def test_a_vote_taken_back_before_it_was_sent_never_leaves(space) -> None:
+def test_a_vote_taken_back_before_it_was_sent_never_leaves(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
     one.database.forget("ada", vote(5).created)
@@ -206,7 +213,7 @@ def test_a_vote_taken_back_before_it_was_sent_never_leaves(space) -> None:
     assert one.lines() == []
 
 
-def test_text_leaves_only_where_it_was_shared(space) -> None:
+def test_text_leaves_only_where_it_was_shared(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
     one.database.add(vote(2, conversation=[["hi"], ["ho"]]))
@@ -216,7 +223,7 @@ def test_text_leaves_only_where_it_was_shared(space) -> None:
     assert shared["conversation"] == [["hi"], ["ho"]]
 
 
-def test_lines_that_are_no_votes_are_left_out_and_counted(space) -> None:
+def test_lines_that_are_no_votes_are_left_out_and_counted(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
     one.dataset.sync()
@@ -240,7 +247,7 @@ def test_lines_that_are_no_votes_are_left_out_and_counted(space) -> None:
     assert "7 lines" in str(one.dataset.problem)
 
 
-def test_votes_leave_in_the_background(space) -> None:
+def test_votes_leave_in_the_background(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
     stop = one.dataset.keep_in_step(0.02)

@@ -47,7 +47,7 @@ def boxes(svg: str) -> list[tuple[float, float]]:
 
 
 @pytest.mark.parametrize("lineage", FAMILIES.values(), ids=FAMILIES)
-def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage) -> None:
+def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage: Lineage) -> None:
     svg = lineage_svg(lineage, "m")
     places = boxes(svg)
     assert len(places) == len(lineage.nodes)
@@ -61,7 +61,7 @@ def test_boxes_do_not_overlap_and_edges_run_left_to_right(lineage) -> None:
 
 
 @pytest.mark.parametrize("lineage", FAMILIES.values(), ids=FAMILIES)
-def test_the_list_names_every_ancestor(lineage) -> None:
+def test_the_list_names_every_ancestor(lineage: Lineage) -> None:
     tree = parse(lineage_list(lineage, "m"))
     listed = {node.words.split()[0] for node in tree.all("li")}
     assert listed == {node.name for node in lineage.nodes} - {"quantized"}
@@ -81,7 +81,7 @@ def test_crossings_are_taken_out() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
-def test_any_graph_is_layered_with_parents_first(pairs) -> None:
+def test_any_graph_is_layered_with_parents_first(pairs: list[tuple[int, int]]) -> None:
     edges = [(f"n{a}", f"n{b}") for a, b in pairs]
     layers = layered([f"n{i}" for i in range(10)], edges)
     depth = {name: i for i, layer in enumerate(layers) for name in layer}
@@ -143,7 +143,7 @@ def test_the_scatter_plot_has_a_point_a_model_of_known_size() -> None:
         ("other", "unknown"),
     ],
 )
-def test_licenses_have_four_kinds(license, kind) -> None:
+def test_licenses_have_four_kinds(license: str, kind: str) -> None:
     assert license_class(license) == kind
 
 

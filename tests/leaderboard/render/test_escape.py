@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from leaderboard.build_board import build_board
+from leaderboard.record import Record
 from leaderboard.record_provenance import Lineage, LineageEdge, LineageNode
 from leaderboard.render import escape
 from leaderboard.render.ancestry_tree import lineage_list, lineage_markdown, lineage_mermaid
@@ -41,7 +43,7 @@ HOSTILE = [
 GITHUB = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 
 
-def hostile_record(name: str):
+def hostile_record(name: str) -> Record:
     nodes = (
         LineageNode(id="p", name=name, url="javascript:alert(1)", license=name),
         LineageNode(id="m", name="m" + name, url="https://example.org/a(b)c"),
@@ -70,7 +72,7 @@ def assert_inert(markup: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_html_and_drawings_stay_inert(name) -> None:
+def test_html_and_drawings_stay_inert(name: str) -> None:
     record = hostile_record(name)
     board = build_board([record])
     row = board.row("digest-safe")
@@ -84,7 +86,7 @@ def test_html_and_drawings_stay_inert(name) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name) -> None:
+def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name: str) -> None:
     files = dict(site_files(build_board([hostile_record(name)])))
     pages = [content.decode() for path, content in files.items() if path.endswith(".html")]
     scripts = [node for page in pages for node in parse(page).all("script")]
@@ -94,14 +96,14 @@ def test_a_whole_site_of_hostile_names_runs_only_our_scripts(name) -> None:
         assert ".." not in path
 
 
-def allowed(token) -> bool:
+def allowed(token: Token) -> bool:
     return token.type not in {"image", "html_block"} and not (
         token.type == "html_inline" and not token.content.startswith(("<sub", "</sub"))
     )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_markdown_shows_the_name_and_does_nothing(name) -> None:
+def test_markdown_shows_the_name_and_does_nothing(name: str) -> None:
     tokens = GITHUB.parse(escape.markdown(name))
     inline = [child for token in tokens for child in token.children or [] if token.type == "inline"]
     assert {token.type for token in inline} <= {"text", "text_special", "softbreak"}
@@ -112,7 +114,7 @@ def test_markdown_shows_the_name_and_does_nothing(name) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_reports_have_one_marker_and_only_our_structure(name) -> None:
+def test_reports_have_one_marker_and_only_our_structure(name: str) -> None:
     text = report_markdown(hostile_record(name))
     assert text.startswith("<!-- mergebot:report v1 -->")
     assert "javascript:" not in text.split("<details>", maxsplit=1)[0].replace("(javascript:", "")
@@ -130,7 +132,7 @@ def test_reports_have_one_marker_and_only_our_structure(name) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_plain_text_and_tables_stay_one_line_a_model(name) -> None:
+def test_plain_text_and_tables_stay_one_line_a_model(name: str) -> None:
     board = build_board([hostile_record(name)])
     text = board_text(board)
     assert "\x1b" not in text
@@ -142,7 +144,7 @@ def test_plain_text_and_tables_stay_one_line_a_model(name) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_scripts_and_diagrams_cannot_be_left(name) -> None:
+def test_scripts_and_diagrams_cannot_be_left(name: str) -> None:
     data = script_json(board_data(build_board([hostile_record(name)])))
     assert "<" not in data
     assert escape.clean(name) in json.loads(data)["columns"]["name"]
@@ -153,20 +155,20 @@ def test_scripts_and_diagrams_cannot_be_left(name) -> None:
 
 
 @given(st.text())
-def test_any_text_survives_html(text) -> None:
+def test_any_text_survives_html(text: str) -> None:
     tree = parse(f"<p title='{escape.html(text)}'>{escape.html(text)}</p>")
     assert tree.words.replace("\r", "\n") == escape.clean(text).replace("\r", "\n")
 
 
 @given(st.text())
-def test_code_blocks_hold_any_text(text) -> None:
+def test_code_blocks_hold_any_text(text: str) -> None:
     tokens = GITHUB.parse(escape.markdown_block(text, "yaml"))
     assert [token.type for token in tokens] == ["fence"]
     assert tokens[0].content.rstrip("\n") == escape.clean(text).rstrip("\n")
 
 
 @given(st.text(min_size=1))
-def test_code_spans_hold_any_text(text) -> None:
+def test_code_spans_hold_any_text(text: str) -> None:
     tokens = GITHUB.parse("x " + escape.markdown_code(text))
     kinds = {child.type for child in tokens[1].children or []} if len(tokens) > 1 else set()
     assert kinds <= {"text", "code_inline"}
@@ -188,7 +190,7 @@ def test_code_spans_hold_any_text(text) -> None:
         (None, False),
     ],
 )
-def test_only_plain_web_addresses_become_links(url, kept) -> None:
+def test_only_plain_web_addresses_become_links(url: str, kept: bool) -> None:
     assert (escape.web_address(url) == url and url is not None) is kept
 
 

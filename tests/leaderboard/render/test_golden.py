@@ -6,7 +6,7 @@ from tests.leaderboard.golden import FOLDER, GOLDEN
 
 
 @pytest.mark.parametrize("name", sorted(GOLDEN))
-def test_the_look_has_not_changed_unseen(name) -> None:
+def test_the_look_has_not_changed_unseen(name: str) -> None:
     assert GOLDEN[name]() == (FOLDER / name).read_text("utf-8")
 
 

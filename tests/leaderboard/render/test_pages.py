@@ -36,7 +36,7 @@ PAGES = {path: content.decode() for path, content in site_files(BOARD) if path.e
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_are_accessible_by_structure(path) -> None:
+def test_pages_are_accessible_by_structure(path: Path) -> None:
     assert accessibility_faults(PAGES[path]) == []
     tree = parse(PAGES[path])
     assert tree.all("html")[0].attributes["lang"] == "en"
@@ -54,7 +54,9 @@ def test_pages_are_accessible_by_structure(path) -> None:
         (' role="group"', "", "drawing without a name and description"),
     ],
 )
-def test_the_accessibility_test_notices_injected_faults(whole, broken, fault) -> None:
+def test_the_accessibility_test_notices_injected_faults(
+    whole: str, broken: str, fault: str | None
+) -> None:
     page = PAGES["index.html"]
     assert whole in page
     if fault is None:

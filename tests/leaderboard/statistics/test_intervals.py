@@ -36,7 +36,7 @@ def test_items_that_are_their_own_clusters_are_independent() -> None:
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (1, 50), (37, 120), (600, 1319)])
-def test_wilson_agrees_with_statsmodels(right, n) -> None:
+def test_wilson_agrees_with_statsmodels(right: int, n: int) -> None:
     expected = proportion_confint(right, n, method="wilson")
     assert wilson_interval(right, n) == pytest.approx(expected, abs=1e-12)
 

@@ -15,7 +15,7 @@ counts = st.integers(0, 40)
 
 
 @given(counts, counts)
-def test_tails_are_those_of_a_fair_coin(b, c) -> None:
+def test_tails_are_those_of_a_fair_coin(b: int, c: int) -> None:
     tails = mcnemar_exact(b, c)
     if b + c:
         assert tails.greater == pytest.approx(
@@ -43,7 +43,7 @@ def score_test(b: int, c: int, n: int, delta: float) -> float:
 
 
 @pytest.mark.parametrize(("b", "c", "n"), [(0, 0, 20), (3, 0, 10), (12, 5, 60), (40, 90, 500)])
-def test_the_interval_ends_where_the_score_test_just_rejects(b, c, n) -> None:
+def test_the_interval_ends_where_the_score_test_just_rejects(b: int, c: int, n: int) -> None:
     low, high = tango_interval(b, c, n)
     assert score_test(b, c, n, low) == pytest.approx(1.959964, abs=2e-3)
     assert score_test(b, c, n, high) == pytest.approx(-1.959964, abs=2e-3)
@@ -56,7 +56,7 @@ def test_no_discordant_item_gives_the_closed_form() -> None:
 
 @settings(max_examples=200)
 @given(st.integers(1, 60), st.data())
-def test_the_interval_is_inside_its_range_and_mirrors(n, data) -> None:
+def test_the_interval_is_inside_its_range_and_mirrors(n: int, data: st.DataObject) -> None:
     b = data.draw(st.integers(0, n))
     c = data.draw(st.integers(0, n - b))
     low, high = tango_interval(b, c, n)

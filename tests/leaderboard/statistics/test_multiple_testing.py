@@ -28,7 +28,7 @@ def test_holm_agrees_with_statsmodels(count: int) -> None:
 
 
 @given(p_lists)
-def test_benjamini_hochberg_agrees_with_scipy(values) -> None:
+def test_benjamini_hochberg_agrees_with_scipy(values: list[float]) -> None:
     assert benjamini_hochberg(values) == pytest.approx(
         stats.false_discovery_control(values, method="bh").tolist()
     )
@@ -75,7 +75,9 @@ def test_the_union_of_equal_parents_is_conservative() -> None:
         (0.20, 541, 5.4),
     ],
 )
-def test_the_detectable_effect_matches_the_published_table(discordant, n, points) -> None:
+def test_the_detectable_effect_matches_the_published_table(
+    discordant: float, n: int, points: float
+) -> None:
     effect = minimum_detectable_effect((discordant / n) ** 0.5)
     assert 100 * effect == pytest.approx(points, abs=0.06)
     assert items_needed(effect, discordant**0.5) == pytest.approx(n, abs=1)

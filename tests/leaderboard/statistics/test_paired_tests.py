@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(5)
 GRADED = RANDOM.normal(0.05, 0.3, 40).clip(-1, 1)
 
 
-def binary(random, n, p10, p01) -> np.ndarray:
+def binary(random: np.random.Generator, n: int, p10: float, p01: float) -> np.ndarray:
     return random.choice([1.0, -1.0, 0.0], size=n, p=[p10, p01, 1 - p10 - p01])
 
 
@@ -106,7 +106,7 @@ def test_p_agrees_with_the_interval_of_the_same_resamples() -> None:
         assert apart <= (bootstrap_tails(resamples).two_sided < 0.0505)
 
 
-def trial(random, shift: float) -> list[Stratum]:
+def trial(random: np.random.Generator, shift: float) -> list[Stratum]:
     """One task won, one lost, one graded, with a true macro difference of ``shift``."""
     return [
         Stratum(binary(random, 100, 0.23 + shift, 0.08), binary=True, weight=1 / 3),
@@ -135,7 +135,7 @@ def simulate(shift: float, trials: int, draws: int) -> tuple[float, float]:
         pytest.param(6_000, 1_999, 0.008, marks=pytest.mark.slow),
     ],
 )
-def test_level_and_coverage_under_the_null(trials, draws, slack) -> None:
+def test_level_and_coverage_under_the_null(trials: int, draws: int, slack: float) -> None:
     claimed, covered = simulate(0.0, trials, draws)
     assert claimed <= 0.05 + slack
     assert 0.95 - slack <= covered <= 0.95 + slack
@@ -148,7 +148,9 @@ def test_level_and_coverage_under_the_null(trials, draws, slack) -> None:
         pytest.param(4_000, 1_999, 0.03, marks=pytest.mark.slow),
     ],
 )
-def test_the_minimum_detectable_effect_is_found_in_four_of_five(trials, draws, slack) -> None:
+def test_the_minimum_detectable_effect_is_found_in_four_of_five(
+    trials: int, draws: int, slack: float
+) -> None:
     random = np.random.default_rng(2)
     effect = 0.075
     for _ in range(8):  # the effect whose own standard error makes it the detectable one

@@ -44,7 +44,7 @@ def open_chat(
     model: str = "good",
     mode: str = "One",
     spy: str = "",
-):
+) -> Page:
     row = space.context.live.current.find(model)
     from leaderboard.render.board_json import model_id
 
