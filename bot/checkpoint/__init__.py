@@ -1,1 +1,1 @@
-"""Safetensors and nothing about merging: headers, sources, sinks, digests."""
+"""Reading and writing safetensors checkpoints: headers, sources, sinks, digests; no merging."""

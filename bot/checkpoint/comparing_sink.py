@@ -1,4 +1,4 @@
-"""A sink that keeps nothing: it compares what is written with a checkpoint that exists."""
+"""A sink that compares what is written with an existing checkpoint, for ``verify``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ComparingSink:
         self.distances: dict[str, int | None] = {}
 
     def begin(self, layout: Sequence[TensorSpec], plan: str) -> Mapping[str, str]:
-        """Compare the two lists of tensors; nothing is ever finished beforehand."""
+        """Compare the two lists of tensors; no tensor counts as finished beforehand."""
         del plan
         there = self._existing.tensors()
         self._specs = {spec.name: spec for spec in layout}
@@ -48,7 +48,7 @@ class ComparingSink:
         return {}
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
-        """Compare a piece with the bytes that stand in its place."""
+        """Compare a piece with the existing checkpoint's bytes at the same position."""
         if name in self.distances and self.distances[name] is None:
             return
         made = data.cast("B")
@@ -61,19 +61,19 @@ class ComparingSink:
             self.distances[name] = max(distance, self.distances.get(name) or 0)
 
     def finish(self, name: str, digest: str) -> None:
-        """Keep the digest of what was made."""
+        """Keep the tensor's digest."""
         self._digests[name] = digest
 
     def commit(self, files: Mapping[str, bytes]) -> str:
-        """The model digest of what was made."""
+        """The model digest of what was written."""
         return model_digest(self._specs, self._digests, files)
 
     def abort(self) -> None:
-        """Nothing was kept, so nothing is left."""
+        """Do nothing: no file was written."""
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """Tensor digests of what was made."""
+        """Digests of the written tensors, by name."""
         return self._digests
 
 

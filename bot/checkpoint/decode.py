@@ -1,4 +1,4 @@
-"""Stored bytes become float32; whether they are finite is seen in the stored bits."""
+"""Decodes stored bytes to float32, and finds NaN and infinity in the stored bits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a tensor, a file and a model are called by their bytes.
+"""SHA-256 digests of tensors and models.
 
-A tensor's digest is a SHA-256 over the SHA-256s of its 4 MiB blocks, so blocks can be hashed as
-they pass, in any order and on any thread. A model's digest covers what changes its behaviour:
+A tensor's digest is the SHA-256 over the SHA-256s of its 4 MiB blocks, so blocks can be hashed in
+any order and on any thread. A model's digest covers everything that changes its behavior:
 tensors (wherever they are sharded), config, generation config, tokenizer and chat template.
 """
 
@@ -38,7 +38,7 @@ def one_by_one(messages: Sequence[memoryview]) -> list[bytes]:
 
 
 class TensorDigest:
-    """The digest of one tensor, put together from parts that come in any order, on any thread.
+    """The digest of one tensor, computed from pieces that arrive in any order, on any thread.
 
     Args:
         nbytes: the size of the tensor.
@@ -87,7 +87,7 @@ class TensorDigest:
         return whole.hexdigest()
 
     def _take_piece(self, index: int, inside: int, piece: memoryview, size: int) -> None:
-        """A piece of a block is hashed where the block begins; else it is kept until then."""
+        """Hash a block's first piece at once; keep later pieces until the block is complete."""
         kept = bytes(piece) if inside else hashlib.sha256(piece)
         with self._lock:
             block = self._open.setdefault(index, _Block())
@@ -105,7 +105,7 @@ class TensorDigest:
 
 @dataclass
 class _Block:
-    """What is there of a block that comes in several pieces, by where they begin."""
+    """The pieces of an incomplete block, by their offset in it."""
 
     pieces: dict[int, hashlib._Hash | bytes] = field(default_factory=dict)
     held: int = 0
@@ -123,7 +123,7 @@ def tensor_digest(source: Source, spec: TensorSpec) -> str:
 
 
 def shapes_behaviour(path: str) -> bool:
-    """Whether a side file counts in the model digest (a card or a license does not)."""
+    """Whether a side file is part of the model digest (cards and licenses are not)."""
     return any(fnmatchcase(PurePosixPath(path).name, pattern) for pattern in _BEHAVIOUR_FILES)
 
 

@@ -1,7 +1,7 @@
-"""The disk as the sinks see it: every operation that can fail or be cut short, in one place.
+"""File operations that sinks use: each either completes or raises ``StorageError``.
 
-Tests hand a subclass to a sink that counts operations and dies at a chosen one. All failures of the
-operating system leave here as ``StorageError`` naming the path.
+Every ``OSError`` becomes a ``StorageError`` that names the path. Tests pass a subclass that fails
+at a chosen operation.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _HINTS = {
     errno.EXDEV: "a mount point cannot be replaced; write to a folder inside it",
     errno.EMFILE: "raise the limit (ulimit -n), or choose a larger --out-shard-size",
     errno.ENFILE: "the system has too many open files; close some programs and run it again",
-    errno.EISDIR: "a folder stands where a file should; move it away",
-    errno.ELOOP: "a link stands where a file should; move it away",
+    errno.EISDIR: "a folder has this file's name; move it away",
+    errno.ELOOP: "a link has this file's name; move it away",
 }
 _MAX_IO_BYTES = 1 << 30
 # On Apple's systems a plain fsync does not reach the platter.
@@ -43,7 +43,7 @@ class Disk:
         self._paths: dict[int, Path] = {}
 
     def open(self, path: Path, flags: int) -> int:
-        """Open (and with ``os.O_CREAT`` make) a file, never what a link of its name leads to.
+        """Open a file, or create it with ``os.O_CREAT``; symbolic links are not followed.
 
         Returns:
             The descriptor.
@@ -103,7 +103,7 @@ class Disk:
             os.ftruncate(fd, size)
 
     def allocate(self, fd: int, size: int) -> None:
-        """Reserve ``size`` bytes, so that a full disk is found now and not after hours."""
+        """Reserve ``size`` bytes, so that a full disk is reported before the work starts."""
         if size == 0:
             return
         with explained("reserve space for", self._paths[fd], size):
@@ -132,7 +132,7 @@ class Disk:
                 os.fsync(fd)
 
     def sync_folder(self, path: Path) -> None:
-        """Return once the names in a folder survive a power cut."""
+        """Return once a folder's directory entries survive a power cut."""
         with explained("write to", path):
             fd = os.open(path, os.O_RDONLY)
             try:
@@ -146,50 +146,50 @@ class Disk:
             path.mkdir(parents=True, exist_ok=True)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Give a file or folder another name in one step."""
+        """Rename a file or folder atomically."""
         with explained("rename to", new):
             old.replace(new)
 
     def remove(self, path: Path) -> None:
-        """Remove a file that may be gone already."""
+        """Remove a file if it exists."""
         with explained("remove", path):
             path.unlink(missing_ok=True)
 
     def remove_folder(self, path: Path) -> None:
-        """Remove a folder with all it holds; it may be gone already."""
+        """Remove a folder and its contents if it exists."""
         with explained("remove", path):
             if path.exists():
                 shutil.rmtree(path)
 
     def write_file(self, path: Path, data: bytes) -> None:
-        """Make a small file durable under this very name."""
+        """Write a small file and make it durable; not atomic."""
         with self.opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
             self.pwrite(fd, memoryview(data), 0)
             self.sync(fd)
 
 
 def write_atomic(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
-    """Replace a file so that readers, and a power cut, see the old bytes or the new, never a mix.
+    """Replace a file atomically: after a crash it has the old bytes or the new ones, never a mix.
 
     Raises:
         StorageError: the disk refused; names the path.
     """
     disk = disk or Disk()
     disk.make_folder(path.parent)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        disk.write_file(draft, data)
-        disk.rename(draft, path)
+        disk.write_file(partial, data)
+        disk.rename(partial, path)
     except StorageError:
-        with suppress(OSError):  # what it could not write is what there is to say
-            draft.unlink(missing_ok=True)
+        with suppress(OSError):  # the first failure is the one to report
+            partial.unlink(missing_ok=True)
         raise
     disk.sync_folder(path.parent)
 
 
 @contextmanager
 def explained(doing: str, path: Path, need: int | None = None) -> Iterator[None]:
-    """Turn a failure of the system inside the block into a ``StorageError``: cannot DOING PATH."""
+    """Turn an ``OSError`` inside the block into a ``StorageError``: "cannot DOING PATH"."""
     try:
         yield
     except OSError as error:

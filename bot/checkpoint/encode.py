@@ -1,4 +1,4 @@
-"""float32 becomes stored bytes, with one rounding to nearest, ties to even."""
+"""Encodes float32 values as stored bytes, rounded once to nearest, ties to even."""
 
 from __future__ import annotations
 

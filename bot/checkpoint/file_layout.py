@@ -1,4 +1,4 @@
-"""Where every output tensor will stand, known before the first byte is written."""
+"""The layout of output files: shards, and each tensor's byte position, computed before writing."""
 
 from __future__ import annotations
 

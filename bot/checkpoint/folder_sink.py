@@ -1,4 +1,5 @@
-"""A merge written into a folder: laid out in advance, resumable, and whole or not there at all.
+"""A sink that writes a checkpoint folder: files laid out in advance, resumable, renamed when
+complete.
 
 The work goes on in ``<name>.partial`` beside the final name. The journal names a file before it is
 made, and a tensor after its data reached the disk; the folder takes its final name as the very last
@@ -28,13 +29,13 @@ from bot.checkpoint.tensor_spec import TensorSpec
 from bot.errors import CheckpointError, StorageError
 
 _JOURNAL_FILE = "journal"
-_MANIFEST_DRAFT = f"{MANIFEST_FILE}.partial"
+_PARTIAL_MANIFEST = f"{MANIFEST_FILE}.partial"
 DEFAULT_GROUP_BYTES = 256 << 20
 _GROUP_SECONDS = 1.0
 
 
 def partial_of(path: Path) -> Path:
-    """Where the work on a folder goes on until it takes its final name."""
+    """The folder that is written to until it is renamed to ``path``."""
     return path.with_name(f"{path.name}.partial")
 
 
@@ -77,7 +78,7 @@ class FolderSink:
         self._in_place = False
 
     def begin(self, layout: Sequence[TensorSpec], plan: str) -> Mapping[str, str]:
-        """Lay the files out, or take up what an earlier attempt at ``plan`` left.
+        """Lay out the files, or resume an earlier attempt at the same ``plan``.
 
         Raises:
             StorageError: the folder or the leftover holds something else, or the disk refuses.
@@ -90,23 +91,23 @@ class FolderSink:
         self._in_place = self._done is not None
         if not self._in_place:
             self._refuse_foreign()
-            with suppress(CheckpointError):  # an unreadable manifest is made anew
+            with suppress(CheckpointError):  # an unreadable manifest is written again
                 self._done = self._committed(self.partial)
             require_leftover(self.partial, self._known_names())
         if self._done is None:
-            self._digests = self._taken_up()
+            self._digests = self._resumed()
             self._open_files()
         else:
             self._digests = dict(self._done.tensors)
         return dict(self._digests)
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
-        """Put bytes where they belong."""
+        """Write bytes at an offset of a tensor."""
         file, position = self._places[name]
         file.write(position + offset, data.cast("B"))
 
     def finish(self, name: str, digest: str) -> None:
-        """Note a complete tensor; now and then make all complete tensors durable."""
+        """Record a complete tensor; from time to time make all complete tensors durable."""
         with self._waiting_lock:
             self._waiting[name] = digest
             self._waiting_bytes += self._specs[name].nbytes
@@ -140,7 +141,7 @@ class FolderSink:
         return self._done.model
 
     def abort(self) -> None:
-        """Keep what is finished and close."""
+        """Close the files; finished tensors are kept for the next attempt."""
         try:
             with self._group:
                 if self._files:
@@ -161,7 +162,7 @@ class FolderSink:
         self._last_sync = time.monotonic()
 
     def _side_files(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """All that the folder holds beside the weights, under names that stay inside it."""
+        """Every side file; names that lead outside the folder are refused."""
         for name in files:
             place = PurePosixPath(name)
             if place.is_absolute() or ".." in place.parts:
@@ -185,9 +186,9 @@ class FolderSink:
             weights={shard.file: shard.size for shard in self._shards},
         )
         self._disk.sync_folder(self.partial)
-        draft = self.partial / _MANIFEST_DRAFT
-        self._disk.write_file(draft, manifest.dump())
-        self._disk.rename(draft, self.partial / MANIFEST_FILE)
+        partial_manifest = self.partial / _PARTIAL_MANIFEST
+        self._disk.write_file(partial_manifest, manifest.dump())
+        self._disk.rename(partial_manifest, self.partial / MANIFEST_FILE)
         self._disk.sync_folder(self.partial)
         return manifest
 
@@ -200,7 +201,7 @@ class FolderSink:
             self._disk.sync_folder(folder)
 
     def _committed(self, folder: Path) -> Manifest | None:
-        """The manifest in ``folder`` if this plan was finished there and its files are whole."""
+        """The manifest in ``folder`` if this plan was finished there and no file is damaged."""
         manifest = read_manifest(folder)
         if manifest is None or manifest.plan != self._plan or damaged_file(folder, manifest):
             return None
@@ -220,7 +221,7 @@ class FolderSink:
         if manifest is not None and manifest.plan == self._plan:
             changed = damaged_file(self.path, manifest) or "a weight"
             raise CheckpointError(
-                f"{self.path} is not what the merge made: {changed} was changed since, or is gone",
+                f"{self.path} was changed after the merge: {changed} differs or is missing",
                 hint="remove that folder and run the recipe again",
             )
         raise StorageError(
@@ -229,14 +230,16 @@ class FolderSink:
         )
 
     def _known_names(self) -> set[str]:
-        """What a merge may have put into the leftover, as its journal or its manifest says."""
-        names = {*self._journal.files(), self._journal.draft.name}
+        """The names of files that a merge wrote to the partial folder, from its journal or
+        manifest.
+        """
+        names = {*self._journal.files(), self._journal.partial.name}
         if self._done is not None:
             names |= {MANIFEST_FILE, *self._done.weights, *self._done.files}
         return names
 
-    def _taken_up(self) -> dict[str, str]:
-        """What an earlier attempt finished, if all it left can be relied on; else begin anew."""
+    def _resumed(self) -> dict[str, str]:
+        """The tensors of an earlier attempt if its files are intact; else start over."""
         heading = {"plan": self._plan, "layout": self._layout_digest()}
         finished = self._journal.read(heading)
         if finished is None or not is_intact(self.partial, self._shards, self._journal.files()):
@@ -253,7 +256,7 @@ class FolderSink:
         self._disk.make_folder(self.partial)
         clear(self._disk, self.partial, _JOURNAL_FILE)
         shards = [shard.file for shard in self._shards]
-        self._journal.start(heading, [_JOURNAL_FILE, MANIFEST_FILE, _MANIFEST_DRAFT, *shards])
+        self._journal.start(heading, [_JOURNAL_FILE, MANIFEST_FILE, _PARTIAL_MANIFEST, *shards])
         self._disk.sync_folder(self.path.parent)
         for shard in self._shards:
             with self._disk.opened(self.partial / shard.file, os.O_RDWR | os.O_CREAT) as fd:

@@ -1,4 +1,4 @@
-"""A checkpoint in a local folder: ``model.safetensors``, or shards with an index."""
+"""A source that reads a local checkpoint folder: ``model.safetensors``, or shards with an index."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HINTS = {
 
 @contextmanager
 def readable(subject: Path | str) -> Iterator[None]:
-    """Turn a failure of the system inside the block into a ``CheckpointError``."""
+    """Turn an ``OSError`` inside the block into a ``CheckpointError``."""
     try:
         yield
     except OSError as error:
@@ -89,7 +89,7 @@ class FolderSource:
         return str(self._places[name][0].path)
 
     def file(self, path: str) -> bytes | None:
-        """A side file, or None when there is none.
+        """A side file's bytes, or None where it does not exist.
 
         Raises:
             CheckpointError: the name leaves the folder, or the file is unreadable or over 64 MiB.
@@ -127,7 +127,7 @@ class _File:
         weakref.finalize(self, os.close, self._fd)
         facts = os.fstat(self._fd)
         if not stat.S_ISREG(facts.st_mode):
-            message = f"{path} is no file of weights but a folder, a pipe or a device"
+            message = f"{path} is not a regular file but a folder, a pipe or a device"
             raise CheckpointError(message, hint="download or export the model again")
         self.size, self._changed = facts.st_size, facts.st_mtime_ns
 

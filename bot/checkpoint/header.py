@@ -1,4 +1,4 @@
-"""The safetensors header: read as if it came from an enemy, written so that files can be laid out.
+"""The safetensors header: a strict parser for untrusted files, and a writer.
 
 A file is eight bytes of header length (little-endian), a JSON object ``name -> {dtype, shape,
 data_offsets}`` with an optional ``__metadata__``, and the tensors' bytes, contiguous.
@@ -26,7 +26,7 @@ _HINT = "download or export the file again; it is damaged or was not written by 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extent:
-    """Where a tensor's bytes stand in its file, counted from the file's first byte."""
+    """A tensor's spec and the byte range that it occupies in its file."""
 
     spec: TensorSpec
     start: int
@@ -38,7 +38,7 @@ class Extent:
 
 
 def header_length(prefix: bytes, file_bytes: int, where: str) -> int:
-    """Bytes of JSON that follow the first eight bytes.
+    """The length in bytes of the JSON after the first eight bytes.
 
     Args:
         prefix: the first eight bytes of the file.
@@ -59,7 +59,7 @@ def header_length(prefix: bytes, file_bytes: int, where: str) -> int:
 
 
 def parse_header(raw: bytes, file_bytes: int, where: str) -> Mapping[str, Extent]:
-    """Every tensor of a file with its place, in file order.
+    """Every tensor of a file with its byte range, in file order.
 
     Args:
         raw: the JSON, exactly ``header_length`` bytes.
@@ -80,7 +80,7 @@ def parse_header(raw: bytes, file_bytes: int, where: str) -> Mapping[str, Extent
 
 
 def build_header(specs: Sequence[TensorSpec]) -> bytes:
-    """Length prefix and JSON for tensors that follow each other without holes.
+    """Length prefix and JSON for tensors that are stored one after another without holes.
 
     Padded with spaces so that the first tensor starts at a multiple of 4096 bytes.
     """

@@ -1,4 +1,4 @@
-"""Which tensors of an unfinished output are safe on disk.
+"""The journal of an unfinished output: which tensors are durable on disk.
 
 One line per fact: JSON, a tab, and a checksum of the JSON. The first line names the plan and the
 layout. Files are named before they are made, so what is not named was not put there by a merge.
@@ -21,35 +21,39 @@ _CHECKSUM_DIGITS = 16
 
 
 class Journal:
-    """An append-only record of finished tensors, begun as a draft: none is without its heading."""
+    """An append-only record of finished tensors; it is renamed into place once its heading is
+    written.
+    """
 
     def __init__(self, disk: Disk, path: Path) -> None:
         self._disk = disk
         self._path = path
-        self.draft = path.with_name(f"{path.name}.partial")
+        self.partial = path.with_name(f"{path.name}.partial")
         self._fd: int | None = None
 
     def read(self, heading: Mapping[str, str]) -> dict[str, str] | None:
-        """What an earlier attempt finished: name -> digest; None when it was another plan's."""
+        """The tensors that an earlier attempt finished, name -> digest; None for another plan's
+        journal.
+        """
         facts, _ = _sound_lines(self._content())
         if not facts or facts[0] != dict(heading):
             return None
         return {fact["tensor"]: fact["digest"] for fact in facts[1:] if "tensor" in fact}
 
     def files(self) -> frozenset[str]:
-        """Every file that the journal says may be in the folder; none without a journal."""
+        """Every file that the journal announced; empty without a journal."""
         facts, _ = _sound_lines(self._content())
         return frozenset(name for fact in facts for name in fact.get("files", ()))
 
     def start(self, heading: Mapping[str, str], files: Iterable[str]) -> None:
-        """Put a new journal in the place of any other; ``files`` may be made once it returns."""
-        self._disk.write_file(self.draft, _line(heading) + _line({"files": [*files]}))
-        self._disk.rename(self.draft, self._path)
+        """Replace any journal by a new one; ``files`` may be created after it returns."""
+        self._disk.write_file(self.partial, _line(heading) + _line({"files": [*files]}))
+        self._disk.rename(self.partial, self._path)
         self._disk.sync_folder(self._path.parent)
         self._fd = self._disk.open(self._path, os.O_RDWR)
 
     def resume(self) -> None:
-        """Continue the journal that was read, without its torn end."""
+        """Continue the journal that was read, without its incomplete last line."""
         self._fd = self._disk.open(self._path, os.O_RDWR)
         _, sound_bytes = _sound_lines(self._content())
         if self._disk.size(self._fd) > sound_bytes:
@@ -61,11 +65,11 @@ class Journal:
         self._record(b"".join(lines))
 
     def announce(self, files: Iterable[str]) -> None:
-        """Name files that are about to be made."""
+        """Record files before they are created."""
         self._record(_line({"files": [*files]}))
 
     def close(self) -> None:
-        """Close the file; it stays."""
+        """Close the file, without removing it."""
         fd, self._fd = self._fd, None
         if fd is not None:
             self._disk.close(fd)
@@ -91,7 +95,7 @@ def _checksum(text: bytes) -> bytes:
 
 
 def _sound_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The facts before the first broken line, and how many bytes they take."""
+    """The entries before the first broken line, and their size in bytes."""
     facts: list[dict[str, Any]] = []
     sound = 0
     for line in content.splitlines(keepends=True):

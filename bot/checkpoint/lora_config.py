@@ -1,4 +1,4 @@
-"""What an adapter's ``adapter_config.json`` says, read as if it came from an enemy."""
+"""Reads a LoRA adapter's ``adapter_config.json``, an untrusted file."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ class LoraConfig:
 
     @property
     def turned(self) -> bool:
-        """Whether weights and factors are stored the other way round."""
+        """Whether weights and factors are stored transposed (``fan_in_fan_out``)."""
         return bool(self.content.get("fan_in_fan_out"))
 
     def scale(self, module: str, rank: int) -> float:
-        """``alpha / rank``; a pattern of ranks would only say again what the factors show.
+        """``alpha / rank``; ``rank_pattern`` is not needed, since the factors' shapes show the
+        ranks.
 
         Raises:
             CheckpointError: the config is another adapter's, or gives no usable scale.
@@ -55,7 +56,7 @@ class LoraConfig:
             found = f"the factors of {module!r} have rank {rank}"
             raise CheckpointError(
                 f"{self.where}: r is {_short(said)}, but {found}",
-                hint="the file belongs to another adapter, or says less than it should",
+                hint="the file belongs to another adapter, or lacks rank_pattern",
             )
         alpha = self._alpha(module)
         if not rank or not _is_scale(alpha):
@@ -66,7 +67,7 @@ class LoraConfig:
         return float(alpha / (math.sqrt(rank) if self.content.get("use_rslora") else rank))
 
     def require_quick(self, modules: Sequence[str]) -> None:
-        """Refuse patterns that would keep the machine busy for minutes over these modules.
+        """Refuse patterns that would take minutes to match against these modules.
 
         Raises:
             CheckpointError: too many patterns, or too costly ones for so many modules.
@@ -75,12 +76,14 @@ class LoraConfig:
         if steps > _MOST_STEPS:
             raise CheckpointError(
                 f"{self.where}: alpha_pattern has {len(self._alpha_patterns)} patterns for "
-                f"{len(modules)} modules, too much to look through",
+                f"{len(modules)} modules, which take too long to match",
                 hint=_MERGE_FIRST,
             )
 
     def _alpha(self, module: str) -> Any:
-        """The first pattern's for this module, as peft's ``get_pattern_key`` finds it."""
+        """The alpha of the first pattern that matches this module, as in peft's
+        ``get_pattern_key``.
+        """
         for pattern, alpha in self._alpha_patterns:
             if module == pattern.text or pattern.ends.fullmatch(module):
                 return alpha
@@ -97,7 +100,7 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class _Pattern:
-    """An expression for a whole module name or its last parts.
+    """A regular expression for a whole module name or its last parts.
 
     It is a stranger's, so it must be one that cannot run for hours: short, with few repetitions
     and none of a group, and few ways through its alternatives.
@@ -155,13 +158,14 @@ def _unsupported(config: Mapping[str, Any]) -> Iterator[str]:
         yield "bias"
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.lower().startswith(_CHANGES_THE_BASE):
-        # Such an adapter belongs to a base without its first product, which peft works out again.
+        # Such an adapter needs a base minus its initial product, which peft computes
+        # again on loading.
         yield f"init_lora_weights {_short(start)}"
 
 
 def _is_scale(alpha: Any) -> bool:
     number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
-    return number and abs(alpha) <= _LARGEST  # not of a NaN, nor of what float32 cannot hold
+    return number and abs(alpha) <= _LARGEST  # false for NaN and for values beyond float32
 
 
 def _repeats(text: str) -> int:
@@ -169,13 +173,13 @@ def _repeats(text: str) -> int:
 
 
 def _ways(text: str) -> float:
-    """At most so many ways lead through the alternatives: the product over all groups."""
+    """An upper bound of the paths through the alternatives: the product over all groups."""
     groups = text.count("(") + 1
     return (text.count("|") / groups + 1) ** groups
 
 
 def _steps(patterns: Sequence[tuple[_Pattern, Any]], modules: Sequence[str]) -> Iterator[float]:
-    """At most so many steps it takes to try every pattern on each of the modules.
+    """Upper bounds of the steps that matching every pattern with every module takes.
 
     A pattern is tried behind every dot, and each repetition may end anywhere.
     """

@@ -1,4 +1,4 @@
-"""A base model with a LoRA adapter (Hu et al. 2021) as one checkpoint, merged while it is read.
+"""A source that applies a LoRA adapter (Hu et al. 2021) to a base model while it is read.
 
 An adapted weight is ``W + scale * B @ A`` with ``scale = alpha / r`` (``alpha / sqrt(r)`` for
 rank-stabilised adapters), computed in float32 and rounded once to the base's dtype. The product is
@@ -50,7 +50,7 @@ class _Update:
 
 
 class LoraSource:
-    """``base`` with ``adapter`` applied; everything but the adapted weights is the base's.
+    """``base`` with ``adapter`` applied; all other tensors are the base's.
 
     Args:
         base: the model the adapter was trained on.
@@ -92,7 +92,7 @@ class LoraSource:
         return name in self._updates or is_costly(self._base, name)
 
     def file(self, path: str) -> bytes | None:
-        """A side file; the adapter's tokenizer counts before the base's."""
+        """A side file; the adapter's tokenizer files take precedence over the base's."""
         if path.startswith(("tokenizer", "special_tokens", "added_tokens", "chat_template")):
             own = self._adapter.file(path)
             return self._base.file(path) if own is None else own
@@ -125,7 +125,7 @@ class LoraSource:
         stored = memoryview(bytearray((last - first) * row_bytes))
         self._read_plain(name, first * row_bytes, stored)
         weight = decode(stored, spec.dtype).reshape(last - first, spec.shape[1])
-        with np.errstate(all="ignore"):  # whoever merges it says which tensor is not finite
+        with np.errstate(all="ignore"):  # the merge reports tensors that are not finite
             adapted = weight + self._updates[name].rows(first, last)
         encode(adapted.reshape(-1), spec.dtype, stored)
         skip = offset - first * row_bytes
@@ -146,7 +146,7 @@ class LoraSource:
         return {f"{m}.weight": self._update(m, parts) for m, parts in factors.items()}, replaced
 
     def _replacement(self, plain: str, name: str) -> str:
-        """The base tensor that a whole tensor of the adapter stands for.
+        """The base tensor that a full tensor of the adapter replaces.
 
         It is one that was fully trained (``modules_to_save``), or an adapted embedding or head,
         which peft saves beside its factors (``base_layer``).

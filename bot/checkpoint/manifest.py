@@ -1,4 +1,4 @@
-"""``digests.json`` beside the weights: which plan made them, and what each should hash to."""
+"""The manifest ``digests.json`` beside the weights: the plan's and each file's digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a finished output says about itself.
+    """The contents of ``digests.json``.
 
     ``plan`` and ``model`` are digests; ``tensors`` maps names to tensor digests, ``files`` maps
     side files to SHA-256s, ``weights`` maps weight files to their sizes in bytes.
@@ -48,7 +48,7 @@ def sums(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def damaged_file(folder: Path, manifest: Manifest) -> str | None:
-    """A file in the folder that is not what its manifest says: a weight by size, others by sum."""
+    """The first file that differs from its manifest (weights: size, others: SHA-256), or None."""
     for name, size in manifest.weights.items():
         if _size(folder / name) != size:
             return name

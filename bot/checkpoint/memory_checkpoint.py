@@ -1,4 +1,4 @@
-"""Checkpoints that are never on disk: tensors of a live model as a source, and as a sink."""
+"""In-memory checkpoints: a source and a sink over tensors that are not on disk."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class MemorySink:
         self.files: dict[str, bytes] = {}
 
     def begin(self, layout: Sequence[TensorSpec], plan: str) -> Mapping[str, str]:
-        """Nothing survives in memory, so nothing is finished.
+        """Prepare buffers; no tensor counts as finished.
 
         Raises:
             CheckpointError: a target has another size than its tensor.
@@ -109,4 +109,4 @@ class MemorySink:
         return model_digest(self._specs, self._digests, files)
 
     def abort(self) -> None:
-        """Nothing to close; half-filled tensors stay as they are."""
+        """Do nothing: partly filled tensors stay as they are."""

@@ -1,6 +1,6 @@
-"""What stands in ``<name>.partial`` before a merge begins: its own leftover, or someone's files.
+"""Checks and clears the folder ``<name>.partial`` that an interrupted merge left.
 
-Only names that a merge gave itself are gone on with or removed; whatever else is there is the
+Only files that a merge created are resumed or removed; anything else in it belongs to the
 user's, and neither deleted nor taken into the finished folder.
 """
 
@@ -24,14 +24,17 @@ def require_leftover(folder: Path, names: Collection[str]) -> None:
     if not os.path.lexists(folder):
         return
     if folder.is_symlink() or not folder.is_dir():
-        message = f"{folder} exists and is not a merge's leftover but a file or a link"
+        message = f"{folder} exists and is not the partial folder of a merge but a file or a link"
         raise StorageError(message, hint="move it away, or choose another output folder")
     leading = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     with explained("read", folder):
-        stranger = next(_strangers(folder, names, {*names, *leading}), None)
-    if stranger is not None:
-        message = f"{folder} exists and is not a merge's leftover: no merge put {stranger} there"
-        hint = "move it away, or what is yours in it, or choose another output folder"
+        foreign = next(_foreign_files(folder, names, {*names, *leading}), None)
+    if foreign is not None:
+        message = (
+            f"{folder} exists and is not the partial folder of a merge: "
+            f"no merge wrote {foreign} there"
+        )
+        hint = "move it away, or your files in it, or choose another output folder"
         raise StorageError(message, hint=hint)
 
 
@@ -44,7 +47,7 @@ def is_intact(folder: Path, shards: Sequence[Shard], names: Collection[str]) -> 
 
 
 def clear(disk: Disk, folder: Path, journal: str) -> None:
-    """Remove a leftover but for its journal, which says as long as it can what is a merge's."""
+    """Remove a partial folder's files, its journal last: it lists the files that a merge wrote."""
     with explained("read", folder), os.scandir(folder) as listed:
         entries = [entry for entry in listed if entry.name != journal]
     for entry in entries:
@@ -54,7 +57,7 @@ def clear(disk: Disk, folder: Path, journal: str) -> None:
             disk.remove(Path(entry.path))
 
 
-def _strangers(
+def _foreign_files(
     folder: Path, names: Collection[str], leading: Collection[str], below: str = ""
 ) -> Iterator[str]:
     """Everything in the folder that is no plain file called one of ``names``."""
@@ -62,7 +65,7 @@ def _strangers(
         for entry in entries:
             name = below + entry.name
             if name in leading and entry.is_dir(follow_symlinks=False):
-                yield from _strangers(folder, names, leading, f"{name}/")
+                yield from _foreign_files(folder, names, leading, f"{name}/")
             elif name not in names or not entry.is_file(follow_symlinks=False):
                 yield name
 

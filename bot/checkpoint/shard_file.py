@@ -1,4 +1,4 @@
-"""One output file, written past the page cache where the system allows it.
+"""One output file, written with direct I/O where the system allows it.
 
 Whole pages go out by direct I/O (measured several times faster than buffered writing and syncing),
 ragged ends through the page cache, so that no page is written both ways. Where direct I/O is not to
@@ -58,7 +58,7 @@ class ShardFile:
 
     def _write_pages(self, direct: int, position: int, pages: memoryview) -> None:
         try:
-            self._disk.pwrite(direct, self._on_a_page(pages), position)
+            self._disk.pwrite(direct, self._page_aligned(pages), position)
         except StorageError as error:
             # A file system may accept the flag and refuse the write, and a short direct write
             # can end inside a page; the page cache takes anything.
@@ -66,16 +66,16 @@ class ShardFile:
                 raise
             self._disk.pwrite(self._buffered, pages, position)
 
-    def _on_a_page(self, pages: memoryview) -> memoryview:
-        """The same bytes where memory begins on a page, as direct I/O demands."""
+    def _page_aligned(self, pages: memoryview) -> memoryview:
+        """The same bytes in page-aligned memory, which direct I/O needs."""
         values = np.frombuffer(pages, np.uint8)
         if values.ctypes.data % PAGE == 0:
             return pages
         held = getattr(self._bounce, "buffer", None)
         if held is None or held.nbytes < pages.nbytes:
-            room = np.empty(pages.nbytes + PAGE, np.uint8)
-            skip = -room.ctypes.data % PAGE
-            held = self._bounce.buffer = room[skip:]
+            memory = np.empty(pages.nbytes + PAGE, np.uint8)
+            skip = -memory.ctypes.data % PAGE
+            held = self._bounce.buffer = memory[skip:]
         held[: pages.nbytes] = values
-        moved: memoryview = held.data[: pages.nbytes]
-        return moved
+        aligned: memoryview = held.data[: pages.nbytes]
+        return aligned

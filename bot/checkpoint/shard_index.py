@@ -1,4 +1,4 @@
-"""Which shard holds which tensor: the untrusted index, compared with the shards' headers."""
+"""Locates tensors in shards: checks the index file against the shards' headers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bot.errors import CheckpointError
 
 AGAIN = "export or download the model again"
 
-Places = dict[str, tuple[str, Extent]]
-"""Tensor -> the shard that holds it, and where in the shard."""
+TensorLocations = dict[str, tuple[str, Extent]]
+"""Tensor -> the shard that holds it, and its byte range there."""
 
 
 def parse_index(data: bytes, where: str) -> dict[str, str]:
@@ -44,8 +44,8 @@ def _is_plain_name(shard: str) -> bool:
 
 def place_tensors(
     shard_of: Mapping[str, str], shards: Iterable[tuple[str, Mapping[str, Extent]]], where: str
-) -> Places:
-    """Every tensor of the index in the shard that it names, in the order of the shards.
+) -> TensorLocations:
+    """The shard and byte range of every tensor of the index, in the order of the shards.
 
     Args:
         shard_of: the index, tensor -> shard.
@@ -54,16 +54,16 @@ def place_tensors(
 
     Raises:
         CheckpointError: a shard lacks a tensor that the index places in it, or holds one that the
-            index leaves out, or two shards hold tensors of one name: loaders differ in what they
-            take then.
+            index leaves out, or two shards hold tensors of one name: loaders disagree about which
+            one counts.
     """
-    places: Places = {}
+    places: TensorLocations = {}
     holders: dict[str, str] = {}
     for shard, extents in shards:
         for name, extent in extents.items():
             other = holders.setdefault(name, shard)
             if other != shard:
-                message = f"{where}: tensor {name!r} stands in both {other} and {shard}"
+                message = f"{where}: tensor {name!r} is in both {other} and {shard}"
                 raise CheckpointError(message, hint="export or download the model again")
             if shard_of.get(name) == shard:
                 places[name] = (shard, extent)
@@ -74,6 +74,6 @@ def place_tensors(
         raise CheckpointError(message, hint="download both again")
     left_out = next((name for name in holders if name not in shard_of), None)
     if left_out is not None:
-        message = f"{where} leaves out tensor {left_out!r}, which stands in {holders[left_out]}"
+        message = f"{where} leaves out tensor {left_out!r}, which is in {holders[left_out]}"
         raise CheckpointError(message, hint="add it to the index, or export the model again")
     return places

@@ -1,4 +1,4 @@
-"""Where a merge goes: sharded files, a live model's state dict, a streaming upload."""
+"""The ``Sink`` protocol: where a merge is written (sharded files, a state dict in memory)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ class Sink(Protocol):
     """A writable checkpoint. Thread-safe; writes come in any order."""
 
     def begin(self, layout: Sequence[TensorSpec], plan: str) -> Mapping[str, str]:
-        """Prepare for ``layout`` and say what an earlier attempt at the same ``plan`` finished.
+        """Prepare for ``layout`` and return what an earlier attempt at the same ``plan`` finished.
 
         Args:
             layout: every output tensor in plan order.
-            plan: says all that decides the output's bytes; leftovers of any other are discarded.
+            plan: digest of everything that decides the output's bytes; partial output of another
+                plan is discarded.
 
         Returns:
-            name -> digest of each tensor that is already durable and need not be made again.
+            name -> digest of each tensor that is durable already and need not be computed again.
         """
         ...
 
     def write(self, name: str, offset: int, data: memoryview) -> None:
-        """Put ``data`` at byte ``offset`` of the tensor."""
+        """Write ``data`` at byte ``offset`` of the tensor."""
         ...
 
     def finish(self, name: str, digest: str) -> None:

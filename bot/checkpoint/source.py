@@ -1,4 +1,4 @@
-"""Where tensors come from: a local folder, a Hub range, memory, a base with a LoRA, all alike."""
+"""The ``Source`` protocol: a readable checkpoint (local folder, Hub, memory, base with LoRA)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Located(Protocol):
-    """A source that knows which file a tensor's bytes stand in."""
+    """A source that knows which file holds a tensor."""
 
     def file_of(self, name: str) -> str:
         """The file that holds a tensor, as messages should name it."""
@@ -58,5 +58,5 @@ class ExpensiveSource(Protocol):
 
 
 def is_costly(source: Source, name: str) -> bool:
-    """Whether a tensor that is needed again is worth keeping; files are not."""
+    """Whether a tensor that is needed again should be cached; tensors in local files should not."""
     return isinstance(source, ExpensiveSource) and source.costly(name)

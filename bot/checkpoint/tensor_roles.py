@@ -1,4 +1,4 @@
-"""What a tensor is for, as far as its name tells: tables of tokens and positions, output heads."""
+"""Tensor roles by name: embeddings, other lookup tables, output heads."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def is_head(name: str) -> bool:
 
 
 def is_table(name: str) -> bool:
-    """Whether rows are looked up by number, in any tower: tokens, positions, segments."""
+    """Whether the tensor is a lookup table (tokens, positions, segments) of any tower."""
     module = name.removesuffix(".weight").rpartition(".")[2]
     return module in _EMBEDDINGS or module in _OTHER_TABLES

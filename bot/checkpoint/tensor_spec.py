@@ -1,4 +1,4 @@
-"""What a tensor is before anyone reads it: a name, a dtype and a shape."""
+"""``TensorSpec`` (name, dtype, shape) and the safetensors dtypes."""
 
 from __future__ import annotations
 

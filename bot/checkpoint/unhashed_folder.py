@@ -1,4 +1,7 @@
-"""A folder known by its files' names, sizes and times: enough to resume a merge, no proof."""
+"""A local checkpoint identified by file names, sizes and times instead of a hash of its bytes.
+
+This suffices to plan and to resume a merge; it proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class UnhashedFolder(FolderSource):
     def id(self) -> str:
         """A digest of the header and of each file's size and time of change; reads no weights.
 
-        What no merge reads does not count, so that a better card throws no merge away.
+        Files that no merge reads are left out, so that a changed card discards no partial merge.
         """
         with readable(self.path):
             files = sorted(

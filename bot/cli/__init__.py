@@ -1,4 +1,4 @@
-"""The command line: thin, one file per command, and one place that catches and prints."""
+"""The command line: one file per command; errors are caught and printed in one place."""
 
 from bot.cli.app import main
 

@@ -1,4 +1,6 @@
-"""The root command: loads each subcommand when it is called, and is the only catcher."""
+"""The root command ``mergebot``: loads subcommands on demand and turns every error into an exit
+code.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ from bot.gc_pause import uncollected
 from leaderboard.board_errors import BoardError
 
 
-class Entry(NamedTuple):
-    """Where a command lives and what the list of commands says about it."""
+class CommandEntry(NamedTuple):
+    """A command's module and attribute, and its line in the list of commands."""
 
     target: str
     summary: str
@@ -31,22 +33,24 @@ class Entry(NamedTuple):
 
 # A command's module is imported only when the command is used, so that help answers at once.
 COMMANDS = {
-    "run": Entry("bot.cli.run:run", "Take recipes from their files to the board."),
-    "merge": Entry("bot.cli.merge:merge", "Only merge, into a folder."),
-    "validate": Entry("bot.cli.validate:validate", "Check recipes without touching weights."),
-    "plan": Entry("bot.cli.plan:plan", "Show what a merge will do and cost."),
-    "evaluate": Entry("bot.cli.evaluate:evaluate", "Score a model on a suite."),
-    "compare": Entry("bot.cli.compare:compare", "Test a model against others, paired."),
-    "card": Entry("bot.cli.card:card", "Print the model card of a run."),
-    "publish": Entry("bot.cli.publish:publish", "Put a run on the Hub, with its page and row."),
-    "verify": Entry("bot.cli.verify:verify", "Re-make a merge and compare every tensor."),
-    "leaderboard": Entry("bot.cli.leaderboard:leaderboard", "Show and export the board."),
-    "hub": Entry("bot.cli.hub:hub", "Look after published merges and the cache."),
-    "space": Entry("bot.cli.space:space", "Open the leaderboard and chat in the browser."),
-    "methods": Entry("bot.cli.methods:methods", "List or explain the merge methods."),
-    "suites": Entry("bot.cli.suites:suites", "List or explain the suites."),
-    "demo": Entry("bot.cli.demo:demo", "Run a real recipe end to end, offline."),
-    "doctor": Entry("bot.cli.doctor:doctor", "Say whether this machine is ready."),
+    "run": CommandEntry("bot.cli.run:run", "Merge, check, evaluate, compare and record recipes."),
+    "merge": CommandEntry("bot.cli.merge:merge", "Merge a recipe into a folder, nothing else."),
+    "validate": CommandEntry("bot.cli.validate:validate", "Check recipes without reading weights."),
+    "plan": CommandEntry("bot.cli.plan:plan", "Show what a merge will do and cost."),
+    "evaluate": CommandEntry("bot.cli.evaluate:evaluate", "Score a model on a suite."),
+    "compare": CommandEntry("bot.cli.compare:compare", "Test a model against others, paired."),
+    "card": CommandEntry("bot.cli.card:card", "Print the model card of a run."),
+    "publish": CommandEntry(
+        "bot.cli.publish:publish", "Publish a run on the Hub: model, card, results row."
+    ),
+    "verify": CommandEntry("bot.cli.verify:verify", "Re-make a merge and compare every tensor."),
+    "leaderboard": CommandEntry("bot.cli.leaderboard:leaderboard", "Show and export the board."),
+    "hub": CommandEntry("bot.cli.hub:hub", "Maintain published merges and the cache."),
+    "space": CommandEntry("bot.cli.space:space", "Open the leaderboard and chat in the browser."),
+    "methods": CommandEntry("bot.cli.methods:methods", "List or explain the merge methods."),
+    "suites": CommandEntry("bot.cli.suites:suites", "List or explain the suites."),
+    "demo": CommandEntry("bot.cli.demo:demo", "Run a real recipe end to end, offline."),
+    "doctor": CommandEntry("bot.cli.doctor:doctor", "Say whether this machine is ready."),
 }
 
 
@@ -54,7 +58,7 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is asked for and suggests a near name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command in the order of a recipe's journey."""
+        """Every command, in the order in which a recipe needs them."""
         del ctx
         return list(COMMANDS)
 
@@ -74,7 +78,7 @@ class LazyGroup(click.Group):
         module, attribute = entry.target.split(":")
         with uncollected():
             command = getattr(importlib.import_module(module), attribute)
-            gc.freeze()  # modules stay: no later search for garbage need look at them
+            gc.freeze()  # modules stay: later garbage collections skip them
         assert isinstance(command, click.Command)  # noqa: S101 - our own table
         return command
 
@@ -106,16 +110,14 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code of what happened."""
-    # Tensors are merged side by side: a BLAS with threads of its own would only be in their way,
-    # and starting them takes time.
+    # Tensors are merged in parallel: BLAS threads would compete with them and take time to start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     out = Output.from_flags(arguments)
-    # A service manager's stop is the user's stop: children are ended, what is finished is kept.
+    # SIGTERM (a service manager's stop) acts like Ctrl-C: children end, finished work is kept.
     signal.signal(signal.SIGTERM, _stop)
     code = run_command(arguments, out)
-    # Whatever is left goes with the process: looking for garbage in it on the way out takes longer
-    # than a small plan does.
+    # A garbage collection at exit would take longer than a small plan does.
     gc.freeze()
     sys.exit(code)
 

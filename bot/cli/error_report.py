@@ -1,4 +1,4 @@
-"""What a person or a program is told about a failure: one table from class to exit code."""
+"""Turns exceptions into a message, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Failure:
 
 @singledispatch
 def explain(failure: BaseException) -> Failure:
-    """Turn any exception into what is shown; an unknown one is our bug and says so."""
+    """Turn any exception into a ``Failure``; an unexpected one is reported as a bug in mergebot."""
     trace = "".join(traceback.format_exception(failure))
     return Failure(
         code=INTERNAL,

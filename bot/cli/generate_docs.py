@@ -1,7 +1,6 @@
-"""``python -m bot.cli.generate_docs``: write the generated documentation, or check it (--check).
+"""``python -m bot.cli.generate_docs``: writes the generated documentation, or checks it (--check).
 
-Whatever can be read from the code is not written twice by hand: method tables, the command
-reference, JSON Schemas and the file tree come from here.
+Generated are the method tables, the command reference, the JSON Schemas and the file tree.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ WIDTH = 28
 
 
 def generated() -> Mapping[Path, str]:
-    """Every generated file with the text it must have."""
+    """Every generated file with its text."""
     signatures = {name: method.signature for name, method in all_methods.catalogue().items()}
     schema = json.dumps(recipe_schema(signatures), indent=2, sort_keys=True) + "\n"
     readme = (ROOT / "README.md").read_text("utf-8")
@@ -89,23 +88,23 @@ def _parameter_table(parameters: Sequence[Parameter]) -> str:
     if not parameters:
         return ""
     rows = ["| parameter | for | kind | default | range | |", "|---|---|---|---|---|---|"]
-    for knob in parameters:
-        default = "required" if knob.required else f"`{json.dumps(knob.default)}`"
-        scope = knob.scope.replace("_", " ")
-        cells = [f"`{knob.name}`", scope, knob.kind, default, _range(knob), knob.description]
+    for param in parameters:
+        default = "required" if param.required else f"`{json.dumps(param.default)}`"
+        scope = param.scope.replace("_", " ")
+        cells = [f"`{param.name}`", scope, param.kind, default, _range(param), param.description]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
-def _range(knob: Parameter) -> str:
-    if knob.choices:
-        return ", ".join(f"`{choice}`" for choice in knob.choices)
-    if knob.kind not in ("float", "int"):
+def _range(param: Parameter) -> str:
+    if param.choices:
+        return ", ".join(f"`{choice}`" for choice in param.choices)
+    if param.kind not in ("float", "int"):
         return ""
-    low = "(" if knob.minimum_excluded or knob.minimum is None else "["
-    high = ")" if knob.maximum_excluded or knob.maximum is None else "]"
-    first = "-∞" if knob.minimum is None else f"{knob.minimum:g}"
-    last = "∞" if knob.maximum is None else f"{knob.maximum:g}"
+    low = "(" if param.minimum_excluded or param.minimum is None else "["
+    high = ")" if param.maximum_excluded or param.maximum is None else "]"
+    first = "-∞" if param.minimum is None else f"{param.minimum:g}"
+    last = "∞" if param.maximum is None else f"{param.maximum:g}"
     return f"{low}{first}, {last}{high}"
 
 
@@ -146,7 +145,7 @@ def commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Comma
 
 
 def folder_tree() -> str:
-    """The packages' folders with the first line of what each says about itself."""
+    """The packages' folders, each with the first line of its docstring."""
     lines = []
     for package in PACKAGES:
         for folder in sorted(path.parent for path in (ROOT / package).rglob("__init__.py")):

@@ -1,4 +1,4 @@
-"""``mergebot leaderboard``: show and export the board of a workspace."""
+"""``mergebot leaderboard``: shows, exports and builds the board of a workspace."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ Examples:
 @output_options
 @click.pass_obj
 def build(out: Output, workspace: Path, suite: str | None) -> None:
-    """Make the tables and pages anew from the records, beside them in the workspace."""
+    """Build the tables and pages from the records, in the workspace's board folder."""
     site = Workspace(workspace).board / "site"
     write_site(open_board(out, workspace, suite), site)
     out.result({"written": str(site)}, f"open {site / 'index.html'}")

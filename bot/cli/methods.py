@@ -1,4 +1,4 @@
-"""``mergebot methods``: what the engine can do, and how each method is written in a recipe."""
+"""``mergebot methods``: lists the merge methods, or explains one with an example recipe."""
 
 from __future__ import annotations
 

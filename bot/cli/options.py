@@ -1,4 +1,4 @@
-"""Options that several commands share, each with one meaning."""
+"""Options that several commands share: sizes, paths, workspace, engine, evaluation."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def workspace_option(command: F) -> F:
 
 
 def engine_options(command: F) -> F:
-    """How the engine runs; never changes a byte of the result."""
+    """How the engine runs; the result's bytes do not depend on it."""
     for option in reversed(
         [
             click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
@@ -88,7 +88,7 @@ def engine_options(command: F) -> F:
 
 
 def evaluation_options(command: F) -> F:
-    """What is evaluated on what, for commands that take model folders."""
+    """Suites and evaluation settings, for commands that take model folders."""
     for option in reversed(
         [
             suite_option(required=True),

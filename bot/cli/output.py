@@ -1,4 +1,4 @@
-"""The one object that prints: data on stdout, everything else on stderr."""
+"""``Output``: prints results on stdout, notes, progress and errors on stderr."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Output:
-    """Where a command puts its result, its notes and its progress.
+    """Prints a command's result, notes, progress and errors.
 
     For people it prints text, for programs (``json``) exactly one JSON document on stdout and no
     notes. ``quiet`` leaves out notes and progress in both. Errors are always shown.
@@ -80,7 +80,7 @@ class Output:
     ) -> Table:
         """A table of plain text cells; the columns whose index is in ``right`` are numbers.
 
-        A number that lost its last digits is another number, so these columns are never narrowed.
+        Number columns are never narrowed: a number without its last digits would be wrong.
         """
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, COLUMN_GAP, 0, 0))
         for index, column in enumerate(columns):
@@ -95,12 +95,12 @@ class Output:
         return table
 
     def note(self, text: str) -> None:
-        """Say something on stderr that is not the result."""
+        """Print a note on stderr."""
         if not (self.json or self.quiet):
             _show(self._err, text)
 
     def note_table(self, table: Table) -> None:
-        """Show a table on stderr that is not the result."""
+        """Print a table on stderr."""
         if not (self.json or self.quiet):
             _show(self._err, table)
 
@@ -142,7 +142,7 @@ class Output:
         self._out.file.write(visible(dumps(data, indent=2, ensure_ascii=False)) + "\n")
 
     def close(self) -> None:
-        """Take away any bar that still stands."""
+        """Remove progress bars that are still shown."""
         if self._progress is not None:
             self._progress.close()
             self._progress = None
@@ -162,12 +162,12 @@ def output_options(command: F) -> F:
 
 
 class _Plain(Console):
-    """A console on which the only control codes are its own: texts may come from strangers."""
+    """A console that escapes control codes in texts, which may be untrusted."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Escape, in whatever is to be shown, what a terminal would obey or hide."""
+        """Escape characters that a terminal would interpret or hide."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 

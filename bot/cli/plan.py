@@ -1,4 +1,4 @@
-"""``mergebot plan``: what a merge will do and cost, from headers alone."""
+"""``mergebot plan``: shows the tensors, memory and time of a merge, from headers only."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ Exit codes: 0 fits, 2 usage, 3 recipe problems, 4 the parents do not fit
 (--diagnose), 11 the Hub is out of reach, 12 no access. See docs/cli.md."""
 )
 @click.argument("recipe", type=UserPath())
-@click.option("--diagnose", is_flag=True, help="Sample the weights: do these models fit?")
+@click.option("--diagnose", is_flag=True, help="Sample the weights: how far the models differ.")
 @output_options
 @click.pass_obj
 def plan(out: Output, recipe: Path, diagnose: bool) -> None:
-    """Show every output tensor, its sources, the memory and the time needed.
+    """Show every output tensor with its sources, and the memory and time needed.
 
     A sweep's variants are all planned; the first one's plan is shown.
     """
@@ -67,7 +67,7 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
 
 
 def show_diagnosis(out: Output, recipe: Recipe) -> None:
-    """Per layer and module: how far and in which directions the models moved."""
+    """Show how far and in which directions the models differ, by layer and module."""
     found = diagnose_recipe(recipe, out.report, planning())
     out.close()
     header = ["layer", "module", "tensors", "moved", "cosine", "sign conflict", "slerp is lerp"]
@@ -113,6 +113,6 @@ def _summary(made: Plan) -> str:
         f"{len(made.jobs)} tensors, {parameters:,} parameters, {made.dtype.torch_name}",
         f"reads {format_bytes(budget.input_bytes)}, writes {format_bytes(budget.output_bytes)}",
         f"peak memory about {memory}, time up to about {format_seconds(budget.seconds)}",
-        f"config and tokenizer from {made.donor}",
+        f"config and tokenizer from {made.config_source}",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Events made visible: bars on a terminal, one line per stage elsewhere."""
+"""Shows progress events: bars on a terminal, one line per stage elsewhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PlainProgress:
         self._spoken: dict[str, float] = {}
 
     def report(self, event: Event) -> None:
-        """Print what is worth a line."""
+        """Print a line for starts, ends, notes and, once a minute, progress."""
         now = self._clock()
         if event.kind == "start":
             self._started[event.stage] = self._spoken[event.stage] = now
@@ -57,7 +57,7 @@ class PlainProgress:
             self._say(event.stage, progress_text(event, now - self._started[event.stage]))
 
     def close(self) -> None:
-        """Nothing stands, so nothing is taken away."""
+        """Do nothing: no bar is shown."""
 
     def _say(self, stage: str, text: str) -> None:
         self._console.print(f"{stage:<9} {text}", markup=False)
@@ -110,7 +110,7 @@ class TerminalProgress:
             self._console.print(f"✔ {event.stage:<9} {seconds:>7}  {event.item}", markup=False)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         self._rich.stop()
 
     def _remove(self, stage: str) -> None:

@@ -1,4 +1,6 @@
-"""``mergebot validate``: everything that can be known without weights."""
+"""``mergebot validate``: checks recipes without reading weights, and writes a pull request's
+report.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ several recipes the first that is not valid decides. See docs/cli.md."""
 )
 @click.argument("recipes", nargs=-1, type=UserPath())
 @click.option("--report", type=UserPath(), help="Also write Markdown for a PR.")
-@click.option("--offline", is_flag=True, help="Do not look at parents on the Hub.")
+@click.option("--offline", is_flag=True, help="Do not contact the Hub.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes and stop.")
 @output_options
 @click.pass_obj
@@ -44,7 +46,7 @@ def validate(
 ) -> int:
     """Check recipes: grammar, parameters, suites, access to the parents, and the whole plan.
 
-    Parents on the Hub are looked at by their headers; no weights are fetched.
+    Of parents on the Hub only headers and config files are fetched, no weights.
 
     Every problem is reported at once, with its line and the nearest valid name.
     """
@@ -70,8 +72,8 @@ def validate(
     return code
 
 
-class Finding:
-    """What is known about one recipe file: a forecast, or why there is none."""
+class ValidationResult:
+    """The result for one recipe file: a forecast, or a failure."""
 
     def __init__(
         self, path: Path, seen: Forecast | None = None, failure: Failure | None = None
@@ -82,15 +84,15 @@ class Finding:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What is legal but worth a look."""
+        """Warnings of the plan."""
         return self.seen.warnings if self.seen else ()
 
     def text(self) -> str:
-        """One line for people."""
+        """One line of text."""
         return f"✔ {self.path}  {self.seen.summary if self.seen else ''}".rstrip()
 
     def data(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The same as plain data."""
         if self.failure is not None:
             problems = [vars_of(problem) for problem in self.failure.problems]
             return {"recipe": str(self.path), "valid": False, "problems": problems}
@@ -102,11 +104,11 @@ def vars_of(problem: Any) -> dict[str, Any]:
     return {name: getattr(problem, name) for name in ("message", "file", "line", "column", "hint")}
 
 
-def _check(path: Path, hub: HubResolver | None) -> Finding:
+def _check(path: Path, hub: HubResolver | None) -> ValidationResult:
     try:
-        return Finding(path, seen=forecast(load_checked(path), hub))
+        return ValidationResult(path, seen=forecast(load_checked(path), hub))
     except MergebotError as wrong:
-        return Finding(path, failure=explain(wrong))
+        return ValidationResult(path, failure=explain(wrong))
 
 
 def _cost(budget: Budget) -> str:
@@ -115,7 +117,7 @@ def _cost(budget: Budget) -> str:
     return f"reads {reads}, writes {writes}, needs about {memory} of memory"
 
 
-def markdown_report(findings: list[Finding]) -> str:
+def markdown_report(findings: list[ValidationResult]) -> str:
     """A report for a pull request; every word of a recipe is escaped."""
     lines = []
     for finding in findings:

@@ -28,16 +28,16 @@ def parameter_summary(recipe: Recipe) -> str:
 def schedule_text(schedule: Schedule) -> str:
     """``0.4``, ``0 → 1`` for a gradient, ``mlp 0.3, 0.7`` for a list of filters."""
     parts = []
-    for entry in schedule.entries:
-        if isinstance(entry.value, tuple):
-            text = " → ".join(f"{value:g}" for value in entry.value)
-        elif isinstance(entry.value, bool):
-            text = str(entry.value).lower()
-        elif isinstance(entry.value, float | int):
-            text = f"{entry.value:g}"
+    for row in schedule.rows:
+        if isinstance(row.value, tuple):
+            text = " → ".join(f"{value:g}" for value in row.value)
+        elif isinstance(row.value, bool):
+            text = str(row.value).lower()
+        elif isinstance(row.value, float | int):
+            text = f"{row.value:g}"
         else:
-            text = str(entry.value)
-        parts.append(f"{entry.filter} {text}" if entry.filter else text)
+            text = str(row.value)
+        parts.append(f"{row.filter} {text}" if row.filter else text)
     return ", ".join(parts)
 
 

@@ -16,7 +16,7 @@ from bot.errors import RecipeError, UsageError
 from bot.events import silent
 from bot.pipeline.merging import EngineOptions, merge_once
 from bot.recipe.load_recipe import parse_recipe
-from bot.recipe.recipe import Entry, Input, Recipe, Schedule
+from bot.recipe.recipe import ModelInput, Recipe, Schedule, ScheduleRow
 
 KNOB = "weight"
 METHODS = ("task_arithmetic",)
@@ -67,18 +67,18 @@ class LiveMerge:
         return self._made[key]
 
 
-def _weight(model: Input) -> float | None:
+def _weight(model: ModelInput) -> float | None:
     schedule = model.parameters.get(KNOB)
-    if schedule is None or len(schedule.entries) != 1:
+    if schedule is None or len(schedule.rows) != 1:
         return None
-    value = schedule.entries[0].value
-    if isinstance(value, bool | str | tuple) or schedule.entries[0].filter is not None:
+    value = schedule.rows[0].value
+    if isinstance(value, bool | str | tuple) or schedule.rows[0].filter is not None:
         return None
     return float(value)
 
 
 def _reweighted(recipe: Recipe, weight: float) -> Recipe:
-    schedule = Schedule(entries=(Entry(value=weight),))
+    schedule = Schedule(rows=(ScheduleRow(value=weight),))
     models = tuple(
         replace(model, parameters={**model.parameters, KNOB: schedule})
         for model in recipe.models or ()

@@ -61,7 +61,7 @@ def counted(story: RunContext, board: FolderStore) -> RunContext:
 
 def with_merge(story: RunContext, merged: Merged, checks: CheckReport) -> RunContext:
     """The story with what came out of the engine and how the gate found it."""
-    donor = story.origins[merged.plan.donor]
+    donor = story.origins[merged.plan.config_source]
     return replace(
         story,
         plan=merged.plan,

@@ -1,1 +1,1 @@
-"""Recipe and headers in, a list of tensor jobs out; no tensor is loaded."""
+"""Planning: turns a recipe and its parents' headers into a list of tensor jobs; loads no tensor."""

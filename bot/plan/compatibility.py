@@ -1,4 +1,4 @@
-"""Whether models belong together, from their configs: what tensors' shapes do not show."""
+"""Compatibility of the parents' config.json files: what the shapes of tensors do not show."""
 
 from __future__ import annotations
 
@@ -21,65 +21,72 @@ _SHOULD_AGREE: tuple[tuple[str, ...], ...] = (
 )
 
 
-def check_fit(bodies: Sequence[ParentModel], donor: ParentModel, findings: Findings) -> None:
-    """Compare every model's config with the donor's."""
-    for body in bodies:
-        _depth(body, findings)
-        if body is donor:
+def check_fit(
+    models: Sequence[ParentModel], config_source: ParentModel, findings: Findings
+) -> None:
+    """Compare every model's config with the config source's."""
+    for model in models:
+        _depth(model, findings)
+        if model is config_source:
             continue
-        _architecture(body, donor, findings)
+        _architecture(model, config_source, findings)
         for keys in _MUST_AGREE:
-            mine, theirs = _setting(body, keys), _setting(donor, keys)
+            mine, theirs = _setting(model, keys), _setting(config_source, keys)
             if None not in (mine, theirs) and mine != theirs:
                 findings.problem(
-                    f"{keys[0]} differs: {_said(body, mine)}, {_said(donor, theirs)}",
+                    f"{keys[0]} differs: {_value_text(model, mine)}, "
+                    f"{_value_text(config_source, theirs)}",
                     hint="only models of one width can be merged",
                 )
         for keys in _SHOULD_AGREE:
-            mine, theirs = _setting(body, keys), _setting(donor, keys)
+            mine, theirs = _setting(model, keys), _setting(config_source, keys)
             if None not in (mine, theirs) and mine != theirs:
                 findings.warn(
-                    f"{keys[0]} differs: {_said(body, mine)}, {_said(donor, theirs)}; "
-                    f"the merge runs with {donor.label}'s"
+                    f"{keys[0]} differs: {_value_text(model, mine)}, "
+                    f"{_value_text(config_source, theirs)}; "
+                    f"the merge runs with {config_source.label}'s"
                 )
 
 
-def _depth(body: ParentModel, findings: Findings) -> None:
-    """Some architectures share layers, so fewer layers than promised are a warning only."""
-    promised, found = layer_count(body.config), body.anatomy.depth
+def _depth(model: ParentModel, findings: Findings) -> None:
+    """Warn where the tensors make up fewer layers than the config states.
+
+    This is no problem: some architectures share layers.
+    """
+    promised, found = layer_count(model.config), model.tensor_layout.depth
     if promised is not None and found < promised:
         findings.warn(
-            f"config.json of {body.label} promises {shorten(str(promised))} layers, "
+            f"config.json of {model.label} states {shorten(str(promised))} layers, "
             f"its tensors make up {found}"
         )
 
 
-def _architecture(body: ParentModel, donor: ParentModel, findings: Findings) -> None:
-    mine, theirs = _kind(body), _kind(donor)
+def _architecture(model: ParentModel, config_source: ParentModel, findings: Findings) -> None:
+    mine, theirs = _kind(model), _kind(config_source)
     if mine and theirs and mine != theirs:
         findings.problem(
-            f"the architectures differ: {body.label} is {shorten(mine)}, "
-            f"{donor.label} is {shorten(theirs)}",
+            f"the architectures differ: {model.label} is {shorten(mine)}, "
+            f"{config_source.label} is {shorten(theirs)}",
             hint="merge models of one architecture",
         )
 
 
-def _kind(body: ParentModel) -> str | None:
-    """The model type; the class where the type is not given."""
-    kind = body.config.get("model_type")
+def _kind(model: ParentModel) -> str | None:
+    """``model_type``, or the first entry of ``architectures`` where it is missing."""
+    kind = model.config.get("model_type")
     if isinstance(kind, str):
         return kind
-    classes = body.config.get("architectures")
+    classes = model.config.get("architectures")
     return str(classes[0]) if isinstance(classes, list) and classes else None
 
 
-def _said(body: ParentModel, value: Any) -> str:
-    """What a config says, which may be anything and as long as the file."""
-    return f"{body.label} has {shorten(str(value))}"
+def _value_text(model: ParentModel, value: Any) -> str:
+    """A config's value for messages, shortened: it can be of any type and length."""
+    return f"{model.label} has {shorten(str(value))}"
 
 
-def _setting(body: ParentModel, keys: Sequence[str]) -> Any:
-    section = text_section(body.config)
+def _setting(model: ParentModel, keys: Sequence[str]) -> Any:
+    section = text_section(model.config)
     for key in keys:
         if section.get(key) is not None:
             return section[key]

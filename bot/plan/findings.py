@@ -1,4 +1,4 @@
-"""Problems and warnings, gathered while a plan is made and reported all together."""
+"""Collects problems and warnings during planning, and raises them all together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 5
 
 @dataclass
 class Findings:
-    """What planning found. Problems of one kind about many tensors become one problem."""
+    """Problems and warnings of a plan. Equal problems of many tensors become one problem."""
 
     problems: list[Problem] = field(default_factory=list)
     _warned: dict[str, None] = field(default_factory=dict)
@@ -20,33 +20,33 @@ class Findings:
 
     @property
     def noted(self) -> int:
-        """How many places something stands in the way at."""
+        """How many problems were added, each tensor counted."""
         return len(self.problems) + sum(map(len, self._tensors.values()))
 
     def problem(self, message: str, *, hint: str | None = None) -> None:
-        """Something that stands in the way of the merge; said once."""
+        """Add a problem that prevents the merge; equal ones are added once."""
         found = Problem(message=message, hint=hint)
         if found not in self.problems:
             self.problems.append(found)
 
     def tensor(self, message: str, name: str, *, hint: str | None = None) -> None:
-        """A problem of one tensor; ``message`` has ``{tensors}`` where the names go."""
+        """Add a problem of one tensor; ``{tensors}`` in ``message`` is replaced by the names."""
         names = self._tensors.setdefault((message, hint), [])
         if name not in names:
             names.append(name)
 
     def warn(self, message: str) -> None:
-        """Something a person should know that does not stop the merge; said once."""
+        """Add a warning, which does not prevent the merge; equal ones are added once."""
         self._warned.setdefault(message)
 
     def tried(self, parameter: str, pattern: str, *, matched: bool) -> None:
-        """A parameter's filter was held against a tensor's name."""
+        """Record that a parameter's filter was compared with a tensor's name."""
         before = self._filters.get((parameter, pattern), False)
         self._filters[parameter, pattern] = before or matched
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know; filters that were tried in vain are known only in the end."""
+        """All warnings, including one for each filter that matched no tensor."""
         idle = [
             f"filter `{pattern}` of {parameter} matches no tensor that is merged: "
             "its value is used nowhere"
@@ -56,10 +56,10 @@ class Findings:
         return (*self._warned, *idle)
 
     def raise_if_any(self, *, file: str | None) -> None:
-        """End planning if anything stands in the way.
+        """Raise the problems, if there are any.
 
         Raises:
-            PlanError: with every problem found so far, under the recipe's file name.
+            PlanError: with every problem added so far and the recipe's file name.
         """
         grouped = [
             Problem(message=message.replace("{tensors}", _enumerate(names)), hint=hint)

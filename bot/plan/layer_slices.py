@@ -1,4 +1,4 @@
-"""Which layers of which models make which run of output layers."""
+"""The output's layer slices: which layers of which parent models each output slice is made from."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from dataclasses import dataclass, field
 from bot.plan.findings import Findings
 from bot.plan.parent_model import ParentModel
 from bot.recipe.method_signature import Signature
-from bot.recipe.recipe import Input, ModelRef, Parameters, Recipe, Slice
+from bot.recipe.recipe import ModelInput, ModelRef, Parameters, Recipe, Slice
 
-Bodies = Mapping[ModelRef, ParentModel]
+ParentModels = Mapping[ModelRef, ParentModel]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SliceInput:
-    """One participant of a stretch, known by its position: a model may sit twice.
+    """One input of an output slice; the same model may be the input at two positions.
 
-    ``start`` is its first layer; ``parameters`` are its own, most specific ones.
+    ``start`` is the index of its first layer. ``parameters`` are those written beside this input in
+    the recipe; they take precedence over the slice's and the recipe's.
     """
 
-    body: ParentModel
+    model: ParentModel
     start: int = 0
     parameters: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSlice:
-    """A run of ``length`` output layers; ``base`` is not among the ``models``."""
+    """``length`` consecutive output layers; ``base`` is not among the ``models``."""
 
     models: tuple[SliceInput, ...]
     base: SliceInput | None
@@ -35,32 +36,32 @@ class OutputSlice:
     parameters: Parameters = field(default_factory=dict)
 
     @property
-    def seats(self) -> tuple[SliceInput, ...]:
-        """Base first where there is one, then the models."""
+    def inputs(self) -> tuple[SliceInput, ...]:
+        """The base, if there is one, then the models."""
         return (self.base, *self.models) if self.base else self.models
 
 
-def stretches(
-    recipe: Recipe, signature: Signature, bodies: Bodies, findings: Findings
+def output_slices(
+    recipe: Recipe, signature: Signature, models: ParentModels, findings: Findings
 ) -> tuple[OutputSlice, ...]:
-    """The output's stretches from top to bottom; ``models:`` is one stretch over all layers."""
+    """The output's slices in order; ``models:`` is one slice of all layers."""
     parts: Sequence[Slice] = recipe.slices or (Slice(sources=recipe.models or ()),)
-    made = (
-        _stretch(recipe, part, f"slice {number}", signature, bodies, findings)
+    found = (
+        _output_slice(recipe, part, f"slice {number}", signature, models, findings)
         for number, part in enumerate(parts, start=1)
     )
-    return tuple(stretch for stretch in made if stretch is not None)
+    return tuple(output_slice for output_slice in found if output_slice is not None)
 
 
-def _stretch(
+def _output_slice(
     recipe: Recipe,
     part: Slice,
     where: str,
     signature: Signature,
-    bodies: Bodies,
+    models: ParentModels,
     findings: Findings,
 ) -> OutputSlice | None:
-    ranges = [_range(source, bodies, where, findings) for source in part.sources]
+    ranges = [_range(source, models, where, findings) for source in part.sources]
     if not ranges or any(span is None for span in ranges):
         return None
     spans = [span for span in ranges if span is not None]
@@ -68,8 +69,8 @@ def _stretch(
     if len(lengths) != 1:
         _unequal(recipe, part, spans, where, findings)
         return None
-    seats = [
-        SliceInput(body=bodies[source.model], start=start, parameters=source.parameters)
+    inputs = [
+        SliceInput(model=models[source.model], start=start, parameters=source.parameters)
         for source, (start, _) in zip(part.sources, spans, strict=True)
     ]
     ref = None if signature.base == "none" else part.base_model or recipe.base_model
@@ -77,27 +78,29 @@ def _stretch(
     if ref is not None:
         position = next((i for i, s in enumerate(part.sources) if s.model == ref), None)
         base = (
-            seats.pop(position)
+            inputs.pop(position)
             if position is not None
-            else _unlisted_base(ref, spans, where, bodies, findings)
+            else _unlisted_base(ref, spans, where, models, findings)
         )
     return OutputSlice(
-        models=tuple(seats), base=base, length=lengths.pop(), parameters=part.parameters
+        models=tuple(inputs), base=base, length=lengths.pop(), parameters=part.parameters
     )
 
 
-def _range(source: Input, bodies: Bodies, where: str, findings: Findings) -> tuple[int, int] | None:
+def _range(
+    source: ModelInput, models: ParentModels, where: str, findings: Findings
+) -> tuple[int, int] | None:
     """The source's half-open layer range, if the model has these layers."""
-    body = bodies.get(source.model)
-    if body is None:
+    model = models.get(source.model)
+    if model is None:
         return None
-    depth = body.anatomy.depth
+    depth = model.tensor_layout.depth
     start, stop = source.layer_range or (0, depth)
     if not 0 <= start <= stop <= depth:
         findings.problem(
-            f"{where}: layer range [{start}, {stop}) of {body.label} does not fit: "
+            f"{where}: layer range [{start}, {stop}) of {model.label} does not fit: "
             f"it has {depth} layers",
-            hint=f"ranges are half-open: all of {body.label} is [0, {depth}]",
+            hint=f"ranges are half-open: all of {model.label} is [0, {depth}]",
         )
         return None
     return start, stop
@@ -130,26 +133,29 @@ def _unlisted_base(
     ref: ModelRef,
     spans: Sequence[tuple[int, int]],
     where: str,
-    bodies: Bodies,
+    models: ParentModels,
     findings: Findings,
 ) -> SliceInput | None:
-    """The base of a stretch that does not list it: the layers that all sources agree on."""
-    body = bodies.get(ref)
-    if body is None:
+    """The base of a slice that does not list it: the layer range that all sources share."""
+    model = models.get(ref)
+    if model is None:
         return None
     start, stop = spans[0]
-    if len(set(spans)) > 1 or stop > body.anatomy.depth:
+    if len(set(spans)) > 1 or stop > model.tensor_layout.depth:
         findings.problem(
             f"{where}: which layers of the base model {ref} belong here is not clear",
             hint=f"list {ref} among the slice's sources, with its layer_range",
         )
         return None
-    return SliceInput(body=body, start=start)
+    return SliceInput(model=model, start=start)
 
 
 def layer_map(parts: Sequence[OutputSlice]) -> Iterator[tuple[ParentModel, int]]:
-    """For each output layer the model and layer whose config entries it keeps: the first seat's."""
+    """For each output layer, the model and layer whose per-layer config entries it gets.
+
+    These are the first input's.
+    """
     for part in parts:
-        donor = part.seats[0]
+        first = part.inputs[0]
         for layer in range(part.length):
-            yield donor.body, donor.start + layer
+            yield first.model, first.start + layer

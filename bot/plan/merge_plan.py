@@ -1,4 +1,4 @@
-"""A plan: every output tensor, where it comes from, what is done to it, and what that costs."""
+"""The data of a plan: a job for every output tensor, side files, and the estimated cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = Number | tuple[Number, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slot:
-    """One input: a tensor of a source; ``source`` is a key into the sources given to execute."""
+    """One input tensor of a job; ``source`` is a key of the plan's ``sources``."""
 
     source: str
     tensor: str
@@ -43,10 +43,10 @@ class TensorJob:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class View:
-    """A source made from a parent: the parent as it is, or with its vocabulary aligned.
+class ParentView:
+    """A parent as jobs read it: as stored, or with rows reordered to the output's vocabulary.
 
-    ``alignment`` names one of the plan's ``alignments``; None means as it is.
+    ``alignment`` names one of the plan's ``alignments``; None means as stored.
     """
 
     parent: str
@@ -55,7 +55,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a merge will cost; bytes, and seconds as a rough estimate."""
+    """The estimated cost of a merge: sizes in bytes, time in seconds (rough)."""
 
     input_bytes: int
     output_bytes: int
@@ -66,21 +66,21 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A merge, decided to the last byte of its layout.
+    """A merge with all inputs, parameters and output tensors fixed.
 
-    ``sources`` maps the keys that slots use to views of parents; ``parents`` maps parent keys to
-    source ids (commit SHA or content digest). ``files`` are the side files of the output. ``donor``
-    is the parent whose config the output takes. ``dtype`` is the dtype of merged tensors.
-    ``alignments`` are the row tables that views name.
+    ``sources`` maps the keys that slots use to views of parents. ``parents`` maps parent keys to
+    source ids (commit SHA or content digest). ``files`` are the side files of the output, name ->
+    bytes. ``config_source`` is the key of the parent whose config the output gets. ``dtype`` is the
+    dtype of merged tensors. ``alignments`` are the row tables that views name.
     """
 
     jobs: tuple[TensorJob, ...]
     parents: Mapping[str, str]
-    sources: Mapping[str, View]
+    sources: Mapping[str, ParentView]
     files: Mapping[str, bytes]
     budget: Budget
     dtype: Dtype
-    donor: str
+    config_source: str
     alignments: Mapping[str, Alignment] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     digest: str = ""

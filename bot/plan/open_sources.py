@@ -1,4 +1,4 @@
-"""The sources that a plan's slots name, opened over its parents."""
+"""Opens the sources that a plan's jobs read from, given its parents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from bot.checkpoint.source import Source
 from bot.errors import PlanError, Problem
-from bot.plan.merge_plan import Plan, View
+from bot.plan.merge_plan import ParentView, Plan
 from bot.plan.parent_model import Parent
 from bot.tokens.aligned_source import AlignedSource
 
@@ -32,7 +32,7 @@ def open_sources(plan: Plan, parents: Iterable[Parent]) -> Mapping[str, Source]:
     return {key: _open(view, plan, by_key) for key, view in plan.sources.items()}
 
 
-def _open(view: View, plan: Plan, by_key: Mapping[str, Source]) -> Source:
+def _open(view: ParentView, plan: Plan, by_key: Mapping[str, Source]) -> Source:
     if view.alignment is None:
         return by_key[view.parent]
     return AlignedSource(view.parent, by_key, plan.alignments[view.alignment])

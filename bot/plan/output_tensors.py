@@ -1,4 +1,4 @@
-"""Every output tensor's name and the tensors it comes from, in the order of the output file."""
+"""The list of output tensors: each name with the input tensors it is made from, in file order."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ _RECOMPUTED = ("rotary_emb.inv_freq",)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorPlan:
-    """One output tensor before its details are settled.
+    """One output tensor before its inputs are checked and its parameters resolved.
 
-    ``inputs`` has one tensor name per seat of the stretch, None where the model has no such
-    tensor; ``t`` is the place on gradients. ``copied`` means taken from the first seat as it is.
+    ``inputs`` has one tensor name per input of the output slice, None where that model has no such
+    tensor. ``t`` is the position on gradients, 0 to 1. ``copied`` means that the first input's
+    bytes are taken over unchanged.
     """
 
     name: str
-    stretch: OutputSlice
+    output_slice: OutputSlice
     t: float
     inputs: tuple[str | None, ...]
     copied: bool = False
 
     @property
     def pairs(self) -> tuple[tuple[SliceInput, str | None], ...]:
-        """Each seat with its tensor."""
-        return tuple(zip(self.stretch.seats, self.inputs, strict=True))
+        """Each slice input with the name of its tensor."""
+        return tuple(zip(self.output_slice.inputs, self.inputs, strict=True))
 
 
-def outline(
-    parts: Sequence[OutputSlice], donor: ParentModel, *, sliced: bool
+def output_tensors(
+    parts: Sequence[OutputSlice], config_source: ParentModel, *, sliced: bool
 ) -> Iterator[TensorPlan]:
-    """Embeddings and the like, then the layers in order, then final norm and head.
+    """Yield the embeddings, then the layers in order, then the final norm and the head.
 
-    What stands before the layers comes from the first stretch, what stands after them from the
-    last. Slices cut the language model's stack alone; other towers are the donor's.
+    Tensors before the layers come from the first output slice, tensors after them from the last.
+    Slices select layers of the language model only; vision and audio towers are copied from the
+    config source.
     """
     first, last = parts[0], parts[-1]
     yield from _rest(first, after=False)
-    yield from _other_towers(first, donor, sliced=sliced)
+    yield from _other_towers(first, config_source, sliced=sliced)
     index = 0
     for part in parts:
         for layer in range(part.length):
@@ -57,7 +59,7 @@ def outline(
 
 
 def stands_after_layers(name: str) -> bool:
-    """Whether a tensor outside the layers works on their result: final norm, head."""
+    """Whether a tensor outside the layers is applied after them: final norm or head."""
     module = name.split(".")[-2:-1]
     return is_head(name) or bool(_FINAL_NORMS.intersection(module))
 
@@ -65,25 +67,31 @@ def stands_after_layers(name: str) -> bool:
 def _rest(part: OutputSlice, *, after: bool) -> Iterator[TensorPlan]:
     names = dict.fromkeys(
         spec.name
-        for seat in part.seats
-        for spec in seat.body.anatomy.rest
+        for slice_input in part.inputs
+        for spec in slice_input.model.tensor_layout.rest
         if stands_after_layers(spec.name) is after
     )
     for name in sorted(names, key=is_head):
-        yield _draft(part, name, OUTSIDE_LAYERS, [name] * len(part.seats))
+        yield _tensor_plan(part, name, OUTSIDE_LAYERS, [name] * len(part.inputs))
 
 
-def _other_towers(part: OutputSlice, donor: ParentModel, *, sliced: bool) -> Iterator[TensorPlan]:
-    source = OutputSlice(models=(SliceInput(body=donor),), base=None, length=0) if sliced else part
-    anatomies = [seat.body.anatomy for seat in source.seats]
-    texts = {anatomy.text for anatomy in anatomies}
-    prefixes = dict.fromkeys(prefix for anatomy in anatomies for prefix in anatomy.stacks)
+def _other_towers(
+    part: OutputSlice, config_source: ParentModel, *, sliced: bool
+) -> Iterator[TensorPlan]:
+    source = (
+        OutputSlice(models=(SliceInput(model=config_source),), base=None, length=0)
+        if sliced
+        else part
+    )
+    layouts = [slice_input.model.tensor_layout for slice_input in source.inputs]
+    texts = {layout.text for layout in layouts}
+    prefixes = dict.fromkeys(prefix for layout in layouts for prefix in layout.stacks)
     for prefix in prefixes:
         if prefix in texts:
             continue
-        stack = next(a.stacks[prefix] for a in anatomies if prefix in a.stacks)
+        stack = next(layout.stacks[prefix] for layout in layouts if prefix in layout.stacks)
         for name, t in _blocks(stack):
-            yield _draft(source, name, t, [name] * len(source.seats), copied=sliced)
+            yield _tensor_plan(source, name, t, [name] * len(source.inputs), copied=sliced)
 
 
 def _blocks(stack: Stack) -> Iterator[tuple[str, float]]:
@@ -93,12 +101,12 @@ def _blocks(stack: Stack) -> Iterator[tuple[str, float]]:
 
 
 def _layer(part: OutputSlice, layer: int, index: int) -> Iterator[TensorPlan]:
-    """One output layer: whatever any of its sources has in the layer it gives."""
+    """One output layer: every tensor that any of its inputs has in its own layer."""
     blocks = []
-    for seat in part.seats:
-        anatomy = seat.body.anatomy
-        assert anatomy.text is not None  # noqa: S101 - a stretch with layers has a stack
-        blocks.append((anatomy.text, seat.start + layer, anatomy.stacks[anatomy.text].blocks))
+    for slice_input in part.inputs:
+        layout = slice_input.model.tensor_layout
+        assert layout.text is not None  # noqa: S101 - a slice with layers has a stack
+        blocks.append((layout.text, slice_input.start + layer, layout.stacks[layout.text].blocks))
     suffixes = dict.fromkeys(suffix for _, source, stack in blocks for suffix in stack[source])
     prefix = blocks[0][0]
     for suffix in suffixes:
@@ -106,19 +114,19 @@ def _layer(part: OutputSlice, layer: int, index: int) -> Iterator[TensorPlan]:
             Place(prefix=own, index=source, suffix=suffix).name(source) for own, source, _ in blocks
         ]
         name = Place(prefix=prefix, index=index, suffix=suffix).name(index)
-        yield _draft(part, name, depth(layer, part.length), inputs)
+        yield _tensor_plan(part, name, depth(layer, part.length), inputs)
 
 
-def _draft(
+def _tensor_plan(
     part: OutputSlice, name: str, t: float, inputs: Sequence[str], *, copied: bool = False
 ) -> TensorPlan:
     return TensorPlan(
         name=name,
-        stretch=part,
+        output_slice=part,
         t=t,
         inputs=tuple(
-            tensor if tensor in seat.body.tensors else None
-            for seat, tensor in zip(part.seats, inputs, strict=True)
+            tensor if tensor in slice_input.model.tensors else None
+            for slice_input, tensor in zip(part.inputs, inputs, strict=True)
         ),
         copied=copied or name.endswith(_RECOMPUTED),
     )

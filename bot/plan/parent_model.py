@@ -1,4 +1,4 @@
-"""A parent as planning sees it: a key, a source, and what its header and config say."""
+"""A parent model in planning: its key, source, config and tensor list, read from the header."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.recipe.recipe import ModelRef
 
 @dataclass(frozen=True, kw_only=True)
 class Parent:
-    """A model that takes part; ``key`` is its short, unique name inside the plan."""
+    """A model of the recipe; ``key`` is its short, unique name inside the plan."""
 
     key: str
     ref: ModelRef
@@ -26,7 +26,7 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True)
 class ParentModel:
-    """A parent that has been looked at: header, config, and the places of its tensors."""
+    """A parent with its config, its tensors by name, and their layout in layers."""
 
     parent: Parent
     config: JsonObject
@@ -34,12 +34,12 @@ class ParentModel:
 
     @property
     def label(self) -> str:
-        """How messages call the model: as the recipe does."""
+        """The model's name in messages: as written in the recipe."""
         return str(self.parent.ref)
 
     @cached_property
-    def anatomy(self) -> TensorLayout:
-        """Its tensors by place."""
+    def tensor_layout(self) -> TensorLayout:
+        """Its tensors grouped by layer."""
         return group_by_layer(self.tensors.values(), layer_count(self.config))
 
     @property
@@ -49,7 +49,11 @@ class ParentModel:
 
 
 def examine(parent: Parent) -> tuple[ParentModel | None, list[Problem]]:
-    """Read a parent's header and config; whatever is wrong with them comes back as problems."""
+    """Read a parent's header and config.
+
+    Returns:
+        The model, or None where it could not be read; and every problem found.
+    """
     label = str(parent.ref)
     try:
         config = read_config(parent.source, label)

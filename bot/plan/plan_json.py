@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import PlanError, Problem
-from bot.plan.merge_plan import Budget, Plan, Slot, TensorJob, Value, View
+from bot.plan.merge_plan import Budget, ParentView, Plan, Slot, TensorJob, Value
 from bot.tokens.token_alignment_json import dump_alignment, load_alignment
 
 FORMAT = "mergebot-plan-1"
@@ -60,11 +60,11 @@ def _read(content: Mapping[str, Any]) -> Plan:
     return Plan(
         jobs=tuple(_read_job(row) for row in content["jobs"]),
         parents=content["parents"],
-        sources={key: View(**row) for key, row in content["sources"].items()},
+        sources={key: ParentView(**row) for key, row in content["sources"].items()},
         files={path: base64.b64decode(data) for path, data in content["files"].items()},
         budget=Budget(**content["budget"]),
         dtype=Dtype(content["dtype"]),
-        donor=content["donor"],
+        config_source=content["donor"],
         alignments={name: load_alignment(rows) for name, rows in content["alignments"].items()},
         warnings=tuple(content["warnings"]),
     )
@@ -79,7 +79,7 @@ def _content(plan: Plan) -> dict[str, Any]:
         "files": {path: base64.b64encode(data).decode() for path, data in plan.files.items()},
         "budget": asdict(plan.budget),
         "dtype": plan.dtype,
-        "donor": plan.donor,
+        "donor": plan.config_source,
         "alignments": {name: dump_alignment(rows) for name, rows in plan.alignments.items()},
         "warnings": list(plan.warnings),
     }

@@ -1,4 +1,4 @@
-"""A plan as rows that a table or ``--json`` can show."""
+"""A plan as table rows, for ``mergebot plan`` and its ``--json``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlanDescription(TypedDict):
 
     digest: str
     dtype: str
-    donor: str
+    config_source: str
     parents: dict[str, str]
     budget: dict[str, float]
     parameters: int
@@ -42,7 +42,7 @@ def describe_plan(plan: Plan) -> PlanDescription:
     return PlanDescription(
         digest=plan.digest,
         dtype=plan.dtype.torch_name,
-        donor=plan.donor,
+        config_source=plan.config_source,
         parents=dict(plan.parents),
         budget=asdict(plan.budget),
         parameters=sum(job.output.elements for job in plan.jobs),

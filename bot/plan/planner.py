@@ -1,4 +1,4 @@
-"""Recipe, headers and configs in; a plan, or every reason why there is none, out."""
+"""The planner: makes a plan from a recipe and its parents' headers, or reports every problem."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bot.methods.core.registry import Method
 from bot.plan.budget import THROUGHPUT, budget
 from bot.plan.compatibility import check_fit
 from bot.plan.findings import Findings
-from bot.plan.layer_slices import stretches
+from bot.plan.layer_slices import output_slices
 from bot.plan.merge_plan import Budget, Plan, TensorJob
-from bot.plan.output_tensors import outline
+from bot.plan.output_tensors import output_tensors
 from bot.plan.output_vocabulary import (
     Tokenization,
     check_rows,
@@ -20,7 +20,7 @@ from bot.plan.output_vocabulary import (
     tokenization,
 )
 from bot.plan.parent_model import Parent, ParentModel, examine
-from bot.plan.parent_views import Views
+from bot.plan.parent_views import ParentViews
 from bot.plan.plan_json import with_digest
 from bot.plan.side_files import Facts, side_files
 from bot.plan.statistic_scope import check_scope
@@ -36,10 +36,11 @@ def make_plan(
     *,
     throughput: float = THROUGHPUT,
 ) -> Plan:
-    """Decide every output tensor, side file and cost; reads headers and side files only.
+    """Plan every output tensor and side file and estimate the cost; reads headers and side files
+    only.
 
-    ``dtype`` and ``out_dtype`` name the output's dtype (``out_dtype`` wins); arithmetic is float32
-    whatever they say. Without either, each tensor keeps the dtype its first source stores.
+    ``out_dtype``, else ``dtype``, is the output's dtype; arithmetic is always in float32. Without
+    either, each tensor keeps the dtype of its first input.
 
     Args:
         recipe: a checked recipe.
@@ -51,24 +52,24 @@ def make_plan(
         PlanError: the parents do not fit the recipe or each other; every problem at once.
     """
     findings = Findings()
-    bodies = _examine_all(recipe, parents, findings)
+    models = _examine_all(recipe, parents, findings)
     findings.raise_if_any(file=recipe.file)
-    donor = bodies[recipe.base_model or _inputs(recipe)[0]]
-    check_fit(list(bodies.values()), donor, findings)
-    parts = stretches(recipe, methods[recipe.merge_method].signature, bodies, findings)
-    tokens = _tokens(recipe, bodies, donor, findings)
+    config_source = models[recipe.base_model or _inputs(recipe)[0]]
+    check_fit(list(models.values()), config_source, findings)
+    parts = output_slices(recipe, methods[recipe.merge_method].signature, models, findings)
+    tokens = _tokens(recipe, models, config_source, findings)
     findings.raise_if_any(file=recipe.file)
-    views = Views(bodies=bodies, choice=recipe.tokenizer, tokens=tokens, findings=findings)
-    drafts = outline(parts, donor, sliced=bool(recipe.slices))
-    heads = settle_heads(drafts, parts, donor, findings)
+    views = ParentViews(models=models, choice=recipe.tokenizer, tokens=tokens, findings=findings)
+    tensors = output_tensors(parts, config_source, sliced=bool(recipe.slices))
+    heads = settle_heads(tensors, parts, config_source, findings)
     jobs = _jobs(recipe, heads, views, methods, findings)
     check_scope(jobs, parts, methods, findings)
     if tokens is None:
-        check_rows(jobs, donor, findings)
+        check_rows(jobs, config_source, findings)
     facts = Facts(
         recipe=recipe,
-        bodies=bodies,
-        donor=donor,
+        models=models,
+        config_source=config_source,
         parts=parts,
         jobs=jobs,
         dtype=_main_dtype(jobs),
@@ -83,7 +84,7 @@ def make_plan(
 def _jobs(
     recipe: Recipe,
     heads: TiedTensors,
-    views: Views,
+    views: ParentViews,
     methods: Mapping[str, Method],
     findings: Findings,
 ) -> tuple[TensorJob, ...]:
@@ -95,22 +96,28 @@ def _jobs(
         view=views.view,
         findings=findings,
     )
-    return tuple(job for draft in heads.drafts if (job := maker.job(draft)) is not None)
+    made = (maker.job(tensor) for tensor in heads.tensors)
+    return tuple(job for job in made if job is not None)
 
 
 def _tokens(
-    recipe: Recipe, bodies: Mapping[ModelRef, ParentModel], donor: ParentModel, findings: Findings
+    recipe: Recipe,
+    models: Mapping[ModelRef, ParentModel],
+    config_source: ParentModel,
+    findings: Findings,
 ) -> Tokenization | None:
-    """The vocabulary the recipe asks for; without a wish, a look at whether the models agree."""
+    """The vocabulary that the recipe chooses; without a choice, compare the parents'."""
     if recipe.tokenizer:
-        return tokenization(recipe.tokenizer, bodies, donor.parent.ref, findings)
-    compare_vocabularies(list(bodies.values()), donor, findings)
+        return tokenization(recipe.tokenizer, models, config_source.parent.ref, findings)
+    compare_vocabularies(list(models.values()), config_source, findings)
     return None
 
 
-def _budget(facts: Facts, views: Views, methods: Mapping[str, Method], throughput: float) -> Budget:
-    remote = {body.parent.key for ref, body in facts.bodies.items() if not ref.is_local}
-    adapted = {body.parent.key for ref, body in facts.bodies.items() if ref.lora}
+def _budget(
+    facts: Facts, views: ParentViews, methods: Mapping[str, Method], throughput: float
+) -> Budget:
+    remote = {model.parent.key for ref, model in facts.models.items() if not ref.is_local}
+    adapted = {model.parent.key for ref, model in facts.models.items() if ref.lora}
     fetched = {key for key, view in views.sources.items() if view.parent in remote}
     costly = {
         key
@@ -121,7 +128,7 @@ def _budget(facts: Facts, views: Views, methods: Mapping[str, Method], throughpu
 
 
 def _assemble(
-    facts: Facts, views: Views, files: Mapping[str, bytes], findings: Findings, cost: Budget
+    facts: Facts, views: ParentViews, files: Mapping[str, bytes], findings: Findings, cost: Budget
 ) -> Plan:
     read = {slot.source for job in facts.jobs for slot in job.inputs}
     sources = {key: view for key, view in views.sources.items() if key in read}
@@ -129,12 +136,12 @@ def _assemble(
     return with_digest(
         Plan(
             jobs=tuple(facts.jobs),
-            parents={body.parent.key: body.parent.source.id for body in facts.bodies.values()},
+            parents={model.parent.key: model.parent.source.id for model in facts.models.values()},
             sources=sources,
             files=files,
             budget=cost,
             dtype=facts.dtype,
-            donor=facts.donor.parent.key,
+            config_source=facts.config_source.parent.key,
             alignments={name: rows for name, rows in views.alignments.items() if name in used},
             warnings=tuple(findings.warnings),
         )
@@ -144,13 +151,13 @@ def _assemble(
 def _examine_all(
     recipe: Recipe, parents: Mapping[ModelRef, Parent], findings: Findings
 ) -> dict[ModelRef, ParentModel]:
-    bodies = {}
+    models = {}
     for ref in recipe.references():
-        body, problems = examine(parents[ref])
+        model, problems = examine(parents[ref])
         findings.problems += problems
-        if body is not None:
-            bodies[ref] = body
-    return bodies
+        if model is not None:
+            models[ref] = model
+    return models
 
 
 def _inputs(recipe: Recipe) -> list[ModelRef]:

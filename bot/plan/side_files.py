@@ -32,11 +32,11 @@ _LARGE = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the side files depend on, once all jobs are known."""
+    """Everything that the side files depend on."""
 
     recipe: Recipe
-    bodies: Mapping[ModelRef, ParentModel]
-    donor: ParentModel
+    models: Mapping[ModelRef, ParentModel]
+    config_source: ParentModel
     parts: Sequence[OutputSlice]
     jobs: Sequence[TensorJob]
     dtype: Dtype
@@ -45,10 +45,10 @@ class Facts:
 
 
 def side_files(facts: Facts, findings: Findings) -> dict[str, bytes]:
-    """Every side file of the output by name; what cannot be made becomes a problem."""
+    """Every side file of the output, name -> bytes; a file that cannot be made is reported."""
     try:
         files = _configs(facts, findings) | _tokenizer(facts)
-        files |= processor_files(facts.donor.parent.source)
+        files |= processor_files(facts.config_source.parent.source)
         _refuse_code(files, facts, findings)
         return _templated(files, facts)
     except CheckpointError as error:
@@ -57,20 +57,20 @@ def side_files(facts: Facts, findings: Findings) -> dict[str, bytes]:
 
 
 def _configs(facts: Facts, findings: Findings) -> dict[str, bytes]:
-    layers = [Layer(config=body.config, index=index) for body, index in layer_map(facts.parts)]
+    layers = [Layer(config=model.config, index=index) for model, index in layer_map(facts.parts)]
     changes = Changes(
         dtype=facts.dtype.torch_name,
         layers=layers if facts.recipe.slices else None,
         vocabulary=embedding_rows({job.output.name: job.output for job in facts.jobs}),
         tied=facts.tied,
     )
-    config, warnings = output_config(facts.donor.config, changes)
-    donor = facts.donor
+    config, warnings = output_config(facts.config_source.config, changes)
+    config_source = facts.config_source
     generation = read_json_object(
-        donor.parent.source, "generation_config.json", donor.label, cap=_SMALL
+        config_source.parent.source, "generation_config.json", config_source.label, cap=_SMALL
     )
-    if facts.tokens and facts.tokens.donor is not donor:
-        old = facts.tokens.vocabularies[donor.parent.ref].ids
+    if facts.tokens and facts.tokens.tokenizer_source is not config_source:
+        old = facts.tokens.vocabularies[config_source.parent.ref].ids
         config, lost = renumbered(config, old, facts.tokens.ids)
         warnings += lost
         if generation is not None:
@@ -85,16 +85,16 @@ def _configs(facts: Facts, findings: Findings) -> dict[str, bytes]:
 def _tokenizer(facts: Facts) -> dict[str, bytes]:
     """The tokenizer's files: copied, or rewritten when its tokens changed."""
     if facts.tokens is None:
-        return tokenizer_files(facts.donor.parent.source)
-    tokens, body = facts.tokens, facts.tokens.donor
-    files = tokenizer_files(body.parent.source)
-    whole = read_vocabulary(body.parent.source, body.label)
+        return tokenizer_files(facts.config_source.parent.source)
+    tokens, model = facts.tokens, facts.tokens.tokenizer_source
+    files = tokenizer_files(model.parent.source)
+    whole = read_vocabulary(model.parent.source, model.label)
     if whole is None or whole.ids == tokens.ids:
         return files
-    document = rewritten_tokenizer(tokens.vocabulary, tokens.ids, tokens.others, body.label)
+    document = rewritten_tokenizer(tokens.vocabulary, tokens.ids, tokens.others, model.label)
     files = {path: data for path, data in files.items() if path not in SLOW_TOKENIZER_FILES}
     files["tokenizer.json"] = write_json(document)
-    config = read_json_object(body.parent.source, "tokenizer_config.json", body.label, cap=_LARGE)
+    config = read_json_object(model.parent.source, "tokenizer_config.json", model.label, cap=_LARGE)
     if config:
         files["tokenizer_config.json"] = write_json(
             rewritten_tokenizer_config(config, tokens.vocabulary, tokens.ids, tokens.others)
@@ -103,18 +103,20 @@ def _tokenizer(facts: Facts) -> dict[str, bytes]:
 
 
 def _refuse_code(files: Mapping[str, bytes], facts: Facts, findings: Findings) -> None:
-    """A tokenizer or processor that needs a repository's code cannot be carried over."""
+    """Refuse a tokenizer or processor that needs code from its repository."""
     for path in ("tokenizer_config.json", *PROCESSOR_FILES):
         if path in files:
             tokens = facts.tokens if path == "tokenizer_config.json" else None
-            body = tokens.donor if tokens else facts.donor
-            config = read_json_object(body.parent.source, path, body.label, cap=_LARGE) or {}
-            findings.problems += refusals(config, body.label, path)
+            model = tokens.tokenizer_source if tokens else facts.config_source
+            config = read_json_object(model.parent.source, path, model.label, cap=_LARGE) or {}
+            findings.problems += refusals(config, model.label, path)
 
 
 def _templated(files: dict[str, bytes], facts: Facts) -> dict[str, bytes]:
     if facts.recipe.chat_template is None:
         return files
-    templates = [model_template(body.parent.source, body.label) for body in facts.bodies.values()]
+    templates = [
+        model_template(model.parent.source, model.label) for model in facts.models.values()
+    ]
     template = chosen_template(facts.recipe.chat_template, templates)
     return with_template(files, template) if template else files

@@ -1,4 +1,4 @@
-"""Whether a statistic of the whole model has one meaning over all slices."""
+"""Checks that methods with model-wide statistics (``scope: model``) see the same models everywhere."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ def check_scope(
     methods: Mapping[str, Method],
     findings: Findings,
 ) -> None:
-    """Refuse slices of different models where a method counts over the whole model.
+    """Refuse slices of different models where a method's statistic spans the whole model.
 
-    Such a method knows a model by its place among a tensor's sources, so in every slice the same
-    models must have the same places.
+    Such a method identifies a model by its position among a tensor's inputs. Every slice must
+    therefore list the same models in the same order.
     """
-    seats = dict.fromkeys(tuple(seat.body.label for seat in part.seats) for part in parts)
-    if len(seats) == 1:
+    orders = dict.fromkeys(
+        tuple(slice_input.model.label for slice_input in part.inputs) for part in parts
+    )
+    if len(orders) == 1:
         return
     job = next((job for job in jobs if _spans_the_model(job, methods)), None)
     if job is not None:
-        listed = "; ".join(", ".join(labels) for labels in seats)
+        listed = "; ".join(", ".join(labels) for labels in orders)
         findings.problem(
-            f"{job.method} counts over the whole model (`scope: model`), but the slices merge "
-            f"different models or list them in different orders: {listed}",
+            f"{job.method} computes a statistic of the whole model (`scope: model`), but the "
+            f"slices merge different models or list them in different orders: {listed}",
             hint="list the same models in the same order in every slice, or set `scope: tensor`",
         )
 

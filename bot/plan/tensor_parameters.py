@@ -1,4 +1,4 @@
-"""A method's parameters for one tensor: filters, gradients and precedence applied."""
+"""Parameters of one tensor: applies filters, gradients and precedence."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.recipe.recipe import Parameters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the recipe sets, most specific first: each model's own, then ``outer`` for all."""
+class ParameterLevels:
+    """The ``parameters`` blocks: each model's own, then ``outer`` (slice, recipe) for all."""
 
     models: tuple[tuple[str, Parameters], ...] = ()
     outer: tuple[Parameters, ...] = ()
@@ -23,7 +23,7 @@ class Settings:
 def resolve_parameters(
     signature: Signature,
     names: Sequence[str],
-    settings: Settings,
+    levels: ParameterLevels,
     t: float,
     findings: Findings,
 ) -> Mapping[str, Value]:
@@ -35,48 +35,48 @@ def resolve_parameters(
     Args:
         signature: the method's.
         names: the output tensor's name, then each model's tensor name.
-        settings: what the recipe sets.
-        t: place on gradients, 0 to 1.
-        findings: where a missing required value is reported, and filters that match nothing.
+        levels: the recipe's parameters.
+        t: position on gradients, 0 to 1.
+        findings: receives missing required values and filters that match nothing.
     """
     values: dict[str, Value] = {}
-    for knob in signature.parameters:
-        if knob.scope == "global":
-            values[knob.name] = _value(knob, settings.outer, names[0], t, None, findings)
+    for parameter in signature.parameters:
+        if parameter.scope == "global":
+            values[parameter.name] = _value(parameter, levels.outer, names[0], t, None, findings)
         else:
-            values[knob.name] = tuple(
-                _value(knob, (own, *settings.outer), name, t, label, findings)
-                for (label, own), name in zip(settings.models, names[1:], strict=True)
+            values[parameter.name] = tuple(
+                _value(parameter, (own, *levels.outer), name, t, label, findings)
+                for (label, own), name in zip(levels.models, names[1:], strict=True)
             )
     return values
 
 
 def _value(
-    knob: Parameter,
+    parameter: Parameter,
     scopes: Sequence[Parameters],
     name: str,
     t: float,
     label: str | None,
     findings: Findings,
 ) -> Number:
-    _note_filters(knob.name, scopes, name, findings)
-    value = resolve(knob.name, name, t, *scopes)
+    _note_filters(parameter.name, scopes, name, findings)
+    value = resolve(parameter.name, name, t, *scopes)
     if value is not None:
         return value
-    if knob.required:
+    if parameter.required:
         whose = f" of {label}" if label else ""
         findings.tensor(
-            f"{knob.name}{whose} has no value for {{tensors}}",
+            f"{parameter.name}{whose} has no value for {{tensors}}",
             name,
-            hint=f"set {knob.name} under parameters:, with an entry that matches every tensor",
+            hint=f"set {parameter.name} under parameters:, with an entry that matches every tensor",
         )
-    return 0.0 if knob.default is None else knob.default
+    return 0.0 if parameter.default is None else parameter.default
 
 
 def _note_filters(
     parameter: str, scopes: Sequence[Parameters], name: str, findings: Findings
 ) -> None:
     for scope in scopes:
-        for entry in scope[parameter].entries if parameter in scope else ():
-            if entry.filter is not None:
-                findings.tried(parameter, entry.filter, matched=entry.filter in name)
+        for row in scope[parameter].rows if parameter in scope else ():
+            if row.filter is not None:
+                findings.tried(parameter, row.filter, matched=row.filter in name)

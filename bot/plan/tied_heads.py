@@ -1,8 +1,8 @@
-"""Heads that are the embedding under another name.
+"""Tied output heads: whether the output stores a head or ties it to the embedding.
 
-Where all models that give the output its embedding and its head tie the two, the output has the
-embedding alone and ties it. Elsewhere the output stores a head: the models' own, and for those that
-tie it their embedding, which serves them as one.
+If every model that the output's embedding and head come from ties the two, the output stores the
+embedding only and ties the head to it. Otherwise the output stores a head; a model that ties its
+head contributes its embedding to it.
 """
 
 from __future__ import annotations
@@ -22,60 +22,67 @@ from bot.recipe.parameter_schedule import OUTSIDE_LAYERS
 
 @dataclass(frozen=True, kw_only=True)
 class TiedTensors:
-    """Drafts with heads settled; ``tied`` is None where the donor's config stays as it is."""
+    """The output tensors with the head decided.
 
-    drafts: tuple[TensorPlan, ...]
+    ``tied`` is the output config's ``tie_word_embeddings``; None leaves the config source's value.
+    """
+
+    tensors: tuple[TensorPlan, ...]
     tied: bool | None
 
 
 def settle_heads(
-    drafts: Iterable[TensorPlan],
+    tensors: Iterable[TensorPlan],
     parts: Sequence[OutputSlice],
-    donor: ParentModel,
+    config_source: ParentModel,
     findings: Findings,
 ) -> TiedTensors:
-    """Drop heads that are tied everywhere, fill in the embedding where only some have a head.
+    """Drop a head that all models tie; use the embedding for models that lack a stored head.
 
     Args:
-        drafts: the output's, head last.
-        parts: the first gives the embedding, the last gives the head.
-        donor: whose config the output gets.
-        findings: told what the output does not keep.
+        tensors: the output's, head last.
+        parts: the embedding comes from the first, the head from the last.
+        config_source: the model whose config the output gets.
+        findings: receives warnings about tensors that the output does not keep.
     """
     others: list[TensorPlan] = []
     heads: list[TensorPlan] = []
-    for draft in drafts:
-        (heads if _is_head_weight(draft.name) else others).append(draft)
+    for tensor in tensors:
+        (heads if _is_head_weight(tensor.name) else others).append(tensor)
     first, last = parts[0], parts[-1]
     if _tie(last) and _tie(first):
-        _say_what_is_left_out(heads, first, last, findings)
-        untied = ties_embeddings(donor.config) is False and _head_name(donor) is not None
-        return TiedTensors(drafts=tuple(others), tied=True if heads or untied else None)
+        _warn_of_dropped_head(heads, first, last, findings)
+        untied = (
+            ties_embeddings(config_source.config) is False and _head_name(config_source) is not None
+        )
+        return TiedTensors(tensors=tuple(others), tied=True if heads or untied else None)
     if _tie(last) and not heads:
         heads = [_new_head(first, last)]
-    settled = [replace(draft, inputs=tuple(_heads(draft))) for draft in heads]
-    changed = settled != heads or (settled and ties_embeddings(donor.config) is True)
-    return TiedTensors(drafts=(*others, *settled), tied=False if changed else None)
+    settled = [replace(head, inputs=tuple(_head_inputs(head))) for head in heads]
+    changed = settled != heads or (settled and ties_embeddings(config_source.config) is True)
+    return TiedTensors(tensors=(*others, *settled), tied=False if changed else None)
 
 
 def _tie(part: OutputSlice) -> bool:
-    """Whether the embedding is the head of all models: they say so, or store no other."""
-    return all(_ties(seat.body, _head_name(seat.body)) for seat in part.seats)
+    """Whether all models tie the head to the embedding, by config or by storing no head."""
+    return all(
+        _ties(slice_input.model, _head_name(slice_input.model)) for slice_input in part.inputs
+    )
 
 
-def _ties(body: ParentModel, head: str | None) -> bool:
-    """A config that does not say goes by whether there is a head."""
-    said = ties_embeddings(body.config)
-    return head is None if said is None else said
+def _ties(model: ParentModel, head: str | None) -> bool:
+    """``tie_word_embeddings`` of the config; where it is missing, whether no head is stored."""
+    stated = ties_embeddings(model.config)
+    return head is None if stated is None else stated
 
 
-def _say_what_is_left_out(
+def _warn_of_dropped_head(
     heads: Sequence[TensorPlan], first: OutputSlice, last: OutputSlice, findings: Findings
 ) -> None:
-    for draft in heads:
+    for head in heads:
         findings.warn(
-            f"{draft.name} is stored although the models tie it to the embedding: "
-            "the output keeps the embedding alone"
+            f"{head.name} is stored although the models tie it to the embedding: "
+            "the output keeps only the embedding"
         )
     if _labels(first) != _labels(last):
         findings.warn(
@@ -85,23 +92,25 @@ def _say_what_is_left_out(
 
 
 def _labels(part: OutputSlice) -> str:
-    return " and ".join(dict.fromkeys(seat.body.label for seat in part.models))
+    return " and ".join(dict.fromkeys(slice_input.model.label for slice_input in part.models))
 
 
 def _new_head(first: OutputSlice, last: OutputSlice) -> TensorPlan:
-    """A head for models that have none of their own, in an output that needs one."""
-    names = (_head_name(seat.body) for seat in first.seats)
+    """A head for an output that needs one, where the last slice's models store none."""
+    names = (_head_name(slice_input.model) for slice_input in first.inputs)
     name = next((name for name in names if name), "lm_head.weight")
-    return TensorPlan(name=name, stretch=last, t=OUTSIDE_LAYERS, inputs=(None,) * len(last.seats))
+    return TensorPlan(
+        name=name, output_slice=last, t=OUTSIDE_LAYERS, inputs=(None,) * len(last.inputs)
+    )
 
 
-def _heads(draft: TensorPlan) -> Iterator[str | None]:
-    for seat, name in draft.pairs:
-        yield embedding_name(seat.body.tensors) if _ties(seat.body, name) else name
+def _head_inputs(head: TensorPlan) -> Iterator[str | None]:
+    for slice_input, name in head.pairs:
+        yield embedding_name(slice_input.model.tensors) if _ties(slice_input.model, name) else name
 
 
-def _head_name(body: ParentModel) -> str | None:
-    return next((name for name in body.tensors if _is_head_weight(name)), None)
+def _head_name(model: ParentModel) -> str | None:
+    return next((name for name in model.tensors if _is_head_weight(name)), None)
 
 
 def _is_head_weight(name: str) -> bool:

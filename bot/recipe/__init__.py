@@ -1,1 +1,1 @@
-"""What the user wrote: strict schema, parsing with places, parameter values, hash, lock."""
+"""Recipes: strict YAML with line numbers, the grammar, parameter values, sweeps, hash and lock."""

@@ -1,8 +1,8 @@
-"""One spelling per recipe: the form that is hashed, and the keys that name what was made from it.
+"""The canonical form of a recipe, its hash, and the merge key and run key.
 
-The canonical form is itself a recipe of the same grammar, written as JSON with sorted keys: parsing
-it gives the same merge again. It leaves out everything that never changes a weight: names,
-descriptions, licenses, authors, tags, comments, order of keys, and values left at their defaults.
+The canonical form is a recipe in the same grammar, written as JSON with sorted keys; parsing it
+gives the same merge. It leaves out everything that changes no weight: names, descriptions,
+licenses, authors, tags, comments, order of keys, and values left at their defaults.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.recipe.recipe import (
-    Entry,
-    Input,
+    ModelInput,
     ModelRef,
     Parameters,
     Recipe,
     Schedule,
+    ScheduleRow,
     Slice,
     TokenizerChoice,
     TokenRule,
@@ -60,11 +60,11 @@ def recipe_hash(recipe: Recipe, *, with_suites: bool = False) -> str:
 
 
 def merge_key(recipe: Recipe, pins: Mapping[ModelRef, str], engine_version: str) -> str:
-    """The name of the weights that this recipe makes from these parents with this engine.
+    """The key of the weights that this recipe makes from these parents with this engine.
 
     Args:
-        recipe: suites take no part.
-        pins: for every reference of the recipe its commit SHA or content digest.
+        recipe: its suites are left out.
+        pins: the commit SHA or content digest of every reference of the recipe.
         engine_version: changes whenever the engine would write other bytes.
 
     Returns:
@@ -77,12 +77,12 @@ def merge_key(recipe: Recipe, pins: Mapping[ModelRef, str], engine_version: str)
 
 
 def run_key(merge: str, suite_digests: Mapping[str, str]) -> str:
-    """The name of one journey: these weights, evaluated with these suites; 64 hex digits."""
+    """The key of one run: these weights, evaluated with these suites; 64 hex digits."""
     return _digest({"merge": merge, "suites": dict(suite_digests)})
 
 
 def reference_form(reference: ModelRef) -> str | dict[str, Any]:
-    """A reference as a recipe writes it: text where that is unambiguous, else a mapping."""
+    """A reference as a recipe writes it: text, or a mapping where text would be ambiguous."""
     parts = (reference.path, reference.lora.path if reference.lora else "")
     if not any("@" in path or "+" in path for path in parts):
         return str(reference)
@@ -97,7 +97,7 @@ def _path_form(reference: ModelRef) -> dict[str, Any]:
     return _without_defaults(form)
 
 
-def _input(item: Input) -> dict[str, Any]:
+def _input(item: ModelInput) -> dict[str, Any]:
     form = {
         "model": reference_form(item.model),
         "layer_range": list(item.layer_range) if item.layer_range else None,
@@ -120,16 +120,16 @@ def _parameters(parameters: Parameters) -> dict[str, Any]:
 
 
 def _schedule(schedule: Schedule) -> Any:
-    if len(schedule.entries) == 1 and schedule.entries[0].filter is None:
-        return _value(schedule.entries[0])
+    if len(schedule.rows) == 1 and schedule.rows[0].filter is None:
+        return _value(schedule.rows[0])
     return [
-        {"value": _value(entry)} | ({} if entry.filter is None else {"filter": entry.filter})
-        for entry in schedule.entries
+        {"value": _value(row)} | ({} if row.filter is None else {"filter": row.filter})
+        for row in schedule.rows
     ]
 
 
-def _value(entry: Entry) -> Any:
-    return list(entry.value) if isinstance(entry.value, tuple) else entry.value
+def _value(row: ScheduleRow) -> Any:
+    return list(row.value) if isinstance(row.value, tuple) else row.value
 
 
 def _tokenizer(choice: TokenizerChoice) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _token_rule(rule: TokenRule) -> dict[str, Any]:
 
 
 def _without_defaults(form: dict[str, Any]) -> dict[str, Any]:
-    """Drop what is absent; ``token_id`` and ``layer_range`` keep their zeros."""
+    """Drop absent values and defaults; the 0 of ``token_id`` and ``layer_range`` is kept."""
     return {
         key: value
         for key, value in form.items()

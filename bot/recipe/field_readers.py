@@ -1,4 +1,4 @@
-"""Reading a mapping's fields: known keys, texts, numbers, lists; each fault at its place."""
+"""Readers for a mapping's fields (keys, text, numbers, lists) that report problems."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED_KEYS: Mapping[str, tuple[str, str]] = {
 def check_keys(
     node: MapNode, known: Iterable[str], what: str, problems: Problems, **hints: str
 ) -> None:
-    """Note every key that a mapping must not have; ``hints`` serve keys that stand elsewhere."""
+    """Report every unknown key; ``hints`` tell where a misplaced key belongs."""
     known = tuple(known)
     for key, (place, _) in node.entries.items():
         if key in known:
@@ -43,7 +43,7 @@ def check_keys(
 
 
 def value_of(node: MapNode, key: str) -> Node | None:
-    """The value under a key; an empty one (null) counts as absent, as in mergekit."""
+    """The value of a key; null counts as absent, as in mergekit."""
     if key not in node.entries:
         return None
     value = node.entries[key][1]

@@ -1,4 +1,4 @@
-"""The one way from a recipe file to a ``Recipe``."""
+"""Loads a recipe file or text into a ``Recipe``, or raises every problem in it."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def parse_recipe(
 
 
 def read_document(source: str | bytes, file: str) -> tuple[Node, Problems]:
-    """A recipe's tree before the grammar is looked at, and what is wrong with it so far.
+    """A recipe's YAML tree, before the grammar is checked, and the problems found so far.
 
     Raises:
-        RecipeError: the text cannot be read to its end, or hides something.
+        RecipeError: the text is not valid YAML, or has hidden characters.
     """
     data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
     text = decode(data, file)

@@ -1,6 +1,7 @@
-"""``recipe.lock.json``: everything needed to make the same bytes again, and to know that they are.
+"""The lock ``recipe.lock.json``: pinned parents, versions and digests, to make the same bytes
+again.
 
-Data only. Resolving fills in the parents, merging fills in the digests of what came out.
+Data only. Resolving fills in the parents, merging the digests of the result.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MAXIMUM_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class LockedFile:
-    """A parent's file: SHA-256 in hex, size in bytes."""
+    """A file of a parent: SHA-256 in hex, size in bytes."""
 
     sha256: str
     size: int
@@ -29,7 +30,7 @@ class LockedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class LockedCard:
-    """What a parent's model card said when it was pinned."""
+    """Metadata of a parent's model card when it was pinned."""
 
     license: str | None = None
     license_name: str | None = None
@@ -42,10 +43,10 @@ class LockedCard:
 
 @dataclass(frozen=True, kw_only=True)
 class LockedParent:
-    """A parent as the recipe names it, and what that name meant.
+    """A parent as the recipe names it, and the content that the name was resolved to.
 
-    ``pin`` is the commit of a Hub model or the content digest of a folder; ``digest`` the content
-    digest in both cases, where the content is here to be read.
+    ``pin`` is the commit of a Hub model or the content digest of a folder. ``digest`` is the
+    content digest in both cases, None where the content was not read.
     """
 
     ref: ModelRef
@@ -58,7 +59,7 @@ class LockedParent:
 
 @dataclass(frozen=True, kw_only=True)
 class LockedHost:
-    """Where a merge was made: versions by package, device class, CPU capability."""
+    """The machine of a merge: package versions, device class, CPU capability."""
 
     versions: Mapping[str, str]
     device: str
@@ -67,7 +68,7 @@ class LockedHost:
 
 @dataclass(frozen=True, kw_only=True)
 class LockedResult:
-    """What came out: the model's digest, and one digest per tensor."""
+    """The result: the model's digest, and one digest per tensor."""
 
     model_digest: str
     tensors: Mapping[str, str]
@@ -75,10 +76,10 @@ class LockedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """A merge, pinned.
+    """A recipe with everything it depends on pinned.
 
-    ``recipe`` is the YAML as its author wrote it. ``exact`` says where the same bytes can be
-    expected again. ``result`` is None until the merge is done.
+    ``recipe`` is the YAML as its author wrote it. ``exact`` says on which machines the same bytes
+    are expected again. ``result`` is None until the merge is done.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
@@ -100,7 +101,7 @@ class Lock:
         return {parent.ref: parent.pin for parent in self.parents}
 
     def with_result(self, result: LockedResult) -> Lock:
-        """The same lock once the merge is done."""
+        """A copy with the merge's result."""
         return replace(self, result=result)
 
 

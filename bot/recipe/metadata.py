@@ -1,4 +1,4 @@
-"""The optional block of our own: what a recipe says about itself."""
+"""Reads a recipe's metadata: name, description, license, authors, tags, suites."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _read_words(
     for item in read_list(value_of(root, key), f"`{key}`", problems, longest=most):
         word = read_word(item, f"an entry of `{key}`", pattern, hint, problems)
         if word in found:
-            problems.add(item, f"`{word}` stands twice in `{key}`", "keep one")
+            problems.add(item, f"`{word}` is listed twice in `{key}`", "keep one")
         elif word:
             found[word] = None
     return tuple(found)

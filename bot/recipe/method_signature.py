@@ -1,4 +1,4 @@
-"""What a merge method asks of a recipe: its parameters, its base, how many models.
+"""Method signatures: each merge method's parameters, base and number of models, without torch.
 
 The registry in ``bot.methods`` reads these from the methods' own Python signatures. Recipe checking
 needs them where no arithmetic is installed (a Space, an editor), so ``signatures.json`` beside this
@@ -15,16 +15,16 @@ from importlib import resources
 from typing import Literal
 
 Scope = Literal["global", "per_model"]
-Kind = Literal["float", "int", "bool", "choice"]
+ParameterKind = Literal["float", "int", "bool", "choice"]
 BaseRule = Literal["required", "optional", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One knob of a method as recipes write it (``lambda``, not ``lambda_``)."""
+    """One parameter of a method, named as in recipes (``lambda``, not ``lambda_``)."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     scope: Scope
     required: bool
     default: float | int | bool | str | None = None
@@ -38,10 +38,10 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """A method as recipe checking sees it.
+    """What recipe checking needs to know of a method.
 
     ``models`` counts the models that are not the base; ``maximum_models`` None means any number.
-    ``base`` "none" means a ``base_model`` key is only the donor of config and tokenizer.
+    ``base`` "none" means that ``base_model`` only supplies config and tokenizer.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Signature:
     stochastic: bool = False
 
     def parameter(self, name: str) -> Parameter | None:
-        """The knob of that name, or None."""
-        return next((knob for knob in self.parameters if knob.name == name), None)
+        """The parameter of that name, or None."""
+        return next((param for param in self.parameters if param.name == name), None)
 
 
 def dump_signatures(signatures: Mapping[str, Signature]) -> str:
@@ -73,7 +73,9 @@ def load_signatures() -> Mapping[str, Signature]:
 
 
 def _read(row: dict[str, object]) -> Signature:
-    knobs = row.pop("parameters")
-    assert isinstance(knobs, list)  # noqa: S101 - our own generated file
-    parameters = tuple(Parameter(**{**knob, "choices": tuple(knob["choices"])}) for knob in knobs)
+    params = row.pop("parameters")
+    assert isinstance(params, list)  # noqa: S101 - our own generated file
+    parameters = tuple(
+        Parameter(**{**param, "choices": tuple(param["choices"])}) for param in params
+    )
     return Signature(parameters=parameters, **row)  # type: ignore[arg-type]  # checked by its test

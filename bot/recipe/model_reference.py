@@ -1,4 +1,4 @@
-"""How a recipe names a model: ``org/name``, ``org/name@revision``, ``./folder``, any ``+lora``."""
+"""Reads model references: ``org/name``, ``org/name@revision``, ``./folder``; any ``+lora``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMOTE_CODE = "a merge never runs a model's own code; use a parent that loads wi
 
 
 def read_reference(node: Node, problems: Problems) -> ModelRef | None:
-    """The model a node names, or None when it is not one (then it is reported)."""
+    """The model that a node names, or None (then it is reported)."""
     if isinstance(node, RefusedNode):
         return None
     if isinstance(node, MapNode):
@@ -34,10 +34,10 @@ def read_reference(node: Node, problems: Problems) -> ModelRef | None:
 
 
 def located(reference: ModelRef, file: str) -> ModelRef:
-    """The reference with its folders as seen from the recipe's file, one spelling for each."""
+    """The reference with absolute paths, resolved against the folder of the recipe's file."""
     path = reference.path
     if reference.is_local:
-        # os.path, since nothing that a stranger writes makes it raise.
+        # os.path, since it raises for no text; pathlib does.
         home = os.path.expanduser(path)  # noqa: PTH111
         path = os.path.realpath(Path(file).parent / home)
     lora = located(reference.lora, file) if reference.lora else None
@@ -45,7 +45,7 @@ def located(reference: ModelRef, file: str) -> ModelRef:
 
 
 def hub_id_fault(path: str) -> str | None:
-    """Why a text is not the id of a repository on the Hub, or None when it is one."""
+    """Why a text is not a valid repository id of the Hub, or None if it is valid."""
     if not HUB_ID.fullmatch(path):
         return "it must look like `org/name`, with letters, digits, `.`, `_` and `-`"
     if len(path) > LONGEST_HUB_ID:

@@ -1,4 +1,4 @@
-"""Reading ``models`` and ``slices``: who takes part, with which layers and parameters."""
+"""Reads ``models`` and ``slices``: the models, their layer ranges and parameters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from bot.recipe.method_signature import Signature
 from bot.recipe.model_reference import located, read_reference
 from bot.recipe.problems import Problems
 from bot.recipe.read_parameters import read_parameters, written_names
-from bot.recipe.recipe import Input, ModelRef, Parameters, Slice
+from bot.recipe.recipe import ModelInput, ModelRef, Parameters, Slice
 from bot.recipe.strict_yaml import ListNode, MapNode, Node, RefusedNode
 
 MOST_LAYERS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
-    """What the recipe's top level says about the merge; ``signature`` None when it is unknown.
+class MethodChoice:
+    """The method and base that the recipe's top level chooses; ``signature`` is None if it is
+    unknown.
 
-    ``meant`` is then the nearest method: parameters are read as its own, nothing else is asked.
+    ``meant`` is then the nearest method: parameters are checked against it, nothing else is.
     """
 
     signature: Signature | None
@@ -33,27 +34,27 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Placed:
-    """An input together with the node it was read from; ``value`` None when it was refused."""
+class _ReadInput:
+    """An input with the node it was read from; ``value`` is None if it was refused."""
 
     node: Node
-    value: Input | None
+    value: ModelInput | None
     names: frozenset[str] = frozenset()
 
 
-def read_models(node: Node, method: Method, problems: Problems) -> tuple[Input, ...]:
-    """Whole models, each at most once, checked against the method."""
+def read_models(node: Node, method: MethodChoice, problems: Problems) -> tuple[ModelInput, ...]:
+    """The items of ``models``, checked against the method; each model may be listed once."""
     items = read_list(node, "`models`", problems)
-    placed = [_read_input(item, method, problems, layered=False) for item in items]
-    _refuse_repeats(placed, "`models`", problems)
-    _refuse_respelt_base(placed, method.base, problems)
+    inputs = [_read_input(item, method, problems, layered=False) for item in items]
+    _refuse_repeats(inputs, "`models`", problems)
+    _refuse_respelt_base(inputs, method.base, problems)
     if isinstance(node, ListNode):
-        _check_against_method(node, placed, method, method.base, frozenset(), problems)
-    return _complete(placed)
+        _check_against_method(node, inputs, method, method.base, frozenset(), problems)
+    return _complete(inputs)
 
 
-def read_slices(node: Node, method: Method, problems: Problems) -> tuple[Slice, ...]:
-    """Runs of output layers, each checked against the method on its own."""
+def read_slices(node: Node, method: MethodChoice, problems: Problems) -> tuple[Slice, ...]:
+    """The items of ``slices``, each checked against the method."""
     items = read_list(node, "`slices`", problems)
     if isinstance(node, ListNode) and not items:
         problems.add(node, "`slices` is empty", "write one `- sources:` item per run of layers")
@@ -61,7 +62,7 @@ def read_slices(node: Node, method: Method, problems: Problems) -> tuple[Slice, 
     return tuple(part for part in slices if part)
 
 
-def _read_slice(node: Node, method: Method, problems: Problems) -> Slice | None:
+def _read_slice(node: Node, method: MethodChoice, problems: Problems) -> Slice | None:
     item = read_mapping(node, "a slice", problems)
     if item is None:
         return None
@@ -75,22 +76,24 @@ def _read_slice(node: Node, method: Method, problems: Problems) -> Slice | None:
         problems.add(item, "a slice needs `sources`", "list the models and their layer ranges")
         return None
     nodes = read_list(sources, "`sources`", problems)
-    placed = [_read_input(entry, method, problems, layered=True) for entry in nodes]
-    _refuse_repeats(placed, "one slice", problems)
-    _refuse_respelt_base(placed, own_base or method.base, problems)
-    _check_lengths(placed, problems)
+    inputs = [_read_input(entry, method, problems, layered=True) for entry in nodes]
+    _refuse_repeats(inputs, "one slice", problems)
+    _refuse_respelt_base(inputs, own_base or method.base, problems)
+    _check_lengths(inputs, problems)
     if isinstance(sources, ListNode):
         base = own_base or method.base
         names = written_names(own, method.signature)
-        _check_against_method(sources, placed, method, base, names, problems)
-        _check_base_among_sources(sources, placed, method, base, problems)
-    return Slice(sources=_complete(placed), base_model=own_base, parameters=parameters)
+        _check_against_method(sources, inputs, method, base, names, problems)
+        _check_base_among_sources(sources, inputs, method, base, problems)
+    return Slice(sources=_complete(inputs), base_model=own_base, parameters=parameters)
 
 
-def _read_input(node: Node, method: Method, problems: Problems, *, layered: bool) -> _Placed:
+def _read_input(
+    node: Node, method: MethodChoice, problems: Problems, *, layered: bool
+) -> _ReadInput:
     item = read_mapping(node, "a model of the recipe", problems)
     if item is None:
-        return _Placed(node=node, value=None)
+        return _ReadInput(node=node, value=None)
     known = ("model", "layer_range", "parameters") if layered else ("model", "parameters")
     check_keys(item, known, "a model of the recipe", problems, **_hints(method, layered))
     model_node, own = value_of(item, "model"), value_of(item, "parameters")
@@ -101,14 +104,14 @@ def _read_input(node: Node, method: Method, problems: Problems, *, layered: bool
     parameters = read_parameters(own, method.meant, "model", problems) if own else {}
     names = written_names(own, method.signature)
     if model is None:
-        return _Placed(node=model_node or item, value=None, names=names)
-    value = Input(model=model, layer_range=layers, parameters=parameters)
-    return _Placed(node=model_node or item, value=value, names=names)
+        return _ReadInput(node=model_node or item, value=None, names=names)
+    value = ModelInput(model=model, layer_range=layers, parameters=parameters)
+    return _ReadInput(node=model_node or item, value=value, names=names)
 
 
-def _hints(method: Method, layered: bool) -> dict[str, str]:
-    knobs = method.meant.parameters if method.meant else ()
-    hints = {knob.name: f"write it under `parameters:` as `{knob.name}: ...`" for knob in knobs}
+def _hints(method: MethodChoice, layered: bool) -> dict[str, str]:
+    params = method.meant.parameters if method.meant else ()
+    hints = {param.name: f"write it under `parameters:` as `{param.name}: ...`" for param in params}
     if not layered:
         hints["layer_range"] = "layers are chosen in `slices`; `models` merges whole models"
     return hints
@@ -137,26 +140,26 @@ def _read_layers(item: MapNode, problems: Problems) -> tuple[int, int] | None:
     return first, end
 
 
-def _refuse_repeats(placed: Sequence[_Placed], where: str, problems: Problems) -> None:
+def _refuse_repeats(inputs: Sequence[_ReadInput], where: str, problems: Problems) -> None:
     seen: set[tuple[ModelRef, tuple[int, int] | None]] = set()
-    for item in placed:
+    for item in inputs:
         if item.value is None:
             continue
         key = (located(item.value.model, problems.file), item.value.layer_range)
         if key in seen:
             problems.add(
                 item.node,
-                f"`{item.value.model}` stands twice in {where}",
+                f"`{item.value.model}` is listed twice in {where}",
                 "keep one and add up the weights",
             )
         seen.add(key)
 
 
 def _refuse_respelt_base(
-    placed: Sequence[_Placed], base: ModelRef | None, problems: Problems
+    inputs: Sequence[_ReadInput], base: ModelRef | None, problems: Problems
 ) -> None:
-    """The base in the list is known by its name; under another one it would be merged."""
-    for item in placed:
+    """Refuse the base under another path: it would be merged like the other models."""
+    for item in inputs:
         model = item.value.model if item.value else None
         if base is None or model is None or model == base:
             continue
@@ -168,8 +171,8 @@ def _refuse_respelt_base(
             )
 
 
-def _check_lengths(placed: Sequence[_Placed], problems: Problems) -> None:
-    ranged = [item for item in placed if item.value and item.value.layer_range]
+def _check_lengths(inputs: Sequence[_ReadInput], problems: Problems) -> None:
+    ranged = [item for item in inputs if item.value and item.value.layer_range]
     lengths = [_length(item.value) for item in ranged]
     for item, length in zip(ranged, lengths, strict=True):
         if length != lengths[0]:
@@ -180,15 +183,15 @@ def _check_lengths(placed: Sequence[_Placed], problems: Problems) -> None:
             )
 
 
-def _length(item: Input | None) -> int:
+def _length(item: ModelInput | None) -> int:
     first, end = (item.layer_range if item else None) or (0, 0)
     return end - first
 
 
 def _check_against_method(
     node: ListNode,
-    placed: Sequence[_Placed],
-    method: Method,
+    inputs: Sequence[_ReadInput],
+    method: MethodChoice,
     base: ModelRef | None,
     slice_names: frozenset[str],
     problems: Problems,
@@ -202,14 +205,14 @@ def _check_against_method(
             f"{signature.name} needs a `base_model`",
             "add `base_model: org/name`, the model the others were tuned from",
         )
-    others = [p for p in placed if signature.base == "none" or not _is(p, base)]
+    others = [p for p in inputs if signature.base == "none" or not _is(p, base)]
     base_unreadable = base is None and method.base_written
-    if all(item.value for item in placed) and not base_unreadable:
+    if all(item.value for item in inputs) and not base_unreadable:
         _check_count(node, len(others), signature, problems)
     _check_required(others, method, slice_names, problems)
 
 
-def _is(item: _Placed, base: ModelRef | None) -> bool:
+def _is(item: _ReadInput, base: ModelRef | None) -> bool:
     return item.value is not None and item.value.model == base
 
 
@@ -228,43 +231,43 @@ def _check_count(node: Node, count: int, signature: Signature, problems: Problem
 
 
 def _check_required(
-    others: Sequence[_Placed],
-    method: Method,
+    others: Sequence[_ReadInput],
+    method: MethodChoice,
     slice_names: frozenset[str],
     problems: Problems,
 ) -> None:
     signature = method.signature
-    for knob in signature.parameters if signature else ():
-        if not knob.required or knob.name in method.names | slice_names:
+    for param in signature.parameters if signature else ():
+        if not param.required or param.name in method.names | slice_names:
             continue
-        if knob.scope == "global":
+        if param.scope == "global":
             problems.add(
                 method.place,
-                f"missing parameter `{knob.name}`",
-                f"add `{knob.name}` under the recipe's `parameters:`",
+                f"missing parameter `{param.name}`",
+                f"add `{param.name}` under the recipe's `parameters:`",
             )
             continue
         for item in others:
-            if item.value and knob.name not in item.names:
+            if item.value and param.name not in item.names:
                 problems.add(
                     item.node,
-                    f"missing parameter `{knob.name}` for `{item.value.model}`",
-                    f"add `parameters: {{{knob.name}: ...}}` beside the model, or once for all "
+                    f"missing parameter `{param.name}` for `{item.value.model}`",
+                    f"add `parameters: {{{param.name}: ...}}` beside the model, or once for all "
                     "at the top level",
                 )
 
 
 def _check_base_among_sources(
     node: Node,
-    placed: Sequence[_Placed],
-    method: Method,
+    inputs: Sequence[_ReadInput],
+    method: MethodChoice,
     base: ModelRef | None,
     problems: Problems,
 ) -> None:
     signature = method.signature
     if signature is None or signature.base != "required" or base is None:
         return
-    if all(item.value for item in placed) and not any(_is(item, base) for item in placed):
+    if all(item.value for item in inputs) and not any(_is(item, base) for item in inputs):
         problems.add(
             node,
             f"the base `{base}` is not among the slice's sources",
@@ -272,5 +275,5 @@ def _check_base_among_sources(
         )
 
 
-def _complete(placed: Sequence[_Placed]) -> tuple[Input, ...]:
-    return tuple(item.value for item in placed if item.value)
+def _complete(inputs: Sequence[_ReadInput]) -> tuple[ModelInput, ...]:
+    return tuple(item.value for item in inputs if item.value)

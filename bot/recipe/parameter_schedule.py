@@ -1,8 +1,8 @@
-"""What a parameter's schedule is worth for one tensor at one depth.
+"""Evaluates a parameter's schedule: its value for one tensor at one depth.
 
 The rules are mergekit's: the first row whose filter is part of the tensor's name decides; a
-gradient is piecewise linear over depth; a schedule no row of which matches leaves the word to the
-next level (source, then slice, then recipe).
+gradient is piecewise linear over depth; where no row matches, the next level (source, then slice,
+then recipe) decides.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ OUTSIDE_LAYERS = 0.0
 
 
 def depth(layer: int, layers: int) -> float:
-    """Where output layer ``layer`` of a slice of ``layers`` stands between 0 and 1.
+    """The depth of output layer ``layer`` in a slice of ``layers`` layers, 0 to 1.
 
-    The only layer of a slice of one stands at depth 1; tensors outside the layers (embeddings,
-    final norm, head) stand at ``OUTSIDE_LAYERS``. Both as in mergekit.
+    The layer of a one-layer slice is at depth 1; tensors outside the layers (embeddings, final
+    norm, head) are at ``OUTSIDE_LAYERS``. Both as in mergekit.
     """
     return layer / (layers - 1) if layers > 1 else 1.0
 
@@ -30,9 +30,9 @@ def value_at(schedule: Schedule, tensor_name: str, at: float) -> Scalar | None:
         tensor_name: the full name of the tensor in its model.
         at: depth in the output slice, 0 to 1.
     """
-    for entry in schedule.entries:
-        if entry.filter is None or entry.filter in tensor_name:
-            value = entry.value
+    for row in schedule.rows:
+        if row.filter is None or row.filter in tensor_name:
+            value = row.value
             return interpolate(value, at) if isinstance(value, tuple) else value
     return None
 

@@ -1,4 +1,4 @@
-"""A collector: readers go on after a mistake, so that an author sees all of them at once."""
+"""Collects a recipe's problems, so that an author sees all of them at once; finds near names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_LISTED = 12
 
 
 class Problems:
-    """What is wrong with one file, found in any order, told in the file's order."""
+    """The problems of one file, added in any order, raised in the file's order."""
 
     def __init__(self, file: str, text: str, found: Iterable[Problem] = ()) -> None:
         self.file = file
@@ -21,17 +21,17 @@ class Problems:
         self._found = list(found)
 
     def add(self, node: Node, message: str, hint: str | None = None) -> None:
-        """Note a problem at a node's place."""
+        """Add a problem at a node's line and column."""
         problem = Problem(
             message=message, file=self.file, line=node.line, column=node.column, hint=hint
         )
         self._found.append(problem)
 
     def raise_if_any(self) -> None:
-        """Raise everything noted so far.
+        """Raise every problem added so far.
 
         Raises:
-            RecipeError: at least one problem was noted.
+            RecipeError: at least one problem was added.
         """
         if self._found:
             ordered = sorted(dict.fromkeys(self._found), key=_position)

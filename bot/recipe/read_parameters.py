@@ -1,4 +1,4 @@
-"""Reading ``parameters``: which names a method knows, where they may stand, and their values.
+"""Reads ``parameters``: checks names, levels and values against the method's signature.
 
 A value is a scalar, a gradient (a list of numbers), or a list of ``{value, filter}`` rows whose
 values are scalars or gradients.
@@ -11,7 +11,7 @@ from typing import Literal
 
 from bot.recipe.method_signature import Parameter, Signature
 from bot.recipe.problems import Problems, close_matches, nearest
-from bot.recipe.recipe import Entry, Parameters, Scalar, Schedule
+from bot.recipe.recipe import Parameters, Scalar, Schedule, ScheduleRow
 from bot.recipe.strict_yaml import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
 from bot.recipe.yaml_scalars import plain_value
 
@@ -30,7 +30,7 @@ _SWEEP = "write one value, or use a command that takes sweeps"
 def read_parameters(
     node: Node, signature: Signature | None, level: Level, problems: Problems
 ) -> Parameters:
-    """The schedules under a ``parameters`` key; with an unknown method only their form is read."""
+    """The schedules of a ``parameters`` block; for an unknown method only their form is checked."""
     if isinstance(node, ScalarNode) and node.value is None:
         return {}
     if not isinstance(node, MapNode):
@@ -41,32 +41,32 @@ def read_parameters(
         return {}
     schedules = {}
     for name, (key, value) in node.entries.items():
-        knob = signature.parameter(name) if signature else None
-        if knob is None and name == IGNORED.name:
+        param = signature.parameter(name) if signature else None
+        if param is None and name == IGNORED.name:
             _read_schedule(value, IGNORED, problems)
             continue
-        if signature and knob is None:
+        if signature and param is None:
             problems.add(key, _unknown(name, signature), _unknown_hint(name, signature))
             continue
-        if knob and knob.scope == "global" and level == "model":
+        if param and param.scope == "global" and level == "model":
             problems.add(
                 key,
                 f"`{name}` is set once for a merge, not per model",
                 "move it to the `parameters` of the recipe or of the slice",
             )
             continue
-        schedule = _read_schedule(value, knob, problems)
+        schedule = _read_schedule(value, param, problems)
         if schedule:
             schedules[name] = schedule
     return schedules
 
 
 def written_names(node: Node | None, signature: Signature | None) -> frozenset[str]:
-    """The knobs that a ``parameters`` block means to set, misspelt ones included.
+    """The names of parameters that a block sets, including the names that misspelt ones resemble.
 
-    A knob that is written but wrong is reported once, as wrong, and not as missing too.
+    A parameter with a wrong value is then reported once, and not as missing too.
     """
-    known = [knob.name for knob in signature.parameters] if signature else []
+    known = [param.name for param in signature.parameters] if signature else []
     if isinstance(node, RefusedNode):
         return frozenset(known)
     if not isinstance(node, MapNode) or signature is None:
@@ -75,12 +75,12 @@ def written_names(node: Node | None, signature: Signature | None) -> frozenset[s
     return frozenset(node.entries) | meant
 
 
-def range_text(knob: Parameter) -> str:
-    """A knob's bounds for people: ``[0, 1]``, ``(0, inf)``."""
-    left = "(" if knob.minimum is None or knob.minimum_excluded else "["
-    right = ")" if knob.maximum is None or knob.maximum_excluded else "]"
-    low = "-inf" if knob.minimum is None else f"{knob.minimum:g}"
-    high = "inf" if knob.maximum is None else f"{knob.maximum:g}"
+def range_text(param: Parameter) -> str:
+    """A parameter's bounds as text: ``[0, 1]``, ``(0, inf)``."""
+    left = "(" if param.minimum is None or param.minimum_excluded else "["
+    right = ")" if param.maximum is None or param.maximum_excluded else "]"
+    low = "-inf" if param.minimum is None else f"{param.minimum:g}"
+    high = "inf" if param.maximum is None else f"{param.maximum:g}"
     return f"{left}{low}, {high}{right}"
 
 
@@ -89,25 +89,25 @@ def _unknown(name: str, signature: Signature) -> str:
 
 
 def _unknown_hint(name: str, signature: Signature) -> str:
-    names = [knob.name for knob in signature.parameters]
+    names = [param.name for param in signature.parameters]
     if not names:
         return f"{signature.name} has no parameters; remove the line"
     return nearest(name, names, noun="parameters")
 
 
-def _read_schedule(node: Node, knob: Parameter | None, problems: Problems) -> Schedule | None:
+def _read_schedule(node: Node, param: Parameter | None, problems: Problems) -> Schedule | None:
     if isinstance(node, MapNode):
-        entry = _read_row(node, knob, problems)
-        return None if entry is None else Schedule(entries=(entry,))
+        entry = _read_row(node, param, problems)
+        return None if entry is None else Schedule(rows=(entry,))
     if isinstance(node, ListNode) and any(isinstance(item, MapNode) for item in node.items):
-        rows = [_read_row(item, knob, problems) for item in node.items]
+        rows = [_read_row(item, param, problems) for item in node.items]
         entries = tuple(row for row in rows if row)
-        return Schedule(entries=entries) if len(entries) == len(rows) else None
-    value = _read_value(node, knob, problems)
-    return None if value is None else Schedule(entries=(Entry(value=value),))
+        return Schedule(rows=entries) if len(entries) == len(rows) else None
+    value = _read_value(node, param, problems)
+    return None if value is None else Schedule(rows=(ScheduleRow(value=value),))
 
 
-def _read_row(node: Node, knob: Parameter | None, problems: Problems) -> Entry | None:
+def _read_row(node: Node, param: Parameter | None, problems: Problems) -> ScheduleRow | None:
     if isinstance(node, RefusedNode):
         return None
     if not isinstance(node, MapNode):
@@ -121,13 +121,13 @@ def _read_row(node: Node, knob: Parameter | None, problems: Problems) -> Entry |
             hint = nearest(key, ("value", "filter", "sweep"), noun="keys")
             problems.add(place, f"unknown key `{shorten(key)}` in a parameter's row", hint)
             if close_matches(key, ("value", "filter", "sweep")) == ["sweep"]:
-                return None  # what was meant has no `value` to miss
+                return None  # a misspelt `sweep` needs no `value`
     if "value" not in node.entries:
         problems.add(node, "this row has no `value`", _SCHEDULE_HINT)
         return None
-    value = _read_value(node.entries["value"][1], knob, problems)
+    value = _read_value(node.entries["value"][1], param, problems)
     pattern = _read_filter(node, problems)
-    return None if value is None else Entry(value=value, filter=pattern)
+    return None if value is None else ScheduleRow(value=value, filter=pattern)
 
 
 def _read_filter(row: MapNode, problems: Problems) -> str | None:
@@ -144,32 +144,32 @@ def _read_filter(row: MapNode, problems: Problems) -> str | None:
 
 
 def _read_value(
-    node: Node, knob: Parameter | None, problems: Problems
+    node: Node, param: Parameter | None, problems: Problems
 ) -> Scalar | tuple[float, ...] | None:
     if isinstance(node, RefusedNode):
         return None
     if isinstance(node, ListNode):
-        return _read_gradient(node, knob, problems)
+        return _read_gradient(node, param, problems)
     if not isinstance(node, ScalarNode) or node.value is None:
         problems.add(node, "expected a value", _SCHEDULE_HINT)
         return None
-    return _read_scalar(node, knob, problems)
+    return _read_scalar(node, param, problems)
 
 
 def _read_gradient(
-    node: ListNode, knob: Parameter | None, problems: Problems
+    node: ListNode, param: Parameter | None, problems: Problems
 ) -> tuple[float, ...] | None:
     if not node.items:
         problems.add(node, "an empty gradient", _SCHEDULE_HINT)
         return None
-    if knob and knob.kind != "float":
-        problems.add(node, f"`{knob.name}` takes no gradient", _kind_hint(knob))
+    if param and param.kind != "float":
+        problems.add(node, f"`{param.name}` takes no gradient", _kind_hint(param))
         return None
     numbers = []
     for item in node.items:
         value = None
         if isinstance(item, ScalarNode) and item.value is not None:
-            value = _read_scalar(item, knob or _ANY_NUMBER, problems)
+            value = _read_scalar(item, param or _ANY_NUMBER, problems)
         elif not isinstance(item, RefusedNode):
             problems.add(item, "a gradient holds numbers only", _SCHEDULE_HINT)
         if isinstance(value, float):
@@ -180,30 +180,30 @@ def _read_gradient(
 _ANY_NUMBER = Parameter(name="this", kind="float", scope="global", required=False)
 
 
-def _read_scalar(node: ScalarNode, knob: Parameter | None, problems: Problems) -> Scalar | None:
-    if knob is None:
+def _read_scalar(node: ScalarNode, param: Parameter | None, problems: Problems) -> Scalar | None:
+    if param is None:
         return node.value
-    value = _of_kind(node.value, knob)
+    value = _of_kind(node.value, param)
     if value is None:
-        problems.add(node, f"`{knob.name}` must be {_noun(knob)}", _mistype_hint(node, knob))
+        problems.add(node, f"`{param.name}` must be {_noun(param)}", _mistype_hint(node, param))
         return None
     if isinstance(value, float) and not math.isfinite(value):
-        problems.add(node, f"`{knob.name}` must be a finite number", "write it in digits")
+        problems.add(node, f"`{param.name}` must be a finite number", "write it in digits")
         return None
-    if isinstance(value, (int, float)) and not _in_range(value, knob):
+    if isinstance(value, (int, float)) and not _in_range(value, param):
         problems.add(
             node,
-            f"`{knob.name}` must lie in {range_text(knob)}; here it is {shorten(node.text, 30)}",
-            knob.description or None,
+            f"`{param.name}` must lie in {range_text(param)}; here it is {shorten(node.text, 30)}",
+            param.description or None,
         )
         return None
     return value
 
 
-def _of_kind(value: object, knob: Parameter) -> Scalar | None:
-    """The value as the knob's own type, or None when it is of another one."""
+def _of_kind(value: object, param: Parameter) -> Scalar | None:
+    """The value converted to the parameter's type, or None if it has another type."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    match knob.kind:
+    match param.kind:
         case "float" if number and isinstance(value, (int, float)):
             return _as_float(value)
         case "int" if number and isinstance(value, int):
@@ -212,7 +212,7 @@ def _of_kind(value: object, knob: Parameter) -> Scalar | None:
             return bool(value)  # mergekit takes 0 and 1 for false and true
         case "choice":
             word = str(bool(value)).lower() if value in (0, 1) else value  # mergekit writes 1.0
-            return word if isinstance(word, str) and word in knob.choices else None
+            return word if isinstance(word, str) and word in param.choices else None
     return None
 
 
@@ -223,34 +223,34 @@ def _as_float(value: float) -> float:
         return math.inf
 
 
-def _in_range(value: float, knob: Parameter) -> bool:
+def _in_range(value: float, param: Parameter) -> bool:
     if isinstance(value, bool):
         return True
-    low = knob.minimum is None or (
-        value > knob.minimum if knob.minimum_excluded else value >= knob.minimum
+    low = param.minimum is None or (
+        value > param.minimum if param.minimum_excluded else value >= param.minimum
     )
-    high = knob.maximum is None or (
-        value < knob.maximum if knob.maximum_excluded else value <= knob.maximum
+    high = param.maximum is None or (
+        value < param.maximum if param.maximum_excluded else value <= param.maximum
     )
     return low and high
 
 
-def _noun(knob: Parameter) -> str:
+def _noun(param: Parameter) -> str:
     nouns = {"float": "a number", "int": "a whole number", "bool": "true or false"}
-    return nouns.get(knob.kind, f"one of {', '.join(knob.choices)}")
+    return nouns.get(param.kind, f"one of {', '.join(param.choices)}")
 
 
-def _kind_hint(knob: Parameter) -> str:
-    return f"write one value: {_noun(knob)}"
+def _kind_hint(param: Parameter) -> str:
+    return f"write one value: {_noun(param)}"
 
 
-def _mistype_hint(node: ScalarNode, knob: Parameter) -> str | None:
-    if knob.kind == "choice":
-        return nearest(node.text, knob.choices, noun="choices")
+def _mistype_hint(node: ScalarNode, param: Parameter) -> str | None:
+    if param.kind == "choice":
+        return nearest(node.text, param.choices, noun="choices")
     if not isinstance(node.value, str):
-        return f"write {_noun(knob)}"
+        return f"write {_noun(param)}"
     word = node.text.lower()
-    if knob.kind == "bool" and word in ("yes", "on", "no", "off"):
+    if param.kind == "bool" and word in ("yes", "on", "no", "off"):
         return f"write {'true' if word in ('yes', 'on') else 'false'}: in YAML 1.2 `{word}` is text"
     if isinstance(plain_value(node.text), str):
         return f"`{shorten(node.text, 30)}` is text"

@@ -1,4 +1,4 @@
-"""A recipe as the rest of the house sees it: frozen, complete, without a trace of YAML."""
+"""The ``Recipe`` data classes: frozen and checked, independent of YAML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelRef:
 
     @property
     def name(self) -> str:
-        """The last part of the path, for people."""
+        """The last part of the path, for display."""
         return self.path.rstrip("/").rsplit("/", 1)[-1]
 
     def __str__(self) -> str:
@@ -36,8 +36,8 @@ class ModelRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One row of a schedule: the value for tensors whose name contains ``filter``.
+class ScheduleRow:
+    """One row of a schedule: a value for tensors whose name contains ``filter``.
 
     A tuple value is a gradient: piecewise linear over the depth of the output slice.
     """
@@ -50,15 +50,15 @@ class Entry:
 class Schedule:
     """A parameter's value as a function of tensor name and depth; the first match wins."""
 
-    entries: tuple[Entry, ...]
+    rows: tuple[ScheduleRow, ...]
 
 
 Parameters = Mapping[str, Schedule]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Input:
-    """A model that takes part in a merge or in one slice of it; layer range half-open."""
+class ModelInput:
+    """An entry of ``models``, or of a slice's ``sources``; ``layer_range`` is half-open."""
 
     model: ModelRef
     layer_range: tuple[int, int] | None = None
@@ -67,9 +67,9 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """A run of output layers, made from equally long layer ranges of its sources."""
+    """An entry of ``slices``: output layers made from equally long layer ranges of its sources."""
 
-    sources: tuple[Input, ...]
+    sources: tuple[ModelInput, ...]
     base_model: ModelRef | None = None
     parameters: Parameters = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class TokenizerChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a recipe says about itself; never changes a weight."""
+    """A recipe's metadata; it changes no weight."""
 
     name: str | None = None
     description: str | None = None
@@ -111,11 +111,11 @@ class About:
 class Recipe:
     """A whole recipe. Exactly one of ``models`` and ``slices`` is set.
 
-    ``text`` is the YAML as the user wrote it (shown on cards), ``file`` where it stood.
+    ``text`` is the YAML as the user wrote it (shown on cards), ``file`` its path.
     """
 
     merge_method: str
-    models: tuple[Input, ...] | None = None
+    models: tuple[ModelInput, ...] | None = None
     slices: tuple[Slice, ...] | None = None
     base_model: ModelRef | None = None
     parameters: Parameters = field(default_factory=dict)

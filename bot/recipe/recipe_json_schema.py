@@ -160,15 +160,17 @@ def _rules_of(signature: Signature) -> Schema:
 
 
 def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
-    """Per method what may stand in ``parameters``; knobs of one kind and range share a schedule."""
-    owned = [(one.name, knob) for one in signatures.values() for knob in one.parameters]
+    """Per method what may stand in ``parameters``; parameters of one kind and range share a
+    schedule.
+    """
+    owned = [(one.name, param) for one in signatures.values() for param in one.parameters]
     names: dict[str, str] = {}
     found: Schema = {}
-    for owner, knob in [("any", IGNORED), *owned]:
-        kind = json.dumps(_scalar(knob))
+    for owner, param in [("any", IGNORED), *owned]:
+        kind = json.dumps(_scalar(param))
         if kind not in names:
-            names[kind] = f"{owner}.{knob.name}"
-            found |= _schedule(knob, names[kind])
+            names[kind] = f"{owner}.{param.name}"
+            found |= _schedule(param, names[kind])
     for signature in signatures.values():
         found |= _parameters(signature, names)
     return found
@@ -177,10 +179,10 @@ def _all_parameters(signatures: Mapping[str, Signature]) -> Schema:
 def _parameters(signature: Signature, names: Mapping[str, str]) -> Schema:
     """What may stand in ``parameters`` of recipe and slices ("merge"), and of one model."""
     merge: Schema = {}
-    for knob in (IGNORED, *signature.parameters):
-        described = {"description": knob.description} if knob.description else {}
-        merge[knob.name] = described | _to(f"{names[json.dumps(_scalar(knob))]}.schedule")
-    once = {knob.name for knob in signature.parameters if knob.scope == "global"}
+    for param in (IGNORED, *signature.parameters):
+        described = {"description": param.description} if param.description else {}
+        merge[param.name] = described | _to(f"{names[json.dumps(_scalar(param))]}.schedule")
+    once = {param.name for param in signature.parameters if param.scope == "global"}
     model = {name: value for name, value in merge.items() if name not in once}
     found: Schema = {}
     for level, properties in (("merge", merge), ("model", model)):
@@ -190,15 +192,15 @@ def _parameters(signature: Signature, names: Mapping[str, str]) -> Schema:
     return found
 
 
-def _schedule(knob: Parameter, name: str) -> Schema:
-    """Definitions of a knob's schedule: as one recipe has it, and with sweeps for its parts."""
-    scalar, text = _scalar(knob), _or_null({"type": "string"})
+def _schedule(param: Parameter, name: str) -> Schema:
+    """Definitions of a parameter's schedule: without sweeps, and with sweeps in its parts."""
+    scalar, text = _scalar(param), _or_null({"type": "string"})
     value, row, swept_row = _to(f"{name}.value"), _to(f"{name}.row"), _to(f"{name}.swept_row")
-    whole, swept_value = _to(f"{name}.whole"), _values(knob, _or_sweep_of(scalar))
+    whole, swept_value = _to(f"{name}.whole"), _values(param, _or_sweep_of(scalar))
     in_swept_row = {"anyOf": [*swept_value, _sweep_of(value)]}
     swept_rows = _rows({"anyOf": [swept_row, _sweep_of(row)]})
     return {
-        f"{name}.value": {"anyOf": _values(knob, scalar)},
+        f"{name}.value": {"anyOf": _values(param, scalar)},
         f"{name}.row": _row(value, text),
         f"{name}.whole": {"anyOf": [value, row, _rows(row)]},
         f"{name}.swept_row": _row(in_swept_row, _or_sweep_of(text)),
@@ -206,10 +208,10 @@ def _schedule(knob: Parameter, name: str) -> Schema:
     }
 
 
-def _values(knob: Parameter, in_gradient: Schema) -> list[Schema]:
-    """A plain value, or a gradient where the knob takes one."""
+def _values(param: Parameter, in_gradient: Schema) -> list[Schema]:
+    """A plain value, or a gradient where the parameter takes one."""
     gradient = {"type": "array", "items": in_gradient, "minItems": 1}
-    return [_scalar(knob), gradient] if knob.kind == "float" else [_scalar(knob)]
+    return [_scalar(param), gradient] if param.kind == "float" else [_scalar(param)]
 
 
 def _row(value: Schema, text: Schema) -> Schema:
@@ -239,17 +241,17 @@ def _to(definition: str) -> Schema:
     return {"$ref": f"#/$defs/{definition}"}
 
 
-def _scalar(knob: Parameter) -> Schema:
-    if knob.kind == "bool":
+def _scalar(param: Parameter) -> Schema:
+    if param.kind == "bool":
         return {"enum": [True, False, 0, 1]}
-    if knob.kind == "choice":
-        switch = [True, False, 0, 1] if "true" in knob.choices else []
-        return {"enum": [*knob.choices, *switch]}
-    bounds: Schema = {"type": "number" if knob.kind == "float" else "integer"}
-    if knob.minimum is not None:
-        bounds["exclusiveMinimum" if knob.minimum_excluded else "minimum"] = knob.minimum
-    if knob.maximum is not None:
-        bounds["exclusiveMaximum" if knob.maximum_excluded else "maximum"] = knob.maximum
+    if param.kind == "choice":
+        switch = [True, False, 0, 1] if "true" in param.choices else []
+        return {"enum": [*param.choices, *switch]}
+    bounds: Schema = {"type": "number" if param.kind == "float" else "integer"}
+    if param.minimum is not None:
+        bounds["exclusiveMinimum" if param.minimum_excluded else "minimum"] = param.minimum
+    if param.maximum is not None:
+        bounds["exclusiveMaximum" if param.maximum_excluded else "maximum"] = param.maximum
     return bounds
 
 

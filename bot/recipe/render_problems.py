@@ -1,4 +1,4 @@
-"""How a problem looks to people: place, message, the line with a caret under it, and a hint.
+"""Renders a problem as text: location, message, the line with a caret under it, and a hint.
 
 ::
 
@@ -7,7 +7,7 @@
         |       ^^^^^^
     hint: did you mean `weight`?
 
-Pure text in, text out; the command line, the pull request's report and the Space show the same.
+The command line, the pull request's report and the Space show the same text.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _excerpt(line: str, number: int, column: int) -> list[str]:
 
 
 def _shown(character: str) -> str:
-    """A character as it may stand on a terminal: what has no look of its own is replaced."""
+    """A character as shown on a terminal; invisible ones are replaced by U+FFFD."""
     if character == "\t":
         return " "
     return character if character.isprintable() and not is_deceptive(character) else "\ufffd"

@@ -1,8 +1,8 @@
-"""Strict YAML: one plain document as a tree whose every key and value knows its place.
+"""Strict YAML: parses one plain document into a tree whose nodes know line and column.
 
-Built from PyYAML's parser events, not from its constructor, so nothing a stranger writes is ever
-expanded or constructed. What makes YAML dangerous or ambiguous is refused here: anchors, aliases,
-tags, merge keys, duplicate keys, several documents, deep nesting and very many nodes.
+The tree is built from PyYAML's parser events, not by its constructor, so untrusted text is never
+expanded or constructed. Anchors, aliases, tags, merge keys, duplicate keys, several documents, deep
+nesting and very many nodes are refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_SHARING = "write the value out in every place; anchors, aliases and merge ke
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A place in the file, both numbers counted from 1."""
+    """A position in the file; line and column count from 1."""
 
     line: int
     column: int
@@ -55,11 +55,11 @@ class MapNode(Node):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefusedNode(Node):
-    """Something already reported; readers pass over it in silence."""
+    """A node that was reported already; readers ignore it."""
 
 
 def compose(text: str, file: str) -> tuple[Node | None, list[Problem]]:
-    """The document's tree, and what is wrong with it as YAML.
+    """The document's tree, and the problems of the YAML itself.
 
     The tree is None when the text could not be read to its end.
     """
@@ -80,11 +80,11 @@ _EXAMPLE = "`mergebot methods linear` ends with a recipe to start from"
 
 
 class _StopReadingError(Exception):
-    """A limit was passed; the rest of the file is not looked at."""
+    """A limit was exceeded; the rest of the file is not read."""
 
 
 class _Composer:
-    """Turns events into nodes, and notes what is refused on the way."""
+    """Turns parser events into nodes and collects problems."""
 
     def __init__(self, text: str, file: str) -> None:
         self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
@@ -199,7 +199,7 @@ class _Composer:
 
 
 def shorten(text: str, limit: int = 60) -> str:
-    """A stranger's text short enough for a message, on one line."""
+    """Untrusted text for a message: on one line, shortened."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

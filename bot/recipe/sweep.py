@@ -1,8 +1,8 @@
-"""Sweeps: one recipe file that stands for several recipes.
+"""Sweeps: expands one recipe file with ``{sweep: [...]}`` into several recipes (variants).
 
-Inside ``parameters``, ``{sweep: [0.3, 0.5, 0.7]}`` may stand wherever a value may; several sweeps
-give every combination, the first one varying slowest. Each variant is a whole recipe, checked like
-any other, with a text of its own that makes it again.
+Inside ``parameters``, ``{sweep: [0.3, 0.5, 0.7]}`` may replace any value. Several sweeps give every
+combination; the first one varies slowest. Each variant is a complete recipe with its own text and
+is checked like any other.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ MOST_VARIANTS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One recipe of a sweep; ``choices`` maps ``models[1].parameters.weight`` to what it has."""
+    """One recipe of a sweep; ``choices`` maps ``models[1].parameters.weight`` to its value."""
 
     recipe: Recipe
     choices: Mapping[str, object]
 
     @property
     def label(self) -> str:
-        """The choices for people, in the order of the file."""
+        """The choices as text, in the order of the file."""
         return ", ".join(f"{where}={_in_yaml(value)}" for where, value in self.choices.items())
 
 
@@ -85,7 +85,7 @@ def parse_sweep(
 
 
 def _without_misplaced(node: Node, problems: Problems, key: str = "") -> Node:
-    """The tree without sweeps outside of ``parameters``, which are reported."""
+    """The tree without sweeps outside ``parameters``; those are reported."""
     if key in ("parameters", "tokens"):  # a token may be called `sweep`
         return node
     if isinstance(node, ListNode):
@@ -95,7 +95,7 @@ def _without_misplaced(node: Node, problems: Problems, key: str = "") -> Node:
         return node
     if key and set(node.entries) == {KEY} and isinstance(node.entries[KEY][1], ListNode):
         hint = "write one value here, and a recipe of its own for every other one"
-        problems.add(node, "a sweep stands only inside `parameters`", hint)
+        problems.add(node, "a sweep is allowed only inside `parameters`", hint)
         return RefusedNode(line=node.line, column=node.column)
     entries = {
         name: (place, _without_misplaced(value, problems, name))
@@ -105,7 +105,7 @@ def _without_misplaced(node: Node, problems: Problems, key: str = "") -> Node:
 
 
 def _combinations(sweeps: Sequence[_Sweep], problems: Problems) -> Iterable[Sequence[Node]]:
-    """Every combination of values; of too many as few as show every value's mistakes."""
+    """Every combination of values; beyond the limit, only enough to check each value once."""
     count = math.prod(len(sweep.values) for sweep in sweeps)
     if count <= MOST_VARIANTS:
         return itertools.product(*(sweep.values for sweep in sweeps))
@@ -121,7 +121,7 @@ def _combinations(sweeps: Sequence[_Sweep], problems: Problems) -> Iterable[Sequ
 def _refuse_equal(
     variants: Sequence[Variant], sweeps: Sequence[_Sweep], problems: Problems
 ) -> None:
-    """Note variants that are spelled differently and are the same merge."""
+    """Report variants that are written differently but are the same merge."""
     first: dict[str, Variant] = {}
     for variant in variants if sweeps else ():
         twin = first.setdefault(recipe_hash(variant.recipe), variant)
@@ -172,7 +172,7 @@ def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
             problems.add(
                 place,
                 f"`{shorten(key)}` beside a sweep",
-                "a sweep stands alone; in a row write {filter: ..., value: {sweep: [...]}}",
+                "a sweep has no other keys; in a row write {filter: ..., value: {sweep: [...]}}",
             )
     refused = RefusedNode(line=node.line, column=node.column)
     return _Sweep(where=where, node=node, values=tuple(usable) or (refused,))

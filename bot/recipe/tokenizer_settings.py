@@ -1,4 +1,4 @@
-"""Reading ``tokenizer_source``, ``tokenizer`` and ``chat_template``."""
+"""Reads ``tokenizer_source``, ``tokenizer`` and ``chat_template``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TOKEN_ID = 2**31 - 1
 
 
 def read_tokenizer(root: MapNode, problems: Problems) -> TokenizerChoice | None:
-    """Whose vocabulary the merge has, or None when the recipe does not say."""
+    """The tokenizer choice, or None if the recipe has none."""
     source, block = value_of(root, "tokenizer_source"), value_of(root, "tokenizer")
     if source is not None and block is not None:
         key = root.entries["tokenizer_source"][0]
@@ -42,7 +42,7 @@ def read_chat_template(root: MapNode, problems: Problems) -> str | None:
     if "{" in text and len(text) >= SHORTEST_TEMPLATE:
         return text
     hint = f"{nearest(text, CHAT_TEMPLATES, noun='built in')}; or write a Jinja template"
-    problems.add(node, f"`{shorten(text)}` is no chat template", hint)
+    problems.add(node, f"`{shorten(text)}` is not a chat template", hint)
     return None
 
 

@@ -1,4 +1,4 @@
-"""The grammar's top: which keys a recipe has, and what must hold between them."""
+"""Reads a recipe's top level: its keys, and the rules between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.recipe.field_readers import check_keys, read_integer, read_text, value_
 from bot.recipe.metadata import ABOUT_KEYS, read_about
 from bot.recipe.method_signature import Signature
 from bot.recipe.model_reference import read_reference
-from bot.recipe.models_and_slices import Method, read_models, read_slices
+from bot.recipe.models_and_slices import MethodChoice, read_models, read_slices
 from bot.recipe.problems import Problems, close_matches, nearest
 from bot.recipe.read_parameters import read_parameters, written_names
 from bot.recipe.recipe import Parameters, Recipe
@@ -35,7 +35,7 @@ GREATEST_SEED = 2**63 - 1
 def read_recipe(
     root: Node, signatures: Mapping[str, Signature], problems: Problems, *, text: str, file: str
 ) -> Recipe | None:
-    """The recipe of a document, complete only if no problem was noted."""
+    """The recipe of a document; it is complete only if no problem was added."""
     if not isinstance(root, MapNode):
         if not isinstance(root, RefusedNode):
             problems.add(
@@ -49,7 +49,7 @@ def read_recipe(
     check_keys(root, TOP_KEYS, "the recipe", problems, **_misplaced(meant))
     base_node = value_of(root, "base_model")
     parameters = _top_parameters(root, meant, problems)
-    method = Method(
+    method = MethodChoice(
         signature=signature,
         meant=meant,
         place=root.entries["merge_method"][1] if "merge_method" in root.entries else root,
@@ -100,17 +100,19 @@ def _read_method(
 
 
 def _meant_method(root: MapNode, signatures: Mapping[str, Signature]) -> Signature | None:
-    """The method a misspelt name is closest to, whose parameters were meant with it."""
+    """The method that a misspelt name most resembles; its parameters are then checked."""
     node = value_of(root, "merge_method")
     close = close_matches(node.text, signatures) if isinstance(node, ScalarNode) else []
     return signatures[close[0]] if close else None
 
 
 def _misplaced(signature: Signature | None) -> dict[str, str]:
-    hints = {"layer_range": "it stands beside `model` in a slice's `sources`"}
-    hints["sources"] = "it stands in an item of `slices`"
-    for knob in signature.parameters if signature else ():
-        hints[knob.name] = f"it is a parameter: write it under `parameters:` as `{knob.name}: ...`"
+    hints = {"layer_range": "write it beside `model` in a slice's `sources`"}
+    hints["sources"] = "write it in an item of `slices`"
+    for param in signature.parameters if signature else ():
+        hints[param.name] = (
+            f"it is a parameter: write it under `parameters:` as `{param.name}: ...`"
+        )
     return hints
 
 

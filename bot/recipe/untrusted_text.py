@@ -1,4 +1,4 @@
-"""From a stranger's bytes to text that looks like what it is.
+"""Decodes untrusted bytes and refuses characters that hide or reorder text.
 
 A reviewer must see what the machine reads, so characters that change or hide text are refused:
 controls, bidirectional overrides, zero-width characters, and anything that is not in Unicode's

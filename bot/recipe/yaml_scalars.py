@@ -1,7 +1,7 @@
-"""Plain scalars as YAML 1.2's core schema reads them.
+"""Reads plain scalars by YAML 1.2's core schema.
 
-So ``no`` and ``on`` are words, ``1e-3`` is a number, ``010`` is ten and ``12:30`` is text, which
-is what people mean and what YAML 1.1 gets wrong.
+So ``no`` and ``on`` are words, ``1e-3`` is a number, ``010`` is ten and ``12:30`` is text;
+YAML 1.1 reads all four differently.
 """
 
 from __future__ import annotations

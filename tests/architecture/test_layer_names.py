@@ -50,11 +50,14 @@ def test_the_language_model_is_the_stack_that_slices_cut() -> None:
     vision = [f"vision_tower.encoder.layers.{i}.w" for i in range(8)]
     text = [f"language_model.model.layers.{i}.w" for i in range(4)]
     projector = ["multi_modal_projector.mlp.0.w", "multi_modal_projector.mlp.2.w"]
-    anatomy = group_by_layer(specs(*vision, *text, *projector, size=9), layers=4)
-    assert anatomy.text == "language_model.model.layers"
-    assert anatomy.depth == 4
-    assert set(anatomy.stacks) == {"vision_tower.encoder.layers", "language_model.model.layers"}
-    assert [spec.name for spec in anatomy.rest] == projector
+    tensor_layout = group_by_layer(specs(*vision, *text, *projector, size=9), layers=4)
+    assert tensor_layout.text == "language_model.model.layers"
+    assert tensor_layout.depth == 4
+    assert set(tensor_layout.stacks) == {
+        "vision_tower.encoder.layers",
+        "language_model.model.layers",
+    }
+    assert [spec.name for spec in tensor_layout.rest] == projector
 
 
 def test_without_a_promise_the_largest_stack_is_the_language_model() -> None:

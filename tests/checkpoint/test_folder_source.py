@@ -177,7 +177,7 @@ def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:
     index = tmp_path / "model.safetensors.index.json"
     places = dict.fromkeys(SHAPES, "1.safetensors") | {"other": "2.safetensors"}
     index.write_text(json.dumps({"weight_map": places}))
-    with pytest.raises(CheckpointError, match=rf"{name!r} stands in both 1\.s.* and 2\.s"):
+    with pytest.raises(CheckpointError, match=rf"{name!r} is in both 1\.s.* and 2\.s"):
         FolderSource(tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_a_shard_that_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -
         path.symlink_to("/dev/zero")
     index = {"weight_map": {"a": path.name}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(CheckpointError, match=r"1\.safetensors is no file of weights"):
+    with pytest.raises(CheckpointError, match=r"1\.safetensors is not a regular file"):
         FolderSource(tmp_path)
 
 

@@ -98,7 +98,7 @@ def test_a_leftover_is_gone_on_with(out: Path, leftover: Path, expected: dict[st
 def test_a_model_under_the_name_of_the_leftover_is_kept(out: Path, partial: Path) -> None:
     write_model(partial, random_tensors(1, {"a": (3,)}))
     before = contents(partial)
-    with pytest.raises(StorageError, match="is not a merge's leftover") as caught:
+    with pytest.raises(StorageError, match="is not the partial folder of a merge") as caught:
         merge(out)
     assert "move it away" in (caught.value.hint or "")
     assert contents(partial) == before
@@ -110,7 +110,7 @@ def test_another_finished_merge_under_the_name_of_the_leftover_is_kept(
     merge(out, plan="other")
     out.rename(partial)
     before = contents(partial)
-    with pytest.raises(StorageError, match="is not a merge's leftover"):
+    with pytest.raises(StorageError, match="is not the partial folder of a merge"):
         merge(out)
     assert contents(partial) == before
 
@@ -127,7 +127,9 @@ def test_what_is_no_folder_is_no_leftover(out: Path, partial: Path, kind: str) -
         else:
             partial.rename(partial.with_name("gone"))
             partial.symlink_to("nowhere")
-    with pytest.raises(StorageError, match="is not a merge's leftover but a file or a link"):
+    with pytest.raises(
+        StorageError, match="is not the partial folder of a merge but a file or a link"
+    ):
         merge(out)
     assert os.path.lexists(partial)
     assert not out.exists()
@@ -140,7 +142,7 @@ def test_a_file_of_the_users_in_a_leftover_is_neither_deleted_nor_taken_in(
 ) -> None:
     (leftover / name).parent.mkdir(exist_ok=True)
     (leftover / name).write_text("mine")
-    with pytest.raises(StorageError, match=f"no merge put {Path(name).parts[0]} there"):
+    with pytest.raises(StorageError, match=f"no merge wrote {Path(name).parts[0]} there"):
         merge(out, plan=plan)
     assert (leftover / name).read_text() == "mine"
     (leftover / name).rename(out.with_name("moved"))
@@ -155,7 +157,7 @@ def test_a_link_in_a_leftover_is_not_followed(out: Path, leftover: Path, name: s
     victim.write_text("mine")
     (leftover / name).unlink(missing_ok=True)
     (leftover / name).symlink_to(victim)
-    with pytest.raises(StorageError, match=f"no merge put {name} there"):
+    with pytest.raises(StorageError, match=f"no merge wrote {name} there"):
         merge(out)
     assert victim.read_text() == "mine"
 
@@ -165,7 +167,7 @@ def test_a_disk_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "config.json").symlink_to("victim")
     with pytest.raises(StorageError, match=r"config\.json") as caught:
         Disk().write_file(tmp_path / "config.json", b"{}")
-    assert "a link stands where a file should" in (caught.value.hint or "")
+    assert "a link has this file's name" in (caught.value.hint or "")
     assert (tmp_path / "victim").read_text() == "mine"
 
 
@@ -227,7 +229,7 @@ def test_a_merge_that_lacks_only_its_name_is_given_it(
 def test_a_merge_that_lacks_only_its_name_is_looked_at(out: Path, partial: Path) -> None:
     almost_finished(out)
     os.truncate(partial / "model.safetensors", 1000)
-    with pytest.raises(StorageError, match="is not a merge's leftover"):
+    with pytest.raises(StorageError, match="is not the partial folder of a merge"):
         merge(out)
     assert not out.exists()
 
@@ -262,14 +264,14 @@ def test_a_journal_line_that_is_no_fact_counts_as_torn(
 def test_a_finished_merge_that_lost_a_file_is_not_called_done(out: Path, name: str) -> None:
     merge(out)
     (out / name).unlink()
-    with pytest.raises(CheckpointError, match=f"{name} was changed since, or is gone"):
+    with pytest.raises(CheckpointError, match=f"{name} differs or is missing"):
         merge(out)
 
 
 def test_a_finished_merge_with_another_header_is_not_called_done(out: Path) -> None:
     merge(out)
     damage_the_header(out)
-    with pytest.raises(CheckpointError, match="a weight was changed since"):
+    with pytest.raises(CheckpointError, match="a weight differs"):
         merge(out)
 
 

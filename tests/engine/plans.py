@@ -53,6 +53,6 @@ def plan_for(
         files={"config.json": b"{}"} if files is None else files,
         budget=NO_BUDGET,
         dtype=dtype or Dtype.F32,
-        donor=first,
+        config_source=first,
         digest=digest,
     )

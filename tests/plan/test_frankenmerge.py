@@ -50,8 +50,8 @@ def test_goliath_has_137_blocks_and_118_billion_parameters(tmp_path: Path) -> No
             [(0, 16), (8, 24), (17, 32), (25, 40), (33, 48), (41, 56), (49, 64), (57, 72), (65, 80)]
         )
     ]
-    donors = [llama(name, dtype=Dtype.F16, **LLAMA_70B) for name in names.values()]
-    plan = plan_of(tmp_path, stacked(*ranges), *donors)
+    row_sources = [llama(name, dtype=Dtype.F16, **LLAMA_70B) for name in names.values()]
+    plan = plan_of(tmp_path, stacked(*ranges), *row_sources)
     assert json.loads(plan.files["config.json"])["num_hidden_layers"] == 137
     assert parameters(plan) == 137 * 855_654_400 + 2 * 32000 * 8192 + 8192
     assert {job.method for job in plan.jobs} == {None}
@@ -77,9 +77,9 @@ def test_solar_has_48_blocks_and_10_73_billion_parameters(tmp_path: Path) -> Non
 
 
 def test_one_full_slice_is_the_donor(tmp_path: Path) -> None:
-    donor = llama("org/a")
-    plan = plan_of(tmp_path, stacked(("org/a", 0, 4)), donor)
-    assert {job.output.name for job in plan.jobs} == set(donor.source.tensors())
+    config_source = llama("org/a")
+    plan = plan_of(tmp_path, stacked(("org/a", 0, 4)), config_source)
+    assert {job.output.name for job in plan.jobs} == set(config_source.source.tensors())
     assert all(job.method is None and job.models[0].tensor == job.output.name for job in plan.jobs)
     assert plan.budget.input_bytes == plan.budget.output_bytes
 
@@ -126,8 +126,10 @@ models:
   - {model: org/b, parameters: {weight: 0.5, density: 0.5}}
 dtype: bfloat16
 """
-    donors = [llama(f"org/{name}", dtype=Dtype.BF16, **LLAMA_8B) for name in ("base", "a", "b")]
-    plan = plan_of(tmp_path, text, *donors)
+    row_sources = [
+        llama(f"org/{name}", dtype=Dtype.BF16, **LLAMA_8B) for name in ("base", "a", "b")
+    ]
+    plan = plan_of(tmp_path, text, *row_sources)
     assert len(plan.jobs) == 291
     assert plan.budget.output_bytes == pytest.approx(16.06e9, rel=1e-3)
     assert plan.budget.download_bytes == 3 * plan.budget.output_bytes
@@ -166,7 +168,7 @@ def test_what_counts_over_the_model_needs_the_same_models_in_every_slice(
     text = SCOPED.format(method=method, parameter=parameter, x=pair[0], y=pair[1])
     parents = [llama(f"org/{name}") for name in sorted({*"abc", *pair})]
     if refused:
-        with pytest.raises(PlanError, match="counts over the whole model") as caught:
+        with pytest.raises(PlanError, match="statistic of the whole model") as caught:
             plan_of(tmp_path, text, *parents)
         assert f"org/c, org/a, org/b; org/c, org/{pair[0]}, org/{pair[1]}" in str(caught.value)
     else:

@@ -12,7 +12,7 @@ from bot.errors import PlanError
 from bot.methods.core.all_methods import catalogue
 from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
-from bot.recipe.recipe import Entry, Input, ModelRef, Recipe, Schedule, Slice
+from bot.recipe.recipe import ModelInput, ModelRef, Recipe, Schedule, ScheduleRow, Slice
 from tests.plan.parents import LLAMA, HeaderSource, by_ref, llama, llama_shapes
 from tests.plan.recipes import plan_of
 
@@ -120,7 +120,7 @@ def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path: Path) -> None:
 def test_quantized_weights_on_one_side(tmp_path: Path, dtype) -> None:
     tensors = with_dtype("model.layers.0.mlp.up_proj.weight", dtype)
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", tensors=tensors))
-    assert f"of org/b is stored as {dtype}" in error.message
+    assert f"of org/b has dtype {dtype}" in error.message
     assert "dtypes disagree: org/a stores F32" in (error.problems()[0].hint or "")
 
 
@@ -174,9 +174,9 @@ def test_layer_ranges(tmp_path: Path) -> None:
 
 def sliced(method: str, first: tuple[int, int], second: tuple[int, int]) -> Recipe:
     """A recipe that no file reader has checked."""
-    one = Schedule(entries=(Entry(value=1.0),))
+    one = Schedule(rows=(ScheduleRow(value=1.0),))
     sources = tuple(
-        Input(model=ModelRef(path=f"org/{name}"), layer_range=span, parameters={"weight": one})
+        ModelInput(model=ModelRef(path=f"org/{name}"), layer_range=span, parameters={"weight": one})
         for name, span in (("a", first), ("b", second))
     )
     base = ModelRef(path="org/base") if method == "task_arithmetic" else None

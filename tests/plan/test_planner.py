@@ -58,4 +58,4 @@ models:
     assert job.base is not None
     assert (job.base.source, [slot.source for slot in job.models]) == ("base", ["a"])
     assert job.parameters["density"] == (0.5,)
-    assert plan.donor == "base"
+    assert plan.config_source == "base"

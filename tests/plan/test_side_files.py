@@ -49,27 +49,27 @@ def tokenized(
 
 
 def test_without_a_choice_the_donors_files_are_copied(tmp_path: Path) -> None:
-    donor = tokenized("a", preprocessor_config__json=b'{"x": 1}', README__md=b"no")
-    plan = plan_of(tmp_path, LINEAR, donor, tokenized("b"))
+    config_source = tokenized("a", preprocessor_config__json=b'{"x": 1}', README__md=b"no")
+    plan = plan_of(tmp_path, LINEAR, config_source, tokenized("b"))
     assert set(plan.files) == {
         "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
         "preprocessor_config.json",
     }  # fmt: skip
-    assert plan.files["tokenizer.json"] == donor.source.file("tokenizer.json")
+    assert plan.files["tokenizer.json"] == config_source.source.file("tokenizer.json")
 
 
 def test_generation_config_follows_the_chosen_tokenizer(tmp_path: Path) -> None:
     generation = json.dumps({"eos_token_id": [1], "temperature": 0.5}).encode()
-    donor = tokenized("a", generation_config__json=generation)
+    config_source = tokenized("a", generation_config__json=generation)
     other = tokenized("b", special=("</s>", "<s>"))
-    plan = plan_of(tmp_path, LINEAR + "tokenizer_source: org/b\n", donor, other)
+    plan = plan_of(tmp_path, LINEAR + "tokenizer_source: org/b\n", config_source, other)
     assert json.loads(plan.files["generation_config.json"]) == {
         "eos_token_id": [0],
         "temperature": 0.5,
     }
     assert json.loads(plan.files["config.json"])["eos_token_id"] == 0
     assert plan.files["tokenizer.json"] == other.source.file("tokenizer.json")
-    kept = plan_of(tmp_path, LINEAR + "tokenizer_source: base\n", donor, other)
+    kept = plan_of(tmp_path, LINEAR + "tokenizer_source: base\n", config_source, other)
     assert json.loads(kept.files["generation_config.json"])["eos_token_id"] == [1]
 
 
@@ -98,12 +98,12 @@ def test_chat_template(tmp_path: Path, choice, wanted) -> None:
 
 
 def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path: Path) -> None:
-    donor = tokenized("a")
-    rows = json.loads(donor.source.file("config.json"))["vocab_size"]
+    config_source = tokenized("a")
+    rows = json.loads(config_source.source.file("config.json"))["vocab_size"]
     text = LINEAR + "tokenizer_source: union\n"
-    plan = plan_of(tmp_path, text, donor, llama("org/b", vocab_size=rows))
+    plan = plan_of(tmp_path, text, config_source, llama("org/b", vocab_size=rows))
     assert plan.warnings == (
-        "org/b has no tokenizer.json: it is taken to have the tokens of org/a",
+        "org/b has no tokenizer.json: its tokens are assumed to be those of org/a",
     )
     with pytest.raises(PlanError, match=r"org/a has no tokenizer\.json"):
         plan_of(tmp_path, text, llama("org/a"), tokenized("b"))
@@ -122,7 +122,7 @@ tokenizer:
         plan_of(tmp_path, LINEAR + rules, tokenized("a"), tokenized("b"))
     found = [problem.message for problem in caught.value.problems()]
     assert any("org/b has no token 'nowhere'" in message for message in found)
-    assert any("row 4000 was asked for" in message for message in found)
+    assert any("row 4000 does not exist" in message for message in found)
     assert any("org/a has no token '<z>'" in message for message in found)
     broken = tokenized("b", tokenizer__json=b"{}")
     with pytest.raises(PlanError, match=r"tokenizer\.json of org/b has no vocabulary"):
@@ -166,9 +166,9 @@ def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path: Path
 def test_tokenizers_and_processors_that_need_code_are_refused(tmp_path: Path) -> None:
     code = json.dumps({"auto_map": {"AutoTokenizer": ["t.py", None]}}).encode()
     for file in ("tokenizer_config", "processor_config"):
-        donor = tokenized("a", **{f"{file}__json": code})
+        config_source = tokenized("a", **{f"{file}__json": code})
         with pytest.raises(PlanError, match=rf"{file}\.json of org/a asks for code"):
-            plan_of(tmp_path, LINEAR, donor, tokenized("b"))
+            plan_of(tmp_path, LINEAR, config_source, tokenized("b"))
     other = tokenized("b", tokenizer_config__json=code)
     with pytest.raises(PlanError, match=r"tokenizer_config\.json of org/b asks for code"):
         plan_of(tmp_path, LINEAR + "tokenizer_source: org/b\n", tokenized("a"), other)

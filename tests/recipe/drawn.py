@@ -26,11 +26,11 @@ def recipe_data(draw: st.DrawFn) -> dict[str, Any]:
     """A valid recipe as plain data."""
     method = draw(st.sampled_from(["linear", "ties"]))
     optional = {"density": schedules(DENSITIES)} if method == "ties" else {}
-    knobs = st.fixed_dictionaries({"weight": schedules(WEIGHTS)}, optional=optional)
+    params = st.fixed_dictionaries({"weight": schedules(WEIGHTS)}, optional=optional)
     models = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     data: dict[str, Any] = {
         "merge_method": method,
-        "models": [{"model": name, "parameters": draw(knobs)} for name in models],
+        "models": [{"model": name, "parameters": draw(params)} for name in models],
     }
     if method == "ties":
         data["base_model"] = "o/base"

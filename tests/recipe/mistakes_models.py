@@ -20,7 +20,7 @@ MODELS = {
     ),
     "twice": (
         LINEAR.replace("}}]", "}}, {model: →a/b, parameters: {weight: 1}}]"),
-        "stands twice",
+        "is listed twice",
         "keep one",
     ),
     "no key": (

@@ -10,7 +10,7 @@ from bot.recipe.method_signature import Parameter, Signature
 from bot.recipe.recipe import Recipe
 
 
-def knob(name, kind: str = "float", scope: str = "global", required: bool = False, **more):
+def param(name, kind: str = "float", scope: str = "global", required: bool = False, **more):
     return Parameter(name=name, kind=kind, scope=scope, required=required, **more)
 
 
@@ -25,24 +25,24 @@ def method(name, *parameters, base: str = "none", models: tuple[int | None, ...]
     )
 
 
-WEIGHT = knob("weight", scope="per_model", required=True)
-DENSITY = knob("density", scope="per_model", minimum=0.0, maximum=1.0, default=1.0)
-NORMALIZE = knob("normalize", kind="bool", default=True)
-LAMBDA = knob("lambda", default=1.0)
-EPSILON = knob("epsilon", minimum=0.0, minimum_excluded=True, default=1e-5)
-SCOPE = knob("scope", kind="choice", choices=("tensor", "model"), default="tensor")
+WEIGHT = param("weight", scope="per_model", required=True)
+DENSITY = param("density", scope="per_model", minimum=0.0, maximum=1.0, default=1.0)
+NORMALIZE = param("normalize", kind="bool", default=True)
+LAMBDA = param("lambda", default=1.0)
+EPSILON = param("epsilon", minimum=0.0, minimum_excluded=True, default=1e-5)
+SCOPE = param("scope", kind="choice", choices=("tensor", "model"), default="tensor")
 
 SIGNATURES = {
     row.name: row
     for row in (
         method("linear", WEIGHT, NORMALIZE),
-        method("slerp", knob("t", required=True), base="required", models=(1, 1)),
+        method("slerp", param("t", required=True), base="required", models=(1, 1)),
         method("nuslerp", WEIGHT, base="optional", models=(2, 2)),
         method("task_arithmetic", WEIGHT, LAMBDA, base="required"),
         method("ties", WEIGHT, DENSITY, NORMALIZE, LAMBDA, SCOPE, base="required"),
         method("dare_ties", WEIGHT, DENSITY, NORMALIZE, LAMBDA, base="required"),
-        method("karcher", knob("max_iter", kind="int", minimum=1, default=10), EPSILON),
-        method("passthrough", knob("scale", scope="per_model"), models=(1, 1)),
+        method("karcher", param("max_iter", kind="int", minimum=1, default=10), EPSILON),
+        method("passthrough", param("scale", scope="per_model"), models=(1, 1)),
         method("model_stock", base="required", models=(2, None)),
     )
 }

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from bot.recipe.load_recipe import parse_recipe
-from bot.recipe.recipe import Entry, ModelRef, Schedule, TokenRule
+from bot.recipe.recipe import ModelRef, Schedule, ScheduleRow, TokenRule
 from tests.recipe.examples import EXAMPLES
 from tests.recipe.support import parse
 
@@ -26,10 +26,10 @@ def test_they_are_accepted_with_the_methods_that_exist(name: str) -> None:
 def test_schedules_keep_rows_gradients_and_their_order() -> None:
     t = parse(EXAMPLES["slerp with filters and gradients"]).parameters["t"]
     assert t == Schedule(
-        entries=(
-            Entry(value=(0.0, 0.5, 0.3, 0.7, 1.0), filter="self_attn"),
-            Entry(value=(1.0, 0.5, 0.7, 0.3, 0.0), filter="mlp"),
-            Entry(value=0.5),
+        rows=(
+            ScheduleRow(value=(0.0, 0.5, 0.3, 0.7, 1.0), filter="self_attn"),
+            ScheduleRow(value=(1.0, 0.5, 0.7, 0.3, 0.0), filter="mlp"),
+            ScheduleRow(value=0.5),
         )
     )
 
@@ -73,5 +73,5 @@ def test_dtypes_lose_their_torch_prefix() -> None:
 
 def test_whole_numbers_of_real_parameters_become_floats() -> None:
     recipe = parse(EXAMPLES["our own block"])
-    values = [item.parameters["weight"].entries[0].value for item in recipe.models or ()]
+    values = [item.parameters["weight"].rows[0].value for item in recipe.models or ()]
     assert [type(value) for value in values] == [float, float]

@@ -66,7 +66,7 @@ def test_one_folder_by_two_names_is_one_model(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("one")
     text = "merge_method: linear\nparameters: {weight: 1}\nmodels: [{model: ./one}, {model: %s}]\n"
     for other in ("./one/", "../" + tmp_path.name + "/one", str(tmp_path / "one"), "./link"):
-        with pytest.raises(RecipeError, match="stands twice"):
+        with pytest.raises(RecipeError, match="is listed twice"):
             parse_recipe(text % other, str(tmp_path / "r.yaml"), SIGNATURES)
     parse_recipe(text % "./two", str(tmp_path / "r.yaml"), SIGNATURES)
 

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.recipe.parameter_schedule import OUTSIDE_LAYERS, depth, interpolate, resolve, value_at
-from bot.recipe.recipe import Entry, Schedule
+from bot.recipe.recipe import Schedule, ScheduleRow
 
 FINITE = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 GRADIENTS = st.lists(FINITE, min_size=1, max_size=9).map(tuple)
 
 
 def schedule(*rows) -> Schedule:
-    return Schedule(entries=tuple(Entry(value=value, filter=name) for value, name in rows))
+    return Schedule(rows=tuple(ScheduleRow(value=value, filter=name) for value, name in rows))
 
 
 @settings(deadline=None)

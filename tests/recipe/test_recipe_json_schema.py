@@ -160,7 +160,7 @@ def test_covers_every_method_and_its_parameters() -> None:
     assert schema["properties"]["merge_method"]["enum"] == sorted(signatures)
     for name, signature in signatures.items():
         allowed = schema["$defs"][f"{name}.merge"]["properties"]
-        assert {knob.name for knob in signature.parameters} <= set(allowed)
+        assert {param.name for param in signature.parameters} <= set(allowed)
 
 
 def test_reading_recipes_loads_no_arithmetic() -> None:
@@ -184,7 +184,7 @@ def test_switches_of_several_words_are_spelled_as_mergekit_spells_them(word: str
         models: [{{model: a/one, parameters: {{weight: 1.0}}}}]
         parameters: {{rescale: {word}}}
         """
-    (row,) = parse_recipe(textwrap.dedent(text)).parameters["rescale"].entries
+    (row,) = parse_recipe(textwrap.dedent(text)).parameters["rescale"].rows
     assert row.value == {"1.0": "true", "0": "false"}.get(word, word)
     root, _ = compose(textwrap.dedent(text), "r.yaml")
     jsonschema.Draft202012Validator(recipe_schema(load_signatures())).validate(plain(root))

@@ -176,7 +176,7 @@ def test_a_sweep_stands_only_inside_parameters(old: str, new: str) -> None:
     with pytest.raises(RecipeError) as caught:
         variants(SWEEP.replace(old, new))
     assert [one.message for one in caught.value.problems()] == [
-        "a sweep stands only inside `parameters`"
+        "a sweep is allowed only inside `parameters`"
     ]
 
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from bot.errors import PlanError, Problem
 from bot.methods.core.method_input import Array, Unit
 from bot.methods.core.reduction import Reduction, Stat
-from bot.recipe.method_signature import BaseRule, Kind, Parameter, Signature
+from bot.recipe.method_signature import BaseRule, Parameter, ParameterKind, Signature
 
 T = TypeVar("T")
 Check = Callable[[SimpleNamespace], object]
@@ -222,10 +222,10 @@ def _default(value: Any) -> Any:
     return value[0] if isinstance(value, PerModel) else value
 
 
-def _kind(hint: Any) -> Kind:
+def _kind(hint: Any) -> ParameterKind:
     if get_origin(hint) is Literal:
         return "choice"
-    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool"}
+    kinds: dict[Any, ParameterKind] = {float: "float", int: "int", bool: "bool"}
     return kinds[hint]
 
 
