@@ -1,4 +1,4 @@
-"""Checks that methods with model-wide statistics (``scope: model``) see the same models everywhere."""
+"""Checks that statistics of the whole model (``scope: model``) span the same models everywhere."""
 
 from __future__ import annotations
 
