@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
-from bot.plan.merge_plan import Budget, Plan, Slot, TensorJob, View
+from bot.plan.merge_plan import Budget, ParentView, Plan, Slot, TensorJob
 
 NO_BUDGET = Budget(
     input_bytes=0, output_bytes=0, download_bytes=0, peak_memory_bytes=0, seconds=0.0
@@ -49,7 +49,7 @@ def plan_for(
     return Plan(
         jobs=tuple(jobs),
         parents={name: source.id for name, source in sources.items()},
-        sources={name: View(parent=name) for name in sources},
+        sources={name: ParentView(parent=name) for name in sources},
         files={"config.json": b"{}"} if files is None else files,
         budget=NO_BUDGET,
         dtype=dtype or Dtype.F32,
