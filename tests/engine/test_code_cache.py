@@ -28,7 +28,8 @@ def scaled(values: Any, factor: Any) -> None:
 @compiled
 def twice_scaled(values: Any, factor: Any) -> int:
     scaled(values, factor * STEP)
-    return values.size
+    found: int = values.size
+    return found
 
 
 def test_a_kernel_works_on_the_arrays_it_is_given() -> None:

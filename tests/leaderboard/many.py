@@ -12,6 +12,7 @@ from leaderboard.record_results import Headline, Score
 from leaderboard.statistics.rank_ranges import rank_ranges
 from leaderboard.verdict import Verdict
 from tests.leaderboard.samples import record_of
+from tests.present import present
 
 METHODS = ("ties", "slerp", "dare_ties", "linear", "task_arithmetic", "model_stock")
 FAMILIES = ("nova", "aria", "terra", "luma", "delta")
@@ -23,9 +24,9 @@ def many_models(count: int) -> Board:
     random = np.random.default_rng(0)
     small = build_board([record_of("good")])
     rows = [_row(small.row("good"), i, random) for i in range(count)]
-    rows.sort(key=lambda row: -row.headline.value)
-    values = np.array([row.headline.value for row in rows])
-    errors = np.array([row.headline.stderr for row in rows])
+    rows.sort(key=lambda row: -present(row.headline).value)
+    values = np.array([present(row.headline).value for row in rows])
+    errors = np.array([present(row.headline).stderr for row in rows])
     ranked = [
         replace(row, rank_low=low, rank_high=high)
         for row, (low, high) in zip(rows, rank_ranges(values, errors), strict=True)
@@ -40,12 +41,12 @@ def _row(like: Row, number: int, random: np.random.Generator) -> Row:
     value, half = float(random.beta(8, 5)), 0.01 + 0.01 * float(random.random())
     delta = float(random.normal(0, 0.03))
     reach = 0.01 + 0.02 * float(random.random())
-    record = like.record.model_copy(
+    record = present(like.record).model_copy(
         update={
             "name": name,
             "run_key": f"run-{number}",
-            "recipe": like.record.recipe.model_copy(update={"method": method}),
-            "model": like.record.model.model_copy(
+            "recipe": present(like.record).recipe.model_copy(update={"method": method}),
+            "model": present(present(like.record).model).model_copy(
                 update={"parameters": int(10 ** random.uniform(8.5, 10.8)), "memory_bytes": None}
             ),
         }
@@ -57,7 +58,7 @@ def _row(like: Row, number: int, random: np.random.Generator) -> Row:
         record=record,
         headline=Headline(value=value, stderr=half / 2, low=value - half, high=value + half),
         judgement=replace(
-            like.judgement,
+            present(like.judgement),
             verdict=VERDICTS[int(random.integers(4))],
             delta=delta,
             low=delta - reach,

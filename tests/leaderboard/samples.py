@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -79,10 +80,10 @@ HOSTILE_TEXTS = (
 )
 
 
-def in_words(scores: TaskScores, answer: str = "said", **texts: Sequence[str]) -> TaskScores:
+def in_words(scores: TaskScores, answer: str = "said", **texts: Any) -> TaskScores:
     """The scores with texts: by default words that name the item's place."""
     places = range(len(scores))
-    columns = {
+    columns: dict[str, Any] = {
         "questions": tuple(f"question {place}" for place in places),
         "expected": tuple(f"expected {place}" for place in places),
         "answers": tuple(f"{answer} {place}" for place in places),

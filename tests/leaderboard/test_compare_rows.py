@@ -12,6 +12,7 @@ from leaderboard.render.comparison_page import compare_html, compare_markdown, s
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import record_of, scores_of
 from tests.leaderboard.test_build_board import SCORES
+from tests.present import present
 
 GOOD, FAIR = record_of("good"), record_of("fair", (0.55, 0.85, 0.60))
 BOARD = build_board([GOOD, FAIR])
@@ -24,7 +25,7 @@ def compared(first: str, second: str, samples: Samples = SCORES.get) -> RowCompa
 
 def test_any_two_models_are_compared_item_by_item() -> None:
     found = compared("fair", "good")
-    assert found.comparison.overall.delta == pytest.approx((0.20 + 0.0 + 0.20) / 3)
+    assert present(found.comparison).overall.delta == pytest.approx((0.20 + 0.0 + 0.20) / 3)
     assert found.wins == (2, 2)
     assert summary(found).startswith("▲ good against fair: +13.3 [")
     assert "over 600 shared items" in summary(found)
@@ -32,15 +33,17 @@ def test_any_two_models_are_compared_item_by_item() -> None:
 
 def test_swapping_negates_every_difference() -> None:
     there, back = compared("fair", "good").comparison, compared("good", "fair").comparison
-    assert there.overall.delta == -back.overall.delta
-    assert [row.delta for row in there.tasks] == [-row.delta for row in back.tasks]
+    assert present(there).overall.delta == -present(back).overall.delta
+    assert [row.delta for row in present(there).tasks] == [
+        -row.delta for row in present(back).tasks
+    ]
 
 
 def test_flips_sum_to_the_discordant_pairs() -> None:
     found = compared("fair", "good")
-    for row in found.comparison.tasks:
+    for row in present(found.comparison).tasks:
         flips = found.flips[row.task]
-        assert (flips.gained, flips.lost) == (row.discordant.b, row.discordant.c)
+        assert (flips.gained, flips.lost) == (present(row.discordant).b, present(row.discordant).c)
         assert len(flips.gained_items) == min(5, flips.gained)
     ours, theirs = SCORES["digest-good"]["reverse"], SCORES["digest-fair"]["reverse"]
     item = flipped_items(ours, theirs).gained_items[0].number
@@ -50,8 +53,8 @@ def test_flips_sum_to_the_discordant_pairs() -> None:
 def test_only_shared_tasks_are_compared_and_the_others_named() -> None:
     fewer = {key: scores for key, scores in SCORES["digest-fair"].items() if key != "sort"}
     found = compared("fair", "good", {**SCORES, "digest-fair": fewer}.get)
-    assert [row.task for row in found.comparison.tasks] == ["reverse", "shift"]
-    assert found.comparison.overall.delta == pytest.approx(0.2)
+    assert [row.task for row in present(found.comparison).tasks] == ["reverse", "shift"]
+    assert present(found.comparison).overall.delta == pytest.approx(0.2)
     assert summary(found).endswith("not compared: sort")
 
 
@@ -68,7 +71,7 @@ def test_what_is_not_comparable_has_words_and_no_number() -> None:
 
 def test_without_samples_the_record_is_asked() -> None:
     assert compared("base", "good", lambda _: None).comparison == GOOD.suites[0].comparisons[0]
-    assert "not published here" in compared("fair", "good", lambda _: None).refusal
+    assert "not published here" in present(compared("fair", "good", lambda _: None).refusal)
 
 
 @pytest.mark.parametrize(

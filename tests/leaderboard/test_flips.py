@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def test_examples_show_question_answer_and_who_was_right() -> None:
 
 
 def test_strangers_texts_are_escaped_short_and_on_one_line() -> None:
-    texts = dict.fromkeys(TEXT_COLUMNS, HOSTILE_TEXTS)
+    texts: dict[str, Any] = dict.fromkeys(TEXT_COLUMNS, HOSTILE_TEXTS)
     answers = in_words(task([1] * 5), **texts)
     page = page_of(answers, in_words(task([0] * 5), answers=HOSTILE_TEXTS))
     assert accessibility_faults(page) == []

@@ -17,12 +17,12 @@ from leaderboard.sample_scores import TaskScores, align, load_scores, save_score
 
 
 def task(
-    scores: Sequence[float],
+    scores: Sequence[float] | np.ndarray,
     *,
     name: str = "sort",
     binary: bool = True,
     clusters: tuple[str, ...] | None = None,
-    capped: np.ndarray | None = None,
+    capped: float | None = None,
     ids: Sequence[int] | None = None,
 ) -> TaskScores:
     ids = tuple(range(len(scores))) if ids is None else tuple(ids)
@@ -133,7 +133,8 @@ def test_files_from_before_there_were_texts_are_read(tmp_path: Path) -> None:
 def test_texts_of_another_length_or_form_are_refused() -> None:
     with pytest.raises(IncomparableError, match="unequal lengths"):
         replace(task([1, 0]), texts=TEXTS)
-    for broken in ({"questions": []}, ["q0"], 3):
+    unreadable: tuple[object, ...] = ({"questions": []}, ["q0"], 3)
+    for broken in unreadable:
         with pytest.raises(IncomparableError, match="not per-sample scores"):
             TaskScores.from_dict({**task([1, 0]).as_dict(), "texts": broken})
 

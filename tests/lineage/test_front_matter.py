@@ -50,7 +50,8 @@ def on_the_hub(record: Record) -> Record:
 
 
 def metadata(text: str) -> dict[str, object]:
-    return yaml.safe_load(text.split("---\n")[1])
+    found: dict[str, object] = yaml.safe_load(text.split("---\n")[1])
+    return found
 
 
 def on_gsm8k(record: Record, items: int = 1319) -> Record:

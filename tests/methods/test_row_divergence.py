@@ -16,10 +16,12 @@ def expected(models: Sequence[np.ndarray], bases: Sequence[np.ndarray]) -> np.nd
     def shares(rows: np.ndarray) -> np.ndarray:
         wide = rows.astype(np.longdouble)
         powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True) + np.longdouble(1e-8)
+        found: np.ndarray = powers / powers.sum(axis=-1, keepdims=True) + np.longdouble(1e-8)
+        return found
 
     p, q = shares(models), shares(bases)
-    return (p * np.log(p / q)).sum(axis=-1)
+    found: np.ndarray = (p * np.log(p / q)).sum(axis=-1)
+    return found
 
 
 @given(

@@ -62,7 +62,8 @@ def _variance(moved: Sequence[np.ndarray]) -> np.ndarray:
     """As float32 has it: which of two nearly equal variances is larger is a matter of rounding."""
     single = moved.astype(np.float32)
     mean = sum(single) / np.float32(len(single))
-    return sum((d - mean) ** 2 for d in single) / np.float32(len(single))
+    found: np.ndarray = sum((d - mean) ** 2 for d in single) / np.float32(len(single))
+    return found
 
 
 def test_ram_sums_what_is_unique_and_averages_what_is_shared() -> None:

@@ -11,7 +11,8 @@ from tests.methods.cases import family, run
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a.astype(float).reshape(-1), b.astype(float).reshape(-1)
-    return np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1))
+    found: float = np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1))
+    return found
 
 
 def on_sphere(seed: int, count: int, size: int = 200, radius: float = 3.0) -> list[np.ndarray]:

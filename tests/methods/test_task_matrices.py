@@ -57,7 +57,8 @@ def test_tsv_gives_slots_that_a_low_rank_task_leaves_to_the_others() -> None:
 def leading(task: np.ndarray, count: int) -> np.ndarray:
     """The part of a matrix with its largest singular values."""
     left, values, right = np.linalg.svd(task)
-    return (left[:, :count] * values[:count]) @ right[:count]
+    found: np.ndarray = (left[:, :count] * values[:count]) @ right[:count]
+    return found
 
 
 @pytest.mark.parametrize("second", [1.0, 1 + 1e-15])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -61,9 +62,9 @@ def write_siblings(root: Path, *, coarse: bool, odd: bool = False) -> None:
         save_file(tensors, root / name / "model.safetensors", metadata={"format": "pt"})
 
 
-def without_sharing(recipe: dict) -> dict:
+def without_sharing(recipe: dict[str, Any]) -> dict[str, Any]:
     """Without shared parts, which YAML would write as anchors."""
-    copy: dict = json.loads(json.dumps(recipe))
+    copy: dict[str, Any] = json.loads(json.dumps(recipe))
     return copy
 
 
@@ -71,13 +72,13 @@ def without_sharing(recipe: dict) -> dict:
 class Both:
     """Our merge and mergekit's, and what went into each output tensor."""
 
-    jobs: dict
-    inputs: dict
-    ours: dict
-    peer: dict
+    jobs: dict[str, Any]
+    inputs: dict[str, Any]
+    ours: dict[str, Any]
+    peer: dict[str, Any]
 
 
-def merge_both(recipe: dict, folder: Path) -> Both:
+def merge_both(recipe: dict[str, Any], folder: Path) -> Both:
     """Merge by plan and engine, and by mergekit."""
     jobs, inputs, ours = merge_ours(recipe, folder)
     LoaderCache().loaders.clear()
@@ -87,7 +88,9 @@ def merge_both(recipe: dict, folder: Path) -> Both:
     return Both(jobs=jobs, inputs=inputs, ours=ours, peer=peer)
 
 
-def merge_ours(recipe: dict, folder: Path) -> tuple[dict, dict, dict]:
+def merge_ours(
+    recipe: dict[str, Any], folder: Path
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The jobs, their inputs and what plan and engine make of them, by output tensor."""
     file = folder / "recipe.yaml"
     file.write_text(yaml.safe_dump(without_sharing(recipe)))

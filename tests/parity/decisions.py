@@ -68,7 +68,8 @@ def _disagree(moved: Sequence[np.ndarray], given: Mapping[str, Any]) -> bool:
     rows = [d.reshape(-1, d.shape[-1] if given["filter_wise"] else d.size) for d in moved]
     units = [row / np.linalg.norm(row, axis=-1, keepdims=True) for row in rows]
     pairs = [(a * b).sum(-1) for a, b in combinations(units, 2)]
-    return np.mean(pairs, axis=0).min() < 0
+    found: bool = np.mean(pairs, axis=0).min() < 0
+    return found
 
 
 def _of_weights(given: Mapping[str, Any]) -> float:
@@ -81,7 +82,10 @@ def _linear(
     _base: np.ndarray, _models: Sequence[np.ndarray], given: Mapping[str, Any]
 ) -> np.ndarray:
     size = sum(map(abs, given["weight"]))
-    return size / abs(sum(given["weight"])) * _of_weights(given) if given["normalize"] else size
+    found: np.ndarray = (
+        size / abs(sum(given["weight"])) * _of_weights(given) if given["normalize"] else size
+    )
+    return found
 
 
 def _arc(ends: Sequence[np.ndarray], axis: int | None = None) -> float:

@@ -28,7 +28,8 @@ def theirs(
         for name, value in parameters.items()
     }
     index = None if base is None else 0
-    return merge_tensors(tensors, method, parameters=given, base_index=index).numpy()
+    found: np.ndarray = merge_tensors(tensors, method, parameters=given, base_index=index).numpy()
+    return found
 
 
 def assert_agree(

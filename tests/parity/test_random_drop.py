@@ -44,7 +44,8 @@ def test_the_same_distribution_at_every_element(method: str, rescale: bool) -> N
 
 
 def spread(ours: np.ndarray, peer: np.ndarray) -> np.ndarray:
-    return np.sqrt((ours.var(0) + peer.var(0)) / DRAWS) + 1e-6
+    found: np.ndarray = np.sqrt((ours.var(0) + peer.var(0)) / DRAWS) + 1e-6
+    return found
 
 
 @pytest.mark.parametrize("method", ["dare_linear", "della_linear"])

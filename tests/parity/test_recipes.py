@@ -15,6 +15,7 @@ from bot.methods.core.all_methods import catalogue
 from tests.parity.checkpoints import LAYERS, merge_both, write_siblings
 from tests.parity.decisions import leeway
 from tests.parity.peer import assert_agree, size_of
+from tests.present import present
 
 METHODS = {
     "linear": ("weight",),
@@ -85,7 +86,7 @@ def recipes(draw: st.DrawFn, root: Path) -> dict[str, Any]:
     recipe: dict[str, Any] = {"merge_method": method, "dtype": "float32"}
     if based:
         recipe["base_model"] = str(root / "base")
-    per_model = [k for k in METHODS[method] if signature.parameter(k).scope == "per_model"]
+    per_model = [k for k in METHODS[method] if present(signature.parameter(k)).scope == "per_model"]
     whole = [k for k in METHODS[method] if k not in per_model]
     flags = {flag: draw(st.booleans()) for flag in FLAGS.get(method, ())}
     shared = {k: draw(schedules(method, k)) for k in whole} | flags

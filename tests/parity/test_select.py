@@ -80,7 +80,9 @@ def test_arcee_fusion(shape: tuple[int, ...], scale: float) -> None:
 def _divergence(model: np.ndarray, base: np.ndarray) -> np.ndarray:
     def softmax(rows: np.ndarray) -> np.ndarray:
         powers = np.exp(rows.astype(float) - rows.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True) + 1e-8
+        found: np.ndarray = powers / powers.sum(-1, keepdims=True) + 1e-8
+        return found
 
     p, q = softmax(model), softmax(base)
-    return (p * np.log(p / q)).sum(-1, keepdims=True)
+    found: np.ndarray = (p * np.log(p / q)).sum(-1, keepdims=True)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -21,7 +22,7 @@ from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import load_recipe
 
 
-def ours(recipe: dict, tmp_path: Path) -> tuple[Plan, dict[str, np.ndarray]]:
+def ours(recipe: dict[str, Any], tmp_path: Path) -> tuple[Plan, dict[str, np.ndarray]]:
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe))
     loaded = load_recipe(file)
@@ -49,7 +50,7 @@ def ours(recipe: dict, tmp_path: Path) -> tuple[Plan, dict[str, np.ndarray]]:
     return plan, merged
 
 
-def theirs(recipe: dict, out: Path) -> None:
+def theirs(recipe: dict[str, Any], out: Path) -> None:
     LoaderCache().loaders.clear()
     config = MergeConfiguration.model_validate(recipe)
     run_merge(config, str(out), MergeOptions(quiet=True, write_model_card=False))

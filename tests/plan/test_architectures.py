@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ slices:
 
 
 def parents(
-    kind: str, settings: dict, auto: type = AutoModelForCausalLM
+    kind: str, settings: dict[str, Any], auto: type = AutoModelForCausalLM
 ) -> tuple[dict[str, TensorSpec], list[Parent]]:
     """A header as transformers would write it: a tied head is stored once."""
     config = AutoConfig.for_model(kind, **settings)

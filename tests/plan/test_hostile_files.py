@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -80,7 +81,7 @@ def recipes(tmp_path_factory: pytest.TempPathFactory):
 @settings(max_examples=100, deadline=None)
 @given(CONFIGS, CONFIGS, TOKENIZERS, JSON, JSON, st.booleans())
 def test_any_side_files(recipes, config, other, tokenizer, beside, generation, small) -> None:
-    def parent(name: str, changes: dict):
+    def parent(name: str, changes: dict[str, Any]):
         files = {
             "config.json": {**(LLAMA | {"num_hidden_layers": 2}), **changes},
             "tokenizer.json": tokenizer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +23,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def source(root: Path, name: str, start: int, stop: int, **parameters) -> dict:
+def source(root: Path, name: str, start: int, stop: int, **parameters) -> dict[str, Any]:
     entry = {"model": str(root / name), "layer_range": [start, stop]}
     return entry | ({"parameters": parameters} if parameters else {})
 
 
-def gradients(root: Path) -> dict:
+def gradients(root: Path) -> dict[str, Any]:
     return {
         "merge_method": "linear",
         "models": [
@@ -47,7 +48,7 @@ def gradients(root: Path) -> dict:
     }
 
 
-def stack(root: Path) -> dict:
+def stack(root: Path) -> dict[str, Any]:
     return {
         "merge_method": "passthrough",
         "slices": [
@@ -58,7 +59,7 @@ def stack(root: Path) -> dict:
     }
 
 
-def slerp_slices(root: Path) -> dict:
+def slerp_slices(root: Path) -> dict[str, Any]:
     return {
         "merge_method": "slerp",
         "base_model": str(root / "a"),
@@ -73,7 +74,7 @@ def slerp_slices(root: Path) -> dict:
     }
 
 
-def ties_slices(root: Path) -> dict:
+def ties_slices(root: Path) -> dict[str, Any]:
     return {
         "merge_method": "ties",
         "base_model": str(root / "c"),
@@ -91,7 +92,7 @@ def ties_slices(root: Path) -> dict:
     }
 
 
-def task_arithmetic_models(root: Path) -> dict:
+def task_arithmetic_models(root: Path) -> dict[str, Any]:
     return {
         "merge_method": "task_arithmetic",
         "base_model": str(root / "c"),

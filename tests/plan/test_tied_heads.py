@@ -36,7 +36,8 @@ def heads(plan: Plan) -> list[str]:
 
 
 def tied(plan: Plan) -> bool:
-    return json.loads(plan.files["config.json"])["tie_word_embeddings"]
+    found: bool = json.loads(plan.files["config.json"])["tie_word_embeddings"]
+    return found
 
 
 def test_tied_everywhere_has_no_head(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from bot.errors import Problem, RecipeError
 from bot.recipe.load_recipe import parse_recipe
 from bot.recipe.method_signature import Parameter, Signature
 from bot.recipe.recipe import Recipe
+from tests.present import present
 
 
 def param(name, kind: str = "float", scope: str = "global", required: bool = False, **more):
@@ -19,7 +20,7 @@ def method(name, *parameters, base: str = "none", models: tuple[int | None, ...]
         name=name,
         title=name,
         base=base,
-        minimum_models=models[0],
+        minimum_models=present(models[0]),
         maximum_models=models[1],
         parameters=parameters,
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -71,7 +72,7 @@ def test_a_recipe_without_sweeps_is_its_only_variant(name: str) -> None:
 
 @settings(deadline=None)
 @given(recipe_data())
-def test_a_sweep_of_one_value_is_that_value(data: dict) -> None:
+def test_a_sweep_of_one_value_is_that_value(data: dict[str, Any]) -> None:
     import json
 
     plain = parse(json.dumps(data))

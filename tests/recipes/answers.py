@@ -34,4 +34,5 @@ def accuracy(folder: Path, rows: Sequence[dict[str, Any]]) -> float:
         loader.from_pretrained(folder) for loader in (AutoModelForCausalLM, AutoTokenizer)
     )
     answers = answer_prompts(model, tokenizer, [row["prompt"] for row in rows])
-    return sum(a == row["answer"] for a, row in zip(answers, rows, strict=True)) / len(rows)
+    found: float = sum(a == row["answer"] for a, row in zip(answers, rows, strict=True)) / len(rows)
+    return found

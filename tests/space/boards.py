@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from bot.pipeline.live_merge import LiveMerge
 from leaderboard.item_texts import TEXT_COLUMNS
@@ -57,12 +58,14 @@ def samples(_suite: str, key: str) -> dict[str, TaskScores] | None:
     shares = {f"digest-{name}": found for name, found in SHARES.items()} | dict(PARENTS)
     if key not in shares:
         return None
-    texts = {name: tuple(islice(cycle(HOSTILE_TEXTS), 200)) for name in TEXT_COLUMNS}
+    texts: dict[str, Any] = {
+        name: tuple(islice(cycle(HOSTILE_TEXTS), 200)) for name in TEXT_COLUMNS
+    }
     return {task: in_words(found, **texts) for task, found in scores_of(shares[key]).items()}
 
 
-def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: object) -> Settings:
-    fields: dict[str, object] = {
+def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: Any) -> Settings:
+    fields: dict[str, Any] = {
         "store": MemoryStore(records()),
         "votes": folder / "votes.sqlite",
         "salt": "salt",
@@ -77,7 +80,7 @@ def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: object)
     return Settings(**(fields | changes))
 
 
-def context(folder: Path, **changes: object) -> Context:
+def context(folder: Path, **changes: Any) -> Context:
     return Context.of(settings(folder, **changes))
 
 
@@ -94,7 +97,7 @@ dtype: float32
 """
 
 
-def sliding_settings() -> dict[str, object]:
+def sliding_settings() -> dict[str, Any]:
     """What lets a merge of the skills family be made again at another weight."""
     record = record_of("sliding")
     facts = record.recipe.model_copy(update={"text": SLIDING})

@@ -59,21 +59,28 @@ class Users(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
+class UserServer(HTTPServer):
+    """A Hub that knows users only, and what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Users)
+        self.asked: list[str] = []
+
+
 @pytest.fixture
-def users() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), Users)
-    server.asked = []  # type: ignore[attr-defined]  # what was asked for
+def users() -> Iterator[UserServer]:
+    server = UserServer()
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def accounts(users: HTTPServer) -> HubAccounts:
+def accounts(users: UserServer) -> HubAccounts:
     return HubAccounts(HfApi(endpoint=f"http://127.0.0.1:{users.server_port}", token=False))
 
 
-def test_the_hub_is_asked_once_where_the_profile_is_silent(users: HTTPServer) -> None:
+def test_the_hub_is_asked_once_where_the_profile_is_silent(users: UserServer) -> None:
     found = accounts(users)
     for _ in range(3):
         assert found.joined({"preferred_username": "ada"}) == datetime(2021, 1, 1, tzinfo=UTC)
@@ -81,7 +88,7 @@ def test_the_hub_is_asked_once_where_the_profile_is_silent(users: HTTPServer) ->
 
 
 @pytest.mark.parametrize("name", ["silent", "nobody", "list"])
-def test_an_age_that_the_hub_does_not_tell_is_unknown(name: str, users: HTTPServer) -> None:
+def test_an_age_that_the_hub_does_not_tell_is_unknown(name: str, users: UserServer) -> None:
     assert accounts(users).joined({"preferred_username": name}) is None
 
 

@@ -16,6 +16,7 @@ from space_app.chat.history import before_last_answer, inert
 from space_app.chat.model_cache import ModelCache
 from space_app.chat.rate_limits import Limits, RequestQueue, Throttle
 from space_app.chat.repetition import is_looping
+from tests.present import present
 from tests.space.covering import covers
 from tests.space.engines import ScriptedEngine
 
@@ -26,7 +27,7 @@ def model(name: str = "a", size: int = 10) -> ChatModel:
 
 def question(prompt: str = "hi", *models: ChatModel, **changes: Any) -> Question:
     chosen = models or (model(),)
-    fields = {
+    fields: dict[str, Any] = {
         "visitor": "v", "models": chosen, "histories": ((Turn("user", prompt),),) * len(chosen),
         "system": "", "sampling": Sampling(),
     }  # fmt: skip
@@ -106,7 +107,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded() -> Non
     assert residents.refusal(big) == "needs 29.0 GB, 15.0 GB free; try a smaller model"
     assert list(residents.acquire(big))[-1].kind == "failed"
     pair = (model("x", 10**10), model("y", 10**10))
-    assert "try one model alone" in residents.refusal(*pair)
+    assert "try one model alone" in present(residents.refusal(*pair))
     assert engine.loaded == []
 
 
@@ -174,7 +175,7 @@ def test_too_many_questions_are_refused_with_the_time_to_wait() -> None:
     with throttle.admit("v") as reason:
         assert reason is None
         with throttle.admit("v") as second:
-            assert second.startswith("One answer at a time")
+            assert present(second).startswith("One answer at a time")
     moment[0] = 200.0
     with throttle.admit("v") as reason:
         assert reason == "Too many questions: 3 per hour. Try again in 3401 s."

@@ -9,6 +9,7 @@ from space_app.model_comparison import compare, suggestions, turned
 from space_app.space_settings import no_samples
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.leaderboard.samples import record_of
+from tests.present import present
 from tests.space.boards import MemoryStore, records, samples
 from tests.space.covering import covers
 
@@ -22,21 +23,31 @@ def snapshot() -> Snapshot:
 def test_swapping_negates_every_number(snapshot: Snapshot) -> None:
     there = compare(snapshot, samples, ["good", "plain"]).pairs[0]
     back = compare(snapshot, samples, ["plain", "good"]).pairs[0]
-    for one, other in zip(there.comparison.tasks, back.comparison.tasks, strict=True):
+    for one, other in zip(
+        present(there.comparison).tasks, present(back.comparison).tasks, strict=True
+    ):
         assert one.delta == -other.delta
-        assert (one.discordant.b, one.discordant.c) == (other.discordant.c, other.discordant.b)
-        assert there.flips[one.task].gained == back.flips[one.task].lost == one.discordant.b
-    assert there.comparison.overall.delta == -back.comparison.overall.delta
+        assert (present(one.discordant).b, present(one.discordant).c) == (
+            present(other.discordant).c,
+            present(other.discordant).b,
+        )
+        assert (
+            there.flips[one.task].gained == back.flips[one.task].lost == present(one.discordant).b
+        )
+    assert present(there.comparison).overall.delta == -present(back.comparison).overall.delta
 
 
 @covers("CP2")
 def test_without_samples_a_record_serves_both_ways_round(snapshot: Snapshot) -> None:
     there = compare(snapshot, no_samples, ["base", "good"]).pairs[0].comparison
     back = compare(snapshot, no_samples, ["good", "base"]).pairs[0].comparison
-    assert back == turned(there, "digest-good")
-    assert back.overall.delta == -there.overall.delta
-    assert (back.overall.low, back.overall.high) == (-there.overall.high, -there.overall.low)
-    assert back.tasks[0].p_greater == there.tasks[0].p_less
+    assert back == turned(present(there), "digest-good")
+    assert back.overall.delta == -present(there).overall.delta
+    assert (back.overall.low, back.overall.high) == (
+        -present(there).overall.high,
+        -present(there).overall.low,
+    )
+    assert back.tasks[0].p_greater == present(there).tasks[0].p_less
     assert back.noninferiority.p == 1.0
 
 
@@ -50,7 +61,7 @@ def test_models_of_other_suites_get_words_and_no_number(snapshot: Snapshot) -> N
     compared = compare(mixed, samples, ["good", "elsewhere"])
     assert compared.pairs[0].comparison is None
     assert "elsewhere was scored on skills 9, the board ranks skills 1" in (
-        compared.pairs[0].refusal
+        present(compared.pairs[0].refusal)
     )
     assert "not comparable" in compare_page(mixed, compared)
 
@@ -69,7 +80,7 @@ def test_other_choices_are_refused_with_words(
     snapshot: Snapshot, words: list[str], told: str
 ) -> None:
     compared = compare(snapshot, samples, words)
-    assert told in compared.refusal
+    assert told in present(compared.refusal)
     assert told in compare_page(snapshot, compared)
 
 

@@ -29,7 +29,9 @@ def covered() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in HERE.rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            for mark in getattr(node, "decorator_list", []):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "covers":
                     for argument in mark.args:
                         found.setdefault(ast.literal_eval(argument), []).append(node.name)

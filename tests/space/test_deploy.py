@@ -7,12 +7,13 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import yaml
 
-from bot.errors import AccessError, HubError, PublishError
+from bot.errors import AccessError, HubError, MergebotError, PublishError
 from leaderboard.record_store import FolderStore
 from space_app.deploy import Deployment, deploy, requirements, space_files, write_folder
 from tests.hub_server import Endpoint, serve
@@ -54,8 +55,8 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
     from huggingface_hub import CommitOperationAdd, HfApi
 
     with serve(tmp_path) as server:
-        access = {"endpoint": server.endpoint, "token": server.token()}
-        api = HfApi(**access)
+        access: dict[str, Any] = {"endpoint": server.endpoint, "token": server.token()}
+        api = HfApi(endpoint=server.endpoint, token=access["token"])
         first = deploy("tester/board", DEPLOYMENT, **access)
         assert first.created
         assert "MERGEBOT_SALT" in first.secrets
@@ -86,7 +87,7 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
     ],
 )
 def test_a_refusal_says_what_to_do(
-    tmp_path: Path, fault: str | None, role: str, error: type[Exception], says: str
+    tmp_path: Path, fault: str | None, role: str, error: type[MergebotError], says: str
 ) -> None:
     with serve(tmp_path) as server:
         if fault:

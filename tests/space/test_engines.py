@@ -10,16 +10,20 @@ import httpx
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from space_app.chat.answer_stream import answer
-from space_app.chat.chat_backend import ChatModel, Piece, Request, Sampling, Turn
+from space_app.chat.answer_stream import Answer, answer
+from space_app.chat.chat_backend import ChatModel, Engine, Request, Sampling, Turn
 from space_app.chat.openai_backend import OpenAIEngine
 from space_app.chat.transformers_backend import TransformersEngine
+from tests.present import present
 
 MODELS = Path(__file__).parents[2] / "recipes/skills/models"
 
 
 def request(model: ChatModel, text: str, **changes: Any) -> Request:
-    fields = {"sampling": Sampling(temperature=0, max_tokens=20), "completion": True}
+    fields: dict[str, Any] = {
+        "sampling": Sampling(temperature=0, max_tokens=20),
+        "completion": True,
+    }
     return Request(model=model, turns=(Turn("user", text),), **(fields | changes))
 
 
@@ -27,9 +31,7 @@ def local(name: str) -> ChatModel:
     return ChatModel(key=name, name=name, location=str(MODELS / name), size=1_000_000)
 
 
-def written(
-    engine: TransformersEngine, asked: Request, stop: threading.Event | None = None
-) -> Piece:
+def written(engine: Engine, asked: Request, stop: threading.Event | None = None) -> Answer:
     *_, last = answer(engine, asked, stop or threading.Event())
     return last
 
@@ -74,7 +76,7 @@ class TestTransformers:
         made = weights.generate(ids, max_new_tokens=20, do_sample=False)[0, ids.shape[1] :]
         assert borrowed.text == borrower.decode(made, skip_special_tokens=True)
         own = replace(local("skills-double"), lender=local("skills-sort"))
-        assert engine.template(own).lender is None
+        assert present(engine.template(own)).lender is None
 
     def test_a_lender_without_a_template_or_a_tokenizer(
         self, engine: TransformersEngine, tmp_path: Path
@@ -100,7 +102,7 @@ class TestTransformers:
         self, engine: TransformersEngine
     ) -> None:
         last = written(engine, request(local("skills-sort"), "a" * 400))
-        assert "this model reads 128" in last.failure
+        assert "this model reads 128" in present(last.failure)
 
     def test_sampling_with_one_seed_gives_one_answer(self, engine: TransformersEngine) -> None:
         warm = Sampling(temperature=1.5, top_p=1.0, seed=11, max_tokens=30)
@@ -170,4 +172,4 @@ def test_a_dead_server_is_a_failed_answer() -> None:
         "http://gpu:8000/v1", client=httpx.Client(transport=httpx.MockTransport(refuse))
     )
     assert not engine.offers(SERVED)
-    assert "connection refused" in written(engine, request(SERVED, "hi")).failure
+    assert "connection refused" in present(written(engine, request(SERVED, "hi")).failure)

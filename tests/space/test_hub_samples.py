@@ -21,6 +21,7 @@ from space_app.model_comparison import Compared, compare
 from tests.hub.prepared import hub_at
 from tests.hub_server import Endpoint, HubServer, serve
 from tests.leaderboard.samples import PARENTS, in_words, record_of
+from tests.present import present
 from tests.space.boards import SHARES, samples
 
 PARENT = next(name for name in PARENTS if name != "base")
@@ -37,9 +38,11 @@ def items_of(record: Record, folder: Path) -> dict[str, bytes]:
     names = {record.model_digest: record.name} | {one.key: one.name for one in record.parents}
     found = {}
     for key, name in names.items():
-        scores = {task: in_words(one, name) for task, one in samples("", key).items()}
+        scores = {
+            task: in_words(one, name) for task, one in present(samples("", present(key))).items()
+        }
         save_scores(scores, folder / "draft.parquet")
-        found[sample_file("skills", name, key)] = (folder / "draft.parquet").read_bytes()
+        found[sample_file("skills", name, present(key))] = (folder / "draft.parquet").read_bytes()
     return found
 
 
@@ -169,6 +172,7 @@ def test_names_from_strangers_stay_in_the_folder(word: str) -> None:
 
 def test_a_deployed_space_reads_items_from_its_dataset(tmp_path: Path) -> None:
     hosted = settings_from({"MERGEBOT_BOARD": "tester/results", "MERGEBOT_CACHE": str(tmp_path)})
+    assert isinstance(hosted.store, HubStore)
     assert hosted.samples == hosted.store.samples
     local = settings_from({"MERGEBOT_BOARD": str(tmp_path), "MERGEBOT_CACHE": str(tmp_path)})
     assert local.samples("sha-1", "base") is None

@@ -9,11 +9,13 @@ from safetensors.numpy import load_file
 from bot.errors import UsageError
 from bot.pipeline.live_merge import LiveMerge
 from space_app.tabs.merge_slider import remade, slider_for
+from tests.present import present
 from tests.space.boards import SKILLS, SLIDING, context, sliding_settings
 
 
 def weights(name: str) -> dict[str, np.ndarray]:
-    return load_file(SKILLS / "models" / name / "model.safetensors")
+    found: dict[str, np.ndarray] = load_file(SKILLS / "models" / name / "model.safetensors")
+    return found
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.35, 1.0])
@@ -50,8 +52,8 @@ def test_the_space_shows_the_slider_and_talks_to_what_it_made(tmp_path: Path) ->
     here = context(tmp_path, **sliding_settings())
     assert slider_for(here, "digest-sliding").visible
     made, words = remade(here, "digest-sliding", 0.25)
-    assert made.name == "sliding at 0.25"
-    assert (Path(made.location) / "model.safetensors").is_file()
+    assert present(made).name == "sliding at 0.25"
+    assert (Path(present(made).location) / "model.safetensors").is_file()
     assert "nobody has evaluated" in words
     assert not slider_for(here, "base").visible
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.board import Row
+from leaderboard.record import Record
 from leaderboard.render.board_json import model_id
 from space_app.chat.chat_backend import ChatModel
 from space_app.chat.chat_models import chat_model, lenders
@@ -16,6 +17,7 @@ from space_app.chat.rate_limits import Limits
 from space_app.live_board import LiveBoard
 from space_app.tabs.template_picker import lender_picker, lent
 from tests.leaderboard.samples import MODEL, record_of
+from tests.present import present
 from tests.space.boards import MemoryStore, context
 from tests.space.engines import ScriptedEngine
 from tests.space.test_chat_rules import model, question
@@ -28,26 +30,26 @@ def weights(row: Row) -> str | None:
 
 
 @pytest.fixture
-def bare() -> Row:
+def bare() -> Record:
     """A merge without a template, of a base without one and of two parents that have one."""
     record = record_of("bare", model=BARE)
     lost = record.parents[1].model_copy(update={"key": "gone", "name": "lost", "ref": "x/lost"})
     return record.model_copy(update={"parents": (*record.parents, lost)})
 
 
-def test_only_parents_with_a_template_and_weights_lend_theirs(bare: Row) -> None:
+def test_only_parents_with_a_template_and_weights_lend_theirs(bare: Record) -> None:
     snapshot = LiveBoard(MemoryStore([bare, record_of("own")])).current
-    found = lenders(snapshot.find("bare"), snapshot, weights)
+    found = lenders(present(snapshot.find("bare")), snapshot, weights)
     assert [(one.name, one.location) for one in found] == [("sort-ft", "org/sort-ft")]
-    assert lenders(snapshot.find("own"), snapshot, weights) == []
-    assert lenders(snapshot.find("base"), snapshot, weights) == []
+    assert lenders(present(snapshot.find("own")), snapshot, weights) == []
+    assert lenders(present(snapshot.find("base")), snapshot, weights) == []
 
 
-def test_it_is_a_choice_and_completion_stays_the_default(bare: Row, tmp_path: Path) -> None:
+def test_it_is_a_choice_and_completion_stays_the_default(bare: Record, tmp_path: Path) -> None:
     engine = ScriptedEngine(templates=set())
     here = context(tmp_path, store=MemoryStore([bare]), engines=[engine])
     row = here.live.current.find("bare")
-    picker = lender_picker(here, model_id(row.key), "A")
+    picker = lender_picker(here, model_id(present(row).key), "A")
     assert picker.visible
     assert picker.value == ""
     assert picker.choices == [
@@ -55,29 +57,31 @@ def test_it_is_a_choice_and_completion_stays_the_default(bare: Row, tmp_path: Pa
         ("That of its parent sort-ft", model_id("sort-ft")),
     ]
     assert "bare has none" in picker.label
-    plain = chat_model(row, here.settings.weights)
-    assert lent(here, plain, None).lender is None
-    assert lent(here, plain, "").lender is None
-    assert lent(here, plain, model_id("sort-ft")).lender.name == "sort-ft"
+    plain = chat_model(present(row), here.settings.weights)
+    assert lent(here, present(plain), None).lender is None
+    assert lent(here, present(plain), "").lender is None
+    assert present(lent(here, present(plain), model_id("sort-ft")).lender).name == "sort-ft"
 
 
-def test_nobody_but_a_parent_can_be_made_to_lend(bare: Row, tmp_path: Path) -> None:
+def test_nobody_but_a_parent_can_be_made_to_lend(bare: Record, tmp_path: Path) -> None:
     here = context(tmp_path, store=MemoryStore([bare, record_of("own")]),
                    engines=[ScriptedEngine()])  # fmt: skip
     snapshot = here.live.current
-    plain = chat_model(snapshot.find("bare"), here.settings.weights)
+    plain = chat_model(present(snapshot.find("bare")), here.settings.weights)
     for stranger in (model_id("digest-own"), model_id("base"), "../../etc", "sort-ft"):
-        assert lent(here, plain, stranger).lender is None
-    again = ChatModel(key=f"{plain.key}@0.3", name="bare at 0.3", location="made")
-    assert lent(here, again, model_id("sort-ft")).lender.name == "sort-ft"
+        assert lent(here, present(plain), stranger).lender is None
+    again = ChatModel(key=f"{present(plain).key}@0.3", name="bare at 0.3", location="made")
+    assert present(lent(here, again, model_id("sort-ft")).lender).name == "sort-ft"
 
 
-def test_a_server_that_writes_templates_itself_gives_no_choice(bare: Row, tmp_path: Path) -> None:
+def test_a_server_that_writes_templates_itself_gives_no_choice(
+    bare: Record, tmp_path: Path
+) -> None:
     class Server(ScriptedEngine):
         borrows = False
 
     here = context(tmp_path, store=MemoryStore([bare]), engines=[Server()])
-    key = model_id(here.live.current.find("bare").key)
+    key = model_id(present(here.live.current.find("bare")).key)
     assert not lender_picker(here, key, "A").visible
 
 

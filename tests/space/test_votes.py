@@ -17,8 +17,8 @@ from leaderboard.render.board_json import model_id
 from space_app.live_board import LiveBoard
 from space_app.routes import votes_column
 from space_app.tabs.model_tab import show_model
-from space_app.visitor import Visitor, identity
-from space_app.votes.vote_database import Vote, VoteDatabase
+from space_app.visitor import identity
+from space_app.votes.vote_database import Choice, Vote, VoteDatabase
 from space_app.votes.vote_rounds import (
     BlindVoting,
     Voter,
@@ -28,6 +28,7 @@ from space_app.votes.vote_rounds import (
     related_pairs,
 )
 from space_app.votes.vote_tally import pair_tally, tally_words, wilson
+from tests.present import present
 from tests.space.boards import MemoryStore, context, records
 from tests.space.covering import covers
 
@@ -61,13 +62,13 @@ def finished(
     booth: BlindVoting, rows: Sequence[Row], clock: Clock, texts: tuple[str, ...] = ("one.", "two.")
 ) -> VoteRound:
     found = booth.open(rows)
-    booth.answered(found.token, texts)
+    booth.answered(present(found).token, texts)
     clock.now += 20
-    return found
+    return present(found)
 
 
 def vote(
-    choice: str = "left",
+    choice: Choice = "left",
     *,
     left: str = "a",
     right: str = "b",
@@ -117,12 +118,12 @@ def test_fifty_votes_are_words_without_provisional() -> None:
 @covers("BV2")
 def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows: Sequence[Row]) -> None:
     draws = [booth.open(rows) for _ in range(400)]
-    merges_left = sum(found.left.kind == "merge" for found in draws if
-                      {found.left.kind, found.right.kind} != {"merge"})  # fmt: skip
-    mixed = sum({found.left.kind, found.right.kind} != {"merge"} for found in draws)
+    kinds = [(present(found).left.kind, present(found).right.kind) for found in draws]
+    merges_left = sum(left == "merge" for left, right in kinds if {left, right} != {"merge"})
+    mixed = sum({left, right} != {"merge"} for left, right in kinds)
     # Five standard deviations of a fair coin.
     assert abs(merges_left - mixed / 2) < 2.5 * math.sqrt(mixed)
-    assert len({found.token for found in draws}) == 400
+    assert len({present(found).token for found in draws}) == 400
 
 
 def test_only_related_models_meet(rows: Sequence[Row]) -> None:
@@ -141,7 +142,7 @@ def test_a_second_vote_is_refused_and_changes_nothing(
     assert booth.vote(found.token, "left", VOTER).refusal is None
     clock.now += 60
     again = booth.vote(found.token, "right", VOTER)
-    assert "You have voted in this round" in again.refusal
+    assert "You have voted in this round" in present(again.refusal)
     assert again.round is found
     kept = VoteDatabase(tmp_path / "v.sqlite").votes()
     assert [one.choice for one in kept] == ["left"]
@@ -149,8 +150,10 @@ def test_a_second_vote_is_refused_and_changes_nothing(
 
 def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows: Sequence[Row]) -> None:
     found = booth.open(rows)
-    assert "Wait for the answers" in booth.vote(found.token, "left", VOTER).refusal
-    assert "This round is over" in booth.vote("guess", "left", VOTER).refusal
+    assert "Wait for the answers" in present(
+        booth.vote(present(found).token, "left", VOTER).refusal
+    )
+    assert "This round is over" in present(booth.vote("guess", "left", VOTER).refusal)
 
 
 @covers("BV7")
@@ -160,13 +163,13 @@ def test_votes_close_together_and_too_many_a_day_are_refused(
     first = finished(booth, rows, clock)
     booth.vote(first.token, "left", VOTER)
     second = booth.open(rows)
-    booth.answered(second.token, ("a.", "b."))
+    booth.answered(present(second).token, ("a.", "b."))
     clock.now += 4
-    assert "vote again in 7 s" in booth.vote(second.token, "left", VOTER).refusal
+    assert "vote again in 7 s" in present(booth.vote(present(second).token, "left", VOTER).refusal)
     for _ in range(49):
         assert booth.vote(finished(booth, rows, clock).token, "tie", VOTER).refusal is None
     last = finished(booth, rows, clock)
-    assert "50 times today" in booth.vote(last.token, "left", VOTER).refusal
+    assert "50 times today" in present(booth.vote(last.token, "left", VOTER).refusal)
     clock.now += 86_400
     assert booth.vote(last.token, "left", VOTER).refusal is None
 
@@ -185,16 +188,16 @@ def test_votes_that_cannot_count_are_kept_with_the_reason(
     rows: Sequence[Row],
     texts: tuple[str, str],
     wait: float,
-    voter: Visitor,
+    voter: Voter,
     why: str | None,
     tmp_path: Path,
 ) -> None:
     clock = Clock()
     booth = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
     found = booth.open([row for row in rows if row.name in {"good", "sort-ft"}])
-    booth.answered(found.token, texts)
+    booth.answered(present(found).token, texts)
     clock.now += wait
-    outcome = booth.vote(found.token, "left", voter)
+    outcome = booth.vote(present(found).token, "left", voter)
     assert outcome.uncounted == why
     assert booth.tally("digest-good", "sort-ft").dropped == (why is not None)
 

@@ -23,6 +23,7 @@ from huggingface_hub.errors import (
 )
 
 from tests.hub_server import HubServer
+from tests.present import present
 from tests.test_hub_server.conftest import Read
 
 
@@ -39,8 +40,13 @@ def test_one_commit_holds_regular_and_lfs_files(api: HfApi, repo: str, server: H
         commit_description="more",
     )
     assert api.model_info(repo).sha == commit.oid
-    files = {file.rfilename: file for file in api.model_info(repo, files_metadata=True).siblings}
-    assert files["sub/model.safetensors"].lfs["sha256"] == hashlib.sha256(weights).hexdigest()
+    files = {
+        file.rfilename: file for file in present(api.model_info(repo, files_metadata=True).siblings)
+    }
+    assert (
+        present(present(present(files)))["sub/model.safetensors"].lfs["sha256"]
+        == hashlib.sha256(weights).hexdigest()
+    )
     assert files["config.json"].lfs is None
     assert files["config.json"].blob_id == hashlib.sha1(b"blob 2\0{}").hexdigest()
     assert [entry.title for entry in api.list_repo_commits(repo)] == ["title", "initial commit"]

@@ -14,6 +14,7 @@ from huggingface_hub.hf_api import RepoFile, RepoFolder
 from huggingface_hub.utils import httpx
 
 from tests.hub_server import HubServer
+from tests.present import present
 
 FILES = {
     "README.md": b"---\nlicense: mit\n---\n",
@@ -75,16 +76,16 @@ def test_expanded_entries_know_their_last_commit(api: HfApi, full: str) -> None:
     old = api.model_info(full).sha
     new = api.upload_file(path_or_fileobj=b"2", path_in_repo="a/d.txt", repo_id=full).oid
     entries = {entry.path: entry for entry in api.list_repo_tree(full, "a", expand=True)}
-    assert entries["a/d.txt"].last_commit.oid == new
-    assert entries["a/b"].last_commit.oid == old
-    assert entries["a/d.txt"].security.safe
+    assert present(entries["a/d.txt"].last_commit).oid == new
+    assert present(entries["a/b"].last_commit).oid == old
+    assert present(entries["a/d.txt"].security).safe
 
 
 def test_paths_info_leaves_out_what_is_missing(api: HfApi, full: str) -> None:
     found = api.get_paths_info(full, ["a", "model.safetensors", "nowhere", "with space/ü.txt"])
     assert [entry.path for entry in found] == ["a", "model.safetensors", "with space/ü.txt"]
     content = safetensors(x=[10, 3], y=[5])
-    assert found[1].lfs.sha256 == hashlib.sha256(content).hexdigest()
+    assert present(found[1].lfs).sha256 == hashlib.sha256(content).hexdigest()
     assert found[1].size == len(content)
 
 

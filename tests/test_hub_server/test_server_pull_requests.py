@@ -21,7 +21,8 @@ def propose(api: HfApi, repo: str, path: str, content: bytes, **options: str) ->
     )
     assert commit.pr_num is not None
     assert commit.pr_revision == f"refs/pr/{commit.pr_num}"
-    return commit.pr_num
+    found: int = commit.pr_num
+    return found
 
 
 def test_a_stranger_proposes_and_a_member_merges(

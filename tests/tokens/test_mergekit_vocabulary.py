@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def recipe(root: Path, **extra) -> dict:
+def recipe(root: Path, **extra) -> dict[str, Any]:
     return {
         "merge_method": "linear",
         "base_model": str(root / "base"),
@@ -43,7 +44,7 @@ def recipe(root: Path, **extra) -> dict:
     }
 
 
-def token(root: Path, model: str, text: str) -> dict:
+def token(root: Path, model: str, text: str) -> dict[str, Any]:
     return {"kind": "model_token", "model": str(root / model), "token": text}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.tokens.token_alignment import MISSING, Member, Rule, align, compare, extended, union
 from bot.tokens.token_alignment_json import dump_alignment, load_alignment
 from bot.tokens.vocabulary import Vocabulary
+from tests.present import present
 
 
 def vocabulary(*tokens: str, added: tuple[str, ...] = ()) -> Vocabulary:
@@ -90,4 +91,4 @@ def test_a_plain_vocabulary_is_a_few_numbers_in_json() -> None:
 )
 def test_comparing(other, said) -> None:
     problem = compare(vocabulary("a", "b"), vocabulary(*other))
-    assert (problem is None) if said is None else (said in problem.message)
+    assert (problem is None) if said is None else (said in present(problem).message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def read(document, **others):
     return read_vocabulary(HeaderSource({}, data), "org/model")
 
 
-def words(*tokens: str) -> dict:
+def words(*tokens: str) -> dict[str, Any]:
     vocab = {token: index for index, token in enumerate(tokens)}
     return {"model": {"type": "WordLevel", "vocab": vocab}, "added_tokens": []}
 

@@ -20,7 +20,8 @@ FROM_STRANGERS = re.compile(
 
 
 def loaded(path: Path) -> dict[Any, Any]:
-    return yaml.safe_load(path.read_text("utf-8"))
+    found: dict[Any, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return found
 
 
 def test_there_are_workflows() -> None:

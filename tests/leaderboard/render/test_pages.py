@@ -36,7 +36,7 @@ PAGES = {path: content.decode() for path, content in site_files(BOARD) if path.e
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_are_accessible_by_structure(path: Path) -> None:
+def test_pages_are_accessible_by_structure(path: str) -> None:
     assert accessibility_faults(PAGES[path]) == []
     tree = parse(PAGES[path])
     assert tree.all("html")[0].attributes["lang"] == "en"

@@ -13,6 +13,7 @@ from leaderboard.build_board import build_board
 from leaderboard.site import write_site
 from tests.chromium import OpenFile
 from tests.leaderboard.samples import failed_record, record_of
+from tests.present import present
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +28,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(60):
         record = record_of(f"org/model-{i}", tuple(random.uniform(0.4, 0.9, 3)))
         recipe = record.recipe.model_copy(update={"method": METHODS[i % 3]})
-        model = record.model.model_copy(update={"parameters": int(10 ** random.uniform(8, 10))})
+        model = present(record.model).model_copy(
+            update={"parameters": int(10 ** random.uniform(8, 10))}
+        )
         changes = {"recipe": recipe, "model": model if i % 5 else None, "status": "ok"}
         records.append(record.model_copy(update=changes))
     return write_site(build_board(records), tmp_path_factory.mktemp("board") / "site")
@@ -35,7 +38,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def column(page: Page, key: str) -> list[str]:
     """The shown cells of a column."""
-    return page.evaluate(
+    found: list[str] = page.evaluate(
         """key => {
           const table = document.querySelector("#mb-table");
           const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.column === key);
@@ -43,6 +46,7 @@ def column(page: Page, key: str) -> list[str]:
         }""",
         key,
     )
+    return found
 
 
 def wait_for_count(page: Page, number: int) -> None:

@@ -16,6 +16,7 @@ from leaderboard.statistics.headline import (
 )
 from leaderboard.statistics.paired_comparison import compare_models
 from tests.leaderboard.test_sample_scores import task
+from tests.present import present
 
 RANDOM = np.random.default_rng(9)
 MERGE = {
@@ -37,7 +38,7 @@ def test_every_number_has_its_independent_twin() -> None:
         table = [[0, only_ours], [only_theirs, 0]]
         assert row.delta == pytest.approx((ours - theirs).mean())
         assert row.p_two_sided == pytest.approx(mcnemar(table, exact=True).pvalue)
-        assert (row.discordant.b, row.discordant.c) == (only_ours, only_theirs)
+        assert (present(row.discordant).b, present(row.discordant).c) == (only_ours, only_theirs)
         assert row.low < row.delta < row.high
     means = [row.delta for row in found.tasks]
     assert found.overall.delta == pytest.approx(sum(means) / 2)

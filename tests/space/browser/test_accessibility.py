@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 from leaderboard.render.board_json import model_id
 from tests.chromium import OpenPage
+from tests.present import present
 from tests.space.conftest import AXE, AXE_CACHE
 from tests.space.covering import covers
 from tests.space.serving import Served
@@ -58,7 +59,7 @@ def faults(page: Page, axe: str, roots: list[str]) -> list[str]:
 
 def addresses(space: Served) -> dict[str, str]:
     rows = space.context.live.current
-    good, base = (model_id(rows.find(name).key) for name in ("good", "base"))
+    good, base = (model_id(present(rows.find(name)).key) for name in ("good", "base"))
     return {
         "board": "", "model": f"?model={good}", "compare": f"?tab=compare&m={base}&m={good}",
         "chat": "?tab=chat", "submit": "?tab=submit",

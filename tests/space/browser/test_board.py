@@ -13,6 +13,8 @@ from playwright.sync_api import Page
 from space_app.live_board import LiveBoard
 from space_app.votes.vote_database import Vote, VoteDatabase
 from tests.chromium import OpenPage
+from tests.present import present
+from tests.space.boards import MemoryStore
 from tests.space.covering import covers
 from tests.space.serving import Served
 
@@ -22,11 +24,12 @@ ROWS = "#mb-table tbody tr"
 
 
 def ids(page: Page) -> list[str]:
-    return page.eval_on_selector_all(ROWS, "rows => rows.map(row => row.dataset.id)")
+    found: list[str] = page.eval_on_selector_all(ROWS, "rows => rows.map(row => row.dataset.id)")
+    return found
 
 
 def column(page: Page, key: str) -> list[str]:
-    return page.evaluate(
+    found: list[str] = page.evaluate(
         """key => {
           const table = document.querySelector("#mb-table");
           const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.column === key);
@@ -34,6 +37,7 @@ def column(page: Page, key: str) -> list[str]:
         }""",
         key,
     )
+    return found
 
 
 def ready(page: Page) -> None:
@@ -129,7 +133,7 @@ def test_the_csv_is_the_view(small: Served, open_page: OpenPage) -> None:
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8"))))
     assert [row["id"] for row in rows] == ids(page)
     board = small.context.live.current.board
-    scores = {row.name: f"{100 * row.headline.value:.1f}" for row in board.rows}
+    scores = {row.name: f"{100 * present(row.headline).value:.1f}" for row in board.rows}
     assert all(scores[row["name"].removeprefix("'")] == row["score"] for row in rows)
 
 
@@ -210,6 +214,7 @@ def test_a_newer_board_reaches_the_next_visitor_without_a_restart(
     small: Served, open_page: OpenPage
 ) -> None:
     store = small.context.settings.store
+    assert isinstance(store, MemoryStore)
     kept = store.records
     try:
         store.records = kept[:1]

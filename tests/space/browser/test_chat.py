@@ -7,7 +7,9 @@ import time
 import pytest
 from playwright.sync_api import Page
 
+from leaderboard.render.board_json import model_id
 from tests.chromium import OpenPage
+from tests.present import present
 from tests.space.covering import covers
 from tests.space.serving import Served
 
@@ -46,9 +48,8 @@ def open_chat(
     spy: str = "",
 ) -> Page:
     row = space.context.live.current.find(model)
-    from leaderboard.render.board_json import model_id
 
-    page = open_page(f"{space.url}?tab=chat&model={model_id(row.key)}", width=width)
+    page = open_page(f"{space.url}?tab=chat&model={model_id(present(row).key)}", width=width)
     if spy:
         page.add_init_script(spy)
         page.reload()
@@ -147,7 +148,8 @@ def test_a_model_without_a_template_says_that_it_continues_text(
     page = open_chat(open_page, small, model="base")
     send(page, "hello")
     told(page, "it continues your text")
-    assert small.engine.requests[-1].completion
+    continued = small.engine.requests[-1]
+    assert continued.completion
 
 
 def test_a_parents_template_is_taken_only_when_it_is_chosen(
@@ -157,7 +159,8 @@ def test_a_parents_template_is_taken_only_when_it_is_chosen(
     page.wait_for_selector("#chat-lender-A")
     send(page, "hello")
     told(page, "it continues your text")
-    assert small.engine.requests[-1].completion
+    continued = small.engine.requests[-1]
+    assert continued.completion
     told(page, "Done")
     page.click("#chat-lender-A input")
     page.click("[role=option]:has-text('That of its parent sort-ft')")
@@ -309,7 +312,7 @@ def test_the_slider_makes_the_merge_again_and_blind_rounds_hide_it(
 ) -> None:
     page = open_page(f"{sliding.url}?tab=chat")
     page.wait_for_selector("#chat-weight")
-    track = page.locator("#chat-weight input[type=range]").bounding_box()
+    track = present(page.locator("#chat-weight input[type=range]").bounding_box())
     page.mouse.click(track["x"] + 0.9 * track["width"], track["y"] + track["height"] / 2)
     told(page, "the next message goes to sliding at 1.")
     send(page, "hello")

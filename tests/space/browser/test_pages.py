@@ -9,6 +9,7 @@ from leaderboard.number_format import signed
 from leaderboard.render.board_json import model_id
 from tests.chromium import OpenPage
 from tests.leaderboard.samples import HOSTILE_TEXTS
+from tests.present import present
 from tests.space.covering import covers
 from tests.space.serving import Served
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 def address(space: Served, *names: str) -> str:
     rows = [space.context.live.current.find(name) for name in names]
-    return "&".join(f"m={model_id(row.key)}" for row in rows)
+    return "&".join(f"m={model_id(present(row).key)}" for row in rows)
 
 
 @covers("MP1", "MP3")
@@ -25,12 +26,12 @@ def test_a_models_address_opens_its_page_with_its_recorded_differences(
     small: Served, open_page: OpenPage
 ) -> None:
     row = small.context.live.current.find("good")
-    page = open_page(f"{small.url}?model={model_id(row.key)}")
+    page = open_page(f"{small.url}?model={model_id(present(row).key)}")
     page.wait_for_selector("#model-page .mb-verdict")
     assert page.inner_text("#model-page h1") == "good"
     best = max(
-        row.record.suites[0].comparisons,
-        key=lambda one: row.record.suites[0].headline[one.parent].value,
+        present(present(row).record).suites[0].comparisons,
+        key=lambda one: present(present(row).record).suites[0].headline[one.parent].value,
     )
     shown = page.inner_text("#model-page table")
     for task in best.tasks:
@@ -39,7 +40,7 @@ def test_a_models_address_opens_its_page_with_its_recorded_differences(
 
 def test_links_between_models_stay_in_the_page(small: Served, open_page: OpenPage) -> None:
     row = small.context.live.current.find("good")
-    page = open_page(f"{small.url}?model={model_id(row.key)}")
+    page = open_page(f"{small.url}?model={model_id(present(row).key)}")
     page.wait_for_selector("#model-page .mb-verdict")
     page.evaluate("window.stayed = true")
     page.click("#model-page summary:has-text('The same as a list')")
