@@ -7,7 +7,6 @@ merge that only stammers is evaluated and shown as worse.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bot.check.finite_check import check_finite
-from bot.check.sandbox import run_limited
 from bot.check.template_check import check_known, check_rendering
 from bot.checkpoint.folder_source import FolderSource
 from bot.errors import CheckFailedError, CheckpointError
 from bot.events import Event, Report, silent
+from bot.isolation import Limits, address_space, run_isolated
 from leaderboard.record_provenance import Check
 
 PROMPTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4,")
@@ -27,8 +26,6 @@ PROMPTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4,")
 
 _ORDER = ("tokenizer", "loads", "no unused tensors", "vocabulary", "special tokens",
           "finite logits", "generation")  # fmt: skip
-_BASE_MEMORY = 16 << 30
-_MEMORY_PER_CORE = 256 << 20  # threads reserve far more addresses than they use
 _BASE_CPU_SECONDS = 300
 _SMALL_MODEL = 64 << 20
 """Below so many bytes one thread is faster than several."""
@@ -119,7 +116,7 @@ def _loaded(
     prompts: Sequence[str],
     device: str,
 ) -> list[Check]:
-    """The checks that need the model in memory, made in a process with limits."""
+    """The checks that need the model in memory, made in an isolated process."""
     if remote := _remote_code(model):
         return [Check(name="loads", hard=True, passed=False, detail=remote)]
     nbytes = sum(spec.nbytes for spec in source.tensors().values())
@@ -131,11 +128,16 @@ def _loaded(
         "prompts": list(prompts),
         "device": device,
         "threads": 1 if nbytes < _SMALL_MODEL else None,
-        # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
-        "memory_bytes": _address_space(nbytes) if device == "cpu" else None,
-        "cpu_seconds": cpu_seconds,
     }
-    ended = run_limited("bot.check.model_child", request, seconds=2.0 * cpu_seconds)
+    limits = Limits(
+        # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
+        memory_bytes=address_space(nbytes) if device == "cpu" else None,
+        cpu_seconds=cpu_seconds,
+    )
+    ended = run_isolated(
+        "bot.check.model_child", request, seconds=2.0 * cpu_seconds, limits=limits,
+        readable=(model, *parents),
+    )  # fmt: skip
     lines = [line for line in ended.output.splitlines() if line.startswith("{")]
     checks = [Check.model_validate_json(line) for line in lines]
     if ended.reason is not None:
@@ -144,10 +146,6 @@ def _loaded(
         detail = f"the process {ended.reason}"
         checks.append(Check(name=name, hard=True, passed=False, detail=detail))
     return checks
-
-
-def _address_space(nbytes: int) -> int:
-    return _BASE_MEMORY + _MEMORY_PER_CORE * (os.cpu_count() or 1) + 4 * nbytes
 
 
 def _vocab_size(parent: Path) -> int | None:

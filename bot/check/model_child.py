@@ -1,4 +1,4 @@
-"""The limited process in which a merge is loaded and made to speak for the first time.
+"""The isolated process in which a merge is loaded and generates text for the first time.
 
 ``python -m bot.check.model_child request.json`` prints one JSON line per check, as
 `leaderboard.record_provenance.Check` spells it, and ends early where the rest makes no sense.
@@ -21,7 +21,6 @@ from bot.check.model_checks import (
     judge_vocabulary,
     known_from,
 )
-from bot.isolation import limit_this_process
 from leaderboard.record_provenance import Check
 
 NEW_TOKENS = 32
@@ -30,9 +29,6 @@ NEW_TOKENS = 32
 def main(arguments: Sequence[str]) -> int:
     """Run the checks that the request file asks for."""
     request = json.loads(Path(arguments[0]).read_text("utf-8"))
-    limit_this_process(
-        memory_bytes=request["memory_bytes"], cpu_seconds=int(request["cpu_seconds"])
-    )
     for check in checks(request):
         sys.stdout.write(check.model_dump_json() + "\n")
         sys.stdout.flush()
@@ -45,7 +41,7 @@ def checks(request: dict[str, Any]) -> Iterator[Check]:
     tokenizer = None
     try:
         tokenizer = _tokenizer(folder)
-    except Exception as error:  # noqa: BLE001 (any failure of a stranger's tokenizer is the answer)
+    except Exception as error:  # noqa: BLE001 (any failure of an untrusted tokenizer is the answer)
         yield Check(name="tokenizer", hard=True, passed=False, detail=_said(error))
     else:
         parents = [Path(parent) for parent in request["parents"]]

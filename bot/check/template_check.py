@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.check.sandbox import run_limited
+from bot.isolation import Limits, run_isolated
 from leaderboard.record_provenance import Check
 
 SECONDS = 60.0
+LIMITS = Limits(memory_bytes=8 << 30, cpu_seconds=60, file_bytes=1 << 20)
+"""Of the process with its imports; it limits itself further before it renders."""
 
 
 def template_of(folder: Path) -> str | None:
@@ -31,12 +33,12 @@ def template_of(folder: Path) -> str | None:
 
 
 def check_rendering(folder: Path) -> Check:
-    """Render the template in a limited process; no template is fine."""
+    """Render the template in an isolated process; no template is fine."""
     template = template_of(folder)
     if template is None:
         return Check(name="template", hard=True, passed=True, detail="no chat template")
     request = {"template": template, "tokens": _special_tokens(folder)}
-    ended = run_limited("bot.check.template_child", request, seconds=SECONDS)
+    ended = run_isolated("bot.check.template_child", request, seconds=SECONDS, limits=LIMITS)
     problem = ended.reason or json.loads(ended.output)
     return Check(
         name="template", hard=True, passed=problem is None,
@@ -45,7 +47,7 @@ def check_rendering(folder: Path) -> Check:
 
 
 def check_known(folder: Path, parents: Sequence[Path]) -> Check:
-    """A warning when the template is no parent's: a template can put words into a prompt."""
+    """A warning when the template is no parent's: a template can add text to a prompt."""
     template = template_of(folder)
     known = {digest(text) for parent in parents if (text := template_of(parent)) is not None}
     passed = template is None or digest(template) in known

@@ -1,7 +1,7 @@
-"""The limited process that renders a stranger's chat template, and nothing else.
+"""The isolated process that renders an untrusted chat template, and nothing else.
 
-``python -m bot.check.template_child request.json``: a sandbox stops a template from reaching
-Python, but not from looping forever or asking for ten gigabytes; the limits of this process do.
+``python -m bot.check.template_child request.json``: Jinja's sandbox stops a template from reaching
+Python, but not from looping forever or allocating ten gigabytes; the limits of this process do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def problem(template: str, tokens: dict[str, str]) -> str | None:
-    """How rendering fails, None if it does not. Unlimited where the process is."""
+    """How rendering fails, None if it does not; the caller's process must be limited."""
     for conversation in CONVERSATIONS:
         try:
             answer = render_jinja_template(
@@ -43,7 +43,7 @@ def problem(template: str, tokens: dict[str, str]) -> str | None:
             )
         except MemoryError:
             return f"needs more than {MEMORY_BYTES >> 30} GiB of memory"
-        except Exception as error:  # noqa: BLE001 (whatever a stranger's template raises)
+        except Exception as error:  # noqa: BLE001 (whatever an untrusted template raises)
             return f"{type(error).__name__}: {error}"[:2000]
         prompt = str((answer[0] if isinstance(answer, tuple) else answer)[0])
         if len(prompt) > LONGEST_PROMPT:
