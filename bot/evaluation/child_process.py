@@ -1,4 +1,7 @@
-"""Runs the evaluation child: a private home, a short environment, and nobody left behind."""
+"""Runs the evaluation child: isolated from secrets, the network and other files, and ended after.
+
+The child computes scores and sends them as JSON lines; this process checks and stores them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +18,25 @@ from typing import Any
 
 from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError, StorageError
 from bot.evaluation.child_request import OUT_OF_MEMORY, Request
+from bot.evaluation.score_files import TaskRun, write_task
 from bot.events import Event, Report
-from bot.isolation import child_environment, stopped_at_the_end
+from bot.isolation import IsolatedProcess, Limits, address_space, child_environment, crash_cause
 from bot.redaction import redact
+from leaderboard.board_errors import IncomparableError
 
 LAUNCH: tuple[str, ...] = (sys.executable, "-m", "bot.evaluation.evaluation_child")
 STAGE = "evaluate"
 STALL_SECONDS = 7200.0
-"""A child that reports nothing for this long is taken for dead."""
+"""A child that reports nothing for this long is stopped."""
 
 LOG = "log.txt"
 """What the child wrote to its error stream, in the first model's folder of results."""
+
+_CPU_SECONDS_PER_CORE = 48 * 3600
+_LARGEST_FILE = 4 << 30
+_LONGEST_MESSAGE = 1 << 30
+_LOGIT_BYTES = 12  # logits, their log-softmax and a copy, in float32
+_LARGEST_VOCABULARY = 300_000
 
 _REPORTED: Mapping[int, type[MergebotError]] = {
     kind.exit_code: kind for kind in (EvaluationError, EnvironmentMissingError, StorageError)
@@ -42,63 +52,65 @@ class Child:
     """How the evaluation child is started.
 
     Args:
-        offline: whether the network is out of bounds; then every dataset must be here. None lets
-            a suite that reads from the Hub fetch, unless ``HF_HUB_OFFLINE`` is set.
         launch: the program and its first arguments; the request file follows.
-        stall_seconds: without any word for this long, the child is stopped.
+        stall_seconds: without any message for this long, the child is stopped.
         environ: the environment that the child's short one is chosen from.
     """
 
-    offline: bool | None = None
     launch: Sequence[str] = LAUNCH
     stall_seconds: float = STALL_SECONDS
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
-    def run(self, request: Request, *, cache: Path, report: Report) -> None:
-        """Evaluate; the results are in the subjects' folders afterwards.
+    def run(self, request: Request, *, report: Report) -> None:
+        """Evaluate; afterwards the results are in the subjects' folders.
 
         Args:
             request: what to do.
-            cache: a folder for prepared datasets, of this suite's content only: the datasets
-                library takes a rewritten file of the same size and time for the old one.
-            report: told about every step.
+            report: called with the progress, and with what this machine cannot protect.
 
         Raises:
-            OutOfMemoryError: the batch is too big; finished tasks are kept.
-            EvaluationError: anything else; finished tasks are kept.
+            OutOfMemoryError: the batch is too large; finished tasks are stored.
+            EvaluationError: anything else; finished tasks are stored.
         """
+        log = request.subjects[0].folder / LOG
+        log.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="mergebot-evaluation-") as private:
             home = Path(private)
             request.write(home / "request.json")
-            environment = _environment(
-                self.environ, home=home, cache=cache.resolve(), offline=self._is_offline(request)
-            )
-            log = request.subjects[0].folder / LOG
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("wb") as errors:
-                pipe, theirs = os.pipe()
-                child = subprocess.Popen(
-                    [*self.launch, str(home / "request.json")],
-                    stdout=theirs, stderr=errors, stdin=subprocess.DEVNULL,
-                    env=environment, cwd=home, start_new_session=True,
-                )  # fmt: skip
-                os.close(theirs)
-            last: dict[str, Any] = {}
-            with stopped_at_the_end(child), os.fdopen(pipe, "rb"):
+            pipe, theirs = os.pipe()
+            with (
+                os.fdopen(pipe, "rb"),
+                log.open("wb") as errors,
+                os.fdopen(theirs, "wb") as messages,
+                IsolatedProcess(
+                    [*self.launch, str(home / "request.json")], home=home,
+                    environment=self._environment(home), readable=self._readable(request),
+                    limits=limits(request), stdout=messages, stderr=errors,
+                ) as child,
+            ):  # fmt: skip
+                messages.close()
+                for gap in child.protection.gaps:
+                    report(Event(STAGE, "note", item=gap))
+                last: dict[str, Any] = {}
                 for last in self._messages(pipe):
-                    _report(last, report)
-                code = child.wait()
-            _judge(code, last, log)
+                    _handle(last, request, report)
+                code = child.popen.wait()
+            _raise_failure(code, last, log)
 
-    def _is_offline(self, request: Request) -> bool:
-        if self.offline is not None:
-            return self.offline
-        forbidden = self.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "on", "yes", "true"}
-        return forbidden or not request.suite.fetched()
+    def _environment(self, home: Path) -> dict[str, str]:
+        user = Path(self.environ.get("HOME", home))
+        own = {"NLTK_DATA": self.environ.get("NLTK_DATA") or str(user / "nltk_data")}
+        return child_environment(self.environ, home=home) | own
+
+    def _readable(self, request: Request) -> list[Path]:
+        """The models, the suite's files and the language data of a task."""
+        language = self._environment(Path("/"))["NLTK_DATA"].split(os.pathsep)
+        files = [*request.suite.readable(), *map(Path, language)]
+        return [*(subject.path for subject in request.subjects), *files]
 
     def _messages(self, pipe: int) -> Iterator[dict[str, Any]]:
         """The JSON lines of a pipe until its other end is closed."""
-        buffered = b""
+        buffered: list[bytes] = []
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             while True:
@@ -111,31 +123,54 @@ class Child:
                 block = os.read(pipe, 1 << 16)
                 if not block:
                     return
-                *lines, buffered = (buffered + block).split(b"\n")
+                *lines, rest = block.split(b"\n")
+                if lines:
+                    lines[0] = b"".join((*buffered, lines[0]))
+                    buffered = []
+                buffered.append(rest)
+                if sum(map(len, buffered)) > _LONGEST_MESSAGE:
+                    raise EvaluationError("the evaluation sent more than a gigabyte in one message")
                 yield from (json.loads(line) for line in lines if line.startswith(b"{"))
 
 
-def _environment(
-    outer: Mapping[str, str], *, home: Path, cache: Path, offline: bool
-) -> dict[str, str]:
-    """A child's environment with the caches it reads: downloads, this suite's datasets, NLTK's."""
-    user = Path(outer.get("HOME", home))
-    own_home = outer.get("HF_HOME") or str(user / ".cache" / "huggingface")
-    return child_environment(outer, home=home, offline=offline) | {
-        "HF_HUB_CACHE": outer.get("HF_HUB_CACHE") or str(Path(own_home) / "hub"),
-        "HF_DATASETS_CACHE": str(cache),
-        "NLTK_DATA": outer.get("NLTK_DATA") or str(user / "nltk_data"),
-    }
+def limits(request: Request) -> Limits:
+    """What the child may use: memory for the largest model and a batch of logits, two days."""
+    settings = request.settings
+    sizes = [
+        sum(file.stat().st_size for file in subject.path.glob("*.safetensors"))
+        for subject in request.subjects
+    ]
+    logits = settings.batch_size * settings.max_length * _LARGEST_VOCABULARY * _LOGIT_BYTES
+    return Limits(
+        # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
+        memory_bytes=address_space(max(sizes), more=logits) if settings.device == "cpu" else None,
+        cpu_seconds=_CPU_SECONDS_PER_CORE * (os.cpu_count() or 1),
+        file_bytes=_LARGEST_FILE,
+    )
 
 
-def _report(message: Mapping[str, Any], report: Report) -> None:
+def _handle(message: Mapping[str, Any], request: Request, report: Report) -> None:
     if message["kind"] == "progress":
         report(Event(STAGE, "advance", "items", message["done"], message["total"], message["item"]))
     elif message["kind"] == "note":
         report(Event(STAGE, "note", item=message["item"]))
+    elif message["kind"] == "scores":
+        _store(message, request)
 
 
-def _judge(code: int, last: Mapping[str, Any], log: Path) -> None:
+def _store(message: Mapping[str, Any], request: Request) -> None:
+    """Store scores that the child sent; they are only accepted for a task that it was given."""
+    try:
+        subject = request.subjects[message["subject"]]
+        run = TaskRun.from_dict(message["run"])
+    except (IncomparableError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise EvaluationError(f"the evaluation sent scores that cannot be read: {error}") from error
+    if run.scores.task not in subject.tasks:
+        raise EvaluationError(f"the evaluation sent scores of {run.scores.task}, not asked for")
+    write_task(subject.folder, run)
+
+
+def _raise_failure(code: int, last: Mapping[str, Any], log: Path) -> None:
     if code == 0:
         return
     if code == OUT_OF_MEMORY:
@@ -148,13 +183,8 @@ def _judge(code: int, last: Mapping[str, Any], log: Path) -> None:
             + (" (the system does that when memory runs out)" if code == -signal.SIGKILL else ""),
             hint="finished tasks are kept: run again, with a smaller batch if memory ran out",
         )
+    cause = redact(crash_cause(log.read_text("utf-8", errors="replace")))
     raise EvaluationError(
-        f"the evaluation ended with exit code {code}: {_last_line(log)}",
-        hint=f"all it said is in {log}; finished tasks are kept",
+        f"the evaluation ended with exit code {code}: {cause}",
+        hint=f"its whole output is in {log}; finished tasks are kept",
     )
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", errors="replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return redact(last)

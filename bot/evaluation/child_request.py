@@ -1,4 +1,4 @@
-"""What a parent process asks its evaluation child to do, as one JSON file."""
+"""The request of a parent process to its evaluation child, as one JSON file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.evaluation.evaluation_settings import Settings
+from bot.evaluation.score_files import read_task
 from bot.evaluation.suite_catalog import Suite
 from bot.evaluation.suite_schema import SuiteData
 
@@ -17,11 +18,22 @@ OUT_OF_MEMORY = 75
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A model to evaluate: its name in messages, its folder, and where its results go."""
+    """A model to evaluate: its name in messages, its folder, where its results go, and its tasks.
+
+    Only the parent process writes results: the request does not say where they go, and the folder
+    is empty (``Path()``) in the child.
+    """
 
     name: str
     path: Path
     folder: Path
+    tasks: tuple[str, ...]
+
+    @classmethod
+    def pending(cls, suite: Suite, *, name: str, path: Path, folder: Path) -> Subject:
+        """A model with those tasks of a suite that have no scores in its folder yet."""
+        tasks = tuple(spec.name for spec in suite.tasks if read_task(folder, spec.name) is None)
+        return cls(name=name, path=path, folder=folder, tasks=tasks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +66,18 @@ class Request:
             frozen=None if content["frozen"] is None else Path(content["frozen"]),
         )
         subjects = tuple(
-            Subject(name=entry["name"], path=Path(entry["path"]), folder=Path(entry["folder"]))
+            Subject(
+                name=entry["name"], path=Path(entry["path"]), folder=Path(),
+                tasks=tuple(entry["tasks"]),
+            )
             for entry in content["subjects"]
-        )
+        )  # fmt: skip
         return cls(suite=suite, settings=Settings(**content["settings"]), subjects=subjects)
 
 
-def _plain(subject: Subject) -> dict[str, str]:
-    return {
-        "name": subject.name,
-        "path": str(subject.path.resolve()),
-        "folder": str(subject.folder.resolve()),
-    }
+def _plain(subject: Subject) -> dict[str, object]:
+    path = str(subject.path.resolve())
+    return {"name": subject.name, "path": path, "tasks": list(subject.tasks)}
 
 
 def _paths(texts: Iterable[str]) -> Iterable[Path]:

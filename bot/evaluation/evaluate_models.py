@@ -1,4 +1,4 @@
-"""Evaluates a merge and its parents under one set of settings, and keeps what is known already."""
+"""Evaluates a merge and its parents under one set of settings; stored scores are used again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import EvaluationError
+from bot.evaluation.backends import find_backend
+from bot.evaluation.batch_fallback import halved, is_too_large, note_too_large
 from bot.evaluation.child_process import STAGE, Child, OutOfMemoryError
 from bot.evaluation.child_request import Request, Subject
 from bot.evaluation.evaluation_settings import (
@@ -16,11 +18,9 @@ from bot.evaluation.evaluation_settings import (
     require_pinned,
     versions,
 )
-from bot.evaluation.score_files import Evaluation, read_evaluation, write_manifest, write_whole
+from bot.evaluation.score_files import Evaluation, read_evaluation, write_manifest
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Event, Report, silent
-
-_TOO_BIG = "out_of_memory.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ def evaluate_all(
 ) -> Mapping[str, Evaluation]:
     """Evaluate several models under identical settings, by model digest.
 
-    What the store has is not run again. All the rest runs in one child process, one model after
-    another. Where the batch does not fit into memory it is halved for all of them alike, those
+    Scores in the store are used again. The other models run in one child process, one after
+    another. Where the batch does not fit into memory, it is halved for all models alike, those
     with a result at the larger size included.
 
     Args:
@@ -52,7 +52,7 @@ def evaluate_all(
         suite: the tasks.
         settings: of all of them.
         store: a folder, ``<store>/<eval_key>/`` per model.
-        report: told the items done out of all items to do.
+        report: called with the items done out of all items to do.
         child: how the evaluation process is started.
 
     Raises:
@@ -60,24 +60,27 @@ def evaluate_all(
             memory. Finished tasks are kept and a later call goes on from there.
         EnvironmentMissingError: lm-eval is missing or not of the suite's version, or the device
             cannot be used.
-        UsageError: there is no such device.
+        UsageError: there is no such device or backend.
     """
+    find_backend(settings.backend)
     require_pinned(suite)
     require_device(settings.device)
     distinct = {model.digest: model for model in models}
     while True:
         found = _kept(distinct, suite, settings, store)
         if len(found) == len(distinct):
+            _require_same_questions(distinct, found)
             return {digest: found[digest] for digest in distinct}
         missing = [model for digest, model in distinct.items() if digest not in found]
+        folders = [store / eval_key(model.digest, suite, settings) for model in missing]
         try:
-            if not _known_too_big(missing, suite, settings, store):
+            if not is_too_large(folders):
                 _evaluate(missing, suite, settings, store=store, report=report, child=child)
                 continue
         except OutOfMemoryError as error:
-            _note_too_big(missing, suite, settings, store)
+            note_too_large(folders, settings)
             report(Event(STAGE, "note", item=f"out of memory: {error}"))
-        settings = _halved(settings)
+        settings = halved(settings)
         report(Event(STAGE, "note", item=f"batch size {settings.batch_size} for all models"))
 
 
@@ -114,6 +117,24 @@ def _kept(
     }
 
 
+def _require_same_questions(models: Mapping[str, Model], found: Mapping[str, Evaluation]) -> None:
+    """Refuse models that were asked different questions, chat templates aside.
+
+    A model with plain prompts is only compared with others of that kind here: conversations and
+    plain prompts are different texts.
+    """
+    first: dict[tuple[bool, str], tuple[str, str]] = {}
+    for digest, evaluation in found.items():
+        for task, asked in evaluation.questions.items():
+            name = models[digest].name
+            other, expected = first.setdefault((evaluation.templated, task), (name, asked))
+            if asked != expected:
+                raise EvaluationError(
+                    f"task {task} asked {name} other questions than {other}, chat templates aside",
+                    hint="remove the evaluations of both from the workspace and run again",
+                )
+
+
 def _evaluate(
     models: Sequence[Model],
     suite: Suite,
@@ -125,41 +146,18 @@ def _evaluate(
 ) -> None:
     keys = {model.digest: eval_key(model.digest, suite, settings) for model in models}
     subjects = tuple(
-        Subject(name=model.name, path=model.path, folder=store / keys[model.digest])
+        Subject.pending(suite, name=model.name, path=model.path, folder=store / keys[model.digest])
         for model in models
     )
     names = ", ".join(model.name for model in models)
     report(Event(STAGE, "start", "items", item=f"{suite.name}: {names}"))
     request = Request(suite=suite, settings=settings, subjects=subjects)
-    child.run(request, cache=store / "datasets" / suite.digest[:32], report=report)
+    child.run(request, report=report)
     for model in models:
         write_manifest(
             store / keys[model.digest], key=keys[model.digest], model_digest=model.digest,
-            suite=suite, settings=settings, versions=versions(),
+            suite=suite, settings=settings, versions=versions(settings.backend),
         )  # fmt: skip
     if unfinished := [m.name for m in models if read_evaluation(store / keys[m.digest]) is None]:
         raise EvaluationError(f"no scores came back for {', '.join(unfinished)}")
     report(Event(STAGE, "end", item=suite.name))
-
-
-def _halved(settings: Settings) -> Settings:
-    if settings.batch_size == 1:
-        raise EvaluationError(
-            "even a single item does not fit into memory",
-            hint="use a larger machine, a smaller dtype or a suite with a smaller max_length",
-        )
-    return settings.halved()
-
-
-def _too_big(models: Sequence[Model], suite: Suite, settings: Settings, store: Path) -> list[Path]:
-    return [store / eval_key(model.digest, suite, settings) / _TOO_BIG for model in models]
-
-
-def _known_too_big(models: Sequence[Model], suite: Suite, settings: Settings, store: Path) -> bool:
-    return any(note.exists() for note in _too_big(models, suite, settings, store))
-
-
-def _note_too_big(models: Sequence[Model], suite: Suite, settings: Settings, store: Path) -> None:
-    """Remember that these models together did not fit, so that the next run does not try again."""
-    for note in _too_big(models, suite, settings, store):
-        write_whole(note, {"batch_size": settings.batch_size})

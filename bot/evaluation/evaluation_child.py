@@ -1,8 +1,8 @@
 """The child process that evaluates models: ``python -m bot.evaluation.evaluation_child FILE``.
 
-It holds no token, reads its whole task from the request file, evaluates the models one after
-another (so that torch and lm-eval are imported once), writes every task's scores as soon as they
-are known, and tells its parent how far it is as JSON lines on its standard output.
+It holds no token and has no network. It reads what to do from the request file, evaluates the
+models one after another (so that torch and lm-eval are imported once), and sends progress and the
+scores of each finished task to its parent as JSON lines on its standard output.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from bot.errors import MergebotError
+from bot.errors import EvaluationError, MergebotError
+from bot.evaluation.backends import find_backend
 from bot.evaluation.child_request import OUT_OF_MEMORY, Request, Subject
-from bot.evaluation.score_files import read_task, write_task
+from bot.evaluation.score_files import TaskRun
 
 SECONDS_BETWEEN_LINES = 0.2
+_LONGEST_CAUSE = 2000
 
 
 class _Channel:
@@ -83,45 +86,52 @@ def _evaluate(request: Request, channel: _Channel) -> None:
     from bot.evaluation.lm_eval_tasks import chosen_items, load_task
 
     specs = {spec.name: spec for spec in request.suite.tasks}
-    pending = {subject: _unfinished(request, subject) for subject in request.subjects}
-    needed = [name for name in specs if any(name in names for names in pending.values())]
+    needed = [name for name in specs if any(name in each.tasks for each in request.subjects)]
     tasks = {name: load_task(specs[name], request.suite, request.settings) for name in needed}
     items = {
         name: len(chosen_items(task, specs[name], request.settings.limit) or task.eval_docs)
         for name, task in tasks.items()
     }
-    total = sum(items[name] for names in pending.values() for name in names)
+    total = sum(items[name] for subject in request.subjects for name in subject.tasks)
     meter = _Meter(channel, total)
-    for subject, names in pending.items():
-        if names:
-            _evaluate_model(request, subject, {name: tasks[name] for name in names}, items, meter)
-            channel.send(kind="note", item=f"{subject.name} is evaluated")
+    for number, subject in enumerate(request.subjects):
+        if not subject.tasks:
+            continue
+        chosen = {name: tasks[name] for name in subject.tasks}
+        for run in _evaluate_model(request, subject, chosen, items, meter):
+            channel.send(kind="scores", subject=number, run=run.as_dict())
+            meter.end()
+        channel.send(kind="note", item=f"{subject.name} is evaluated")
 
 
 def _evaluate_model(
     request: Request, subject: Subject, tasks: dict[str, Any], items: dict[str, int], meter: _Meter
-) -> None:
+) -> Iterator[TaskRun]:
+    """What each task gave for one model, as it is known."""
     from bot.evaluation.harness import run_task
-    from bot.evaluation.language_model import CheckedLM
 
     specs = {spec.name: spec for spec in request.suite.tasks}
+    running = "loading"
     try:
-        lm = CheckedLM(subject.path, request.settings, meter.progress)
+        load = find_backend(request.settings.backend).loader()
+        lm = load(subject.path, request.settings, meter.progress)
         for name, task in tasks.items():
+            running = name
             meter.begin(f"{subject.name}: {name}", items[name])
-            started = time.monotonic()
-            scores = run_task(lm, task, specs[name], request.suite, request.settings)
-            write_task(subject.folder, scores, seconds=time.monotonic() - started)
-            meter.end()
+            yield run_task(lm, task, specs[name], request.suite, request.settings)
         lm.release()
     except MergebotError as error:
         raise type(error)(f"{subject.name}: {error.message}", hint=error.hint) from error
-
-
-def _unfinished(request: Request, subject: Subject) -> list[str]:
-    return [
-        spec.name for spec in request.suite.tasks if read_task(subject.folder, spec.name) is None
-    ]
+    except (MemoryError, GeneratorExit):
+        raise
+    except Exception as error:  # an untrusted model can raise anything while it computes
+        if is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        raise EvaluationError(
+            f"{subject.name}: {running} fails: {type(error).__name__}: {error}"[:_LONGEST_CAUSE],
+            hint="the model's files are inconsistent, or a package does not support it",
+        ) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:

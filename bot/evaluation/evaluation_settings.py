@@ -1,4 +1,4 @@
-"""How a suite is run: everything that can change a score and is not the model or the suite."""
+"""How a suite is run: what can change a score, besides the model and the suite."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 from bot.errors import EnvironmentMissingError, UsageError
+from bot.evaluation.backends import find_backend
 from bot.evaluation.suite_catalog import Suite
 
 SEEDS: Mapping[str, int] = {"python": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
@@ -29,10 +30,13 @@ class Settings:
         max_length: tokens of prompt and answer together; more is an error, never a truncation.
         apply_chat_template: whether prompts are put into the model's chat template.
         few_shot_as_multiturn: whether examples become turns of the conversation.
+        chat_template: the text of one template for all models, None for each model's own.
+        without_template: whether a model without a template gets plain prompts or is refused.
         device: "cpu", "cuda" or "cuda:1".
         threads: torch's threads on a CPU, None for its own choice.
         limit: only the first items of each task, None for all; such scores are not for a board.
-        seeds: of Python, NumPy, torch and the few-shot draw, set anew before every task.
+        backend: what computes the scores; see `bot.evaluation.backends`.
+        seeds: of Python, NumPy, torch and the few-shot draw, set again before every task.
     """
 
     dtype: str
@@ -40,6 +44,8 @@ class Settings:
     max_length: int
     apply_chat_template: bool = False
     few_shot_as_multiturn: bool = False
+    chat_template: str | None = None
+    without_template: Literal["plain", "refuse"] = "refuse"
     device: str = "cpu"
     limit: int | None = None
     threads: int | None = None
@@ -55,14 +61,35 @@ class Settings:
         batch_size: int | None = None,
         dtype: str | None = None,
         limit: int | None = None,
+        backend: str = "hf",
+        templated: bool | None = None,
+        chat_template: str | None = None,
     ) -> Settings:
-        """The suite's own settings, with what the caller replaces."""
+        """The suite's own settings, with what the caller replaces.
+
+        Args:
+            suite: the suite.
+            device: as in the class.
+            batch_size: None for the suite's.
+            dtype: None for the suite's.
+            limit: as in the class.
+            backend: as in the class.
+            templated: whether prompts are put into a chat template; None as the suite says.
+            chat_template: as in the class.
+
+        Raises:
+            UsageError: there is no such backend.
+        """
+        templated = suite.data.apply_chat_template if templated is None else templated
         return cls(
             dtype=dtype or suite.data.dtype,
             batch_size=batch_size or suite.data.batch_size,
             max_length=suite.data.max_length,
-            apply_chat_template=suite.data.apply_chat_template,
-            few_shot_as_multiturn=suite.data.few_shot_as_multiturn,
+            apply_chat_template=templated,
+            few_shot_as_multiturn=templated,
+            chat_template=chat_template if templated else None,
+            without_template=suite.data.without_template,
+            backend=find_backend(backend).name,
             device=device,
             limit=limit,
             threads=suite.data.threads,
@@ -77,14 +104,19 @@ class Settings:
         return asdict(self)
 
 
-def versions() -> dict[str, str]:
-    """The versions of what computes the scores, read without importing any of it.
+def versions(backend: str) -> dict[str, str]:
+    """The versions of lm-eval and of a backend's packages, read without importing any of them.
 
     Raises:
         EnvironmentMissingError: the ``eval`` extra is not installed.
+        UsageError: there is no such backend.
     """
+    return {name: _version(name) for name in ("lm-eval", *find_backend(backend).packages)}
+
+
+def _version(name: str) -> str:
     try:
-        return {name: metadata.version(name) for name in ("lm-eval", "transformers", "torch")}
+        return metadata.version(name)
     except metadata.PackageNotFoundError as error:
         raise EnvironmentMissingError(
             f"evaluation needs {error.name}, which is not installed",
@@ -93,12 +125,12 @@ def versions() -> dict[str, str]:
 
 
 def require_pinned(suite: Suite) -> None:
-    """Refuse another lm-eval than the suite's, whose task files its digest stands for.
+    """Refuse another version of lm-eval than the suite's: its task files belong to that version.
 
     Raises:
         EnvironmentMissingError: another version is installed, or none.
     """
-    installed = versions()["lm-eval"]
+    installed = _version("lm-eval")
     if installed != suite.data.lm_eval:
         raise EnvironmentMissingError(
             f"suite {suite.name} is made for lm-eval {suite.data.lm_eval}, not {installed}",
@@ -107,17 +139,17 @@ def require_pinned(suite: Suite) -> None:
 
 
 def require_device(device: str) -> None:
-    """Refuse what is no device; lm-eval would take the CPU and say nothing.
+    """Refuse an unknown device; lm-eval would use the CPU without a warning.
 
     Raises:
-        UsageError: it is no device's name.
+        UsageError: there is no device of that name.
         EnvironmentMissingError: torch was installed without CUDA.
     """
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UsageError(f"no device is called {device!r}", hint="use cpu, cuda or cuda:1")
-    if device != "cpu" and versions()["torch"].endswith("+cpu"):
+    if device != "cpu" and (torch := _version("torch")).endswith("+cpu"):
         raise EnvironmentMissingError(
-            f"the installed torch {versions()['torch']} knows no {device}",
+            f"the installed torch {torch} does not support {device}",
             hint="use --device cpu, or install torch with CUDA: https://pytorch.org/get-started",
         )
 
@@ -136,13 +168,19 @@ def device_class(device: str) -> str:
 
 
 def eval_key(model_digest: str, suite: Suite, settings: Settings) -> str:
-    """What names an evaluation: 64 hex digits over everything its scores depend on."""
-    said = settings.as_dict() | {"device": device_class(settings.device)}
+    """The name of an evaluation: 64 hex digits over everything its scores depend on.
+
+    Raises:
+        EnvironmentMissingError: a package of the backend is not installed.
+        UsageError: there is no such backend.
+    """
+    backend = find_backend(settings.backend)
     parts = {
         "model": model_digest,
         "suite": suite.digest,
-        "settings": said,
-        "versions": versions(),
+        "settings": settings.as_dict() | {"device": device_class(settings.device)},
+        "backend": {"name": backend.name, "settings": dict(backend.settings)},
+        "versions": versions(settings.backend),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

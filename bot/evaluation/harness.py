@@ -3,63 +3,114 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import jinja2
 import lm_eval
 import numpy as np
 
 from bot.errors import EvaluationError
+from bot.evaluation.backends import LoadedModel
+from bot.evaluation.chat_templates import template_digest
 from bot.evaluation.evaluation_settings import Settings
-from bot.evaluation.language_model import CheckedLM
 from bot.evaluation.lm_eval_tasks import chosen_items, seed_everything
 from bot.evaluation.sample_texts import texts_of
+from bot.evaluation.score_files import TaskRun
 from bot.evaluation.suite_catalog import Suite
 from bot.evaluation.suite_schema import TaskSpec
 from leaderboard.board_errors import IncomparableError
 from leaderboard.sample_scores import TaskScores
 
+CHANGES_A_QUESTION = re.compile(
+    "left truncation|truncating|failed to apply chat template|chat template name provided"
+    "|no chat template is set|prompt returns empty|label index was not|non-deterministic"
+    "|using first by priority|please use `max_gen_toks`",
+    re.IGNORECASE,
+)
+"""Warnings of lm-eval after which a model is asked something else than the suite says."""
+
 
 def run_task(
-    lm: CheckedLM, task: Any, spec: TaskSpec, suite: Suite, settings: Settings
-) -> TaskScores:
-    """Score a loaded model on a loaded task; items are kept in words where the suite shows them.
+    lm: LoadedModel, task: Any, spec: TaskSpec, suite: Suite, settings: Settings
+) -> TaskRun:
+    """Score a loaded model on a loaded task; texts are kept where the suite shows its items.
 
     lm-eval's ``evaluate`` is called with the prepared task: ``simple_evaluate`` would reseed the
-    global generators on its way, and its sample cache ignores which model it answers for.
+    global generators, and its sample cache ignores which model it answers for.
 
     Raises:
-        EvaluationError: a truncated prompt, a response that is not finite, or missing items.
+        EvaluationError: a truncated prompt, a response that is not finite, missing items, or a
+            warning of lm-eval that a question was changed.
     """
     seed_everything(settings)
     task.set_fewshot_seed(settings.seeds["fewshot"])
     lm.generated = lm.capped = 0
+    lm.questions.clear()
     items = chosen_items(task, spec, settings.limit)
-    try:
+    started = time.monotonic()
+    templated = lm.template is not None
+    with warnings_as_errors(spec.name):
         answer = lm_eval.evaluate(
             lm,
             {"tasks": {spec.name: task}, "groups": {}, "group_map": {}},
             samples=None if items is None else {spec.name: items},
             bootstrap_iters=0,
             log_samples=True,
-            apply_chat_template=settings.apply_chat_template,
-            fewshot_as_multiturn=settings.few_shot_as_multiturn,
+            apply_chat_template=templated,
+            fewshot_as_multiturn=templated and settings.few_shot_as_multiturn,
         )
-    except jinja2.TemplateError as error:
-        raise EvaluationError(f"task {spec.name}: the chat template fails: {error}") from error
     samples = [s for s in answer["samples"][spec.name] if s["filter"] == spec.filter]
     expected = len(task.eval_docs) if items is None else len(items)
     scores = _scores(spec, samples, expected, lm)
-    if not suite.data.publish_samples:
-        return scores
-    return replace(scores, texts=texts_of(task, spec, samples))
+    if suite.data.publish_samples:
+        scores = replace(scores, texts=texts_of(task, spec, samples))
+    return TaskRun(
+        scores=scores,
+        questions=_questions(lm.questions if templated else scores.prompt_hashes),
+        template=template_digest(lm.template),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _questions(asked: Sequence[str]) -> str:
+    """sha256 over all that was asked; in plain prompts, the digests of the prompts stand for it."""
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()
+
+
+@contextmanager
+def warnings_as_errors(task: str) -> Iterator[None]:
+    """Raise EvaluationError where lm-eval warns of something that changes a question."""
+    heard: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if CHANGES_A_QUESTION.search(record.getMessage()):
+                heard.append(record.getMessage())
+
+    logger, listener = logging.getLogger("lm_eval"), Listener(logging.WARNING)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+    if heard:
+        raise EvaluationError(
+            f"task {task}: lm-eval changed a question: {heard[0][:500]}",
+            hint="the model cannot be asked this suite's questions as they are",
+        )
 
 
 def _scores(
-    spec: TaskSpec, samples: list[dict[str, Any]], expected: int, lm: CheckedLM
+    spec: TaskSpec, samples: list[dict[str, Any]], expected: int, lm: LoadedModel
 ) -> TaskScores:
     """The scores in the order of the items, into which the samples are put."""
     if len(samples) != expected:

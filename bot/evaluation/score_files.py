@@ -1,4 +1,4 @@
-"""Where scores are kept: one file per task, then a manifest that says the evaluation is whole.
+"""Where scores are stored: one file per task, then a manifest that says that none is missing.
 
 ::
 
@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from bot.checkpoint.disk import write_atomic
+from bot.errors import EvaluationError
 from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.suite_catalog import Suite
 from leaderboard.board_errors import IncomparableError
 from leaderboard.sample_scores import TaskScores
+from leaderboard.versioned_json import JsonFormat
 
 MANIFEST = "evaluation.json"
+EVALUATION, TASK_SCORES, OUT_OF_MEMORY_NOTE = (
+    JsonFormat(name=f"mergebot.{name}", version=1, error=EvaluationError, remade=True)
+    for name in ("evaluation", "task-scores", "out-of-memory-note")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,9 @@ class Evaluation:
     """One model's scores on one suite.
 
     ``task_scores`` holds a `TaskScores` per task in the suite's order; ``seconds`` is the time the
-    tasks took, without loading; ``versions`` names lm-eval, transformers and torch.
+    tasks took, without loading; ``versions`` names lm-eval and the backend's packages.
+    ``questions`` are digests, by task, of all that was asked, without chat templates; ``templated``
+    says whether it was put into one.
     """
 
     key: str
@@ -40,20 +48,56 @@ class Evaluation:
     versions: Mapping[str, str]
     seconds: float
     task_scores: Mapping[str, TaskScores]
+    questions: Mapping[str, str]
+    templated: bool
 
 
-def write_task(folder: Path, scores: TaskScores, *, seconds: float) -> None:
-    """Keep a task's scores; they are there in full or not at all."""
-    write_whole(_task_path(folder, scores.task), {"seconds": seconds, **scores.as_dict()})
+@dataclass(frozen=True, kw_only=True)
+class TaskRun:
+    """What one model's run of one task gave.
+
+    ``questions`` is a sha256 over all that was asked, without chat templates; ``template`` is the
+    sha256 of the chat template, None where prompts were plain; ``seconds`` is without loading.
+    """
+
+    scores: TaskScores
+    questions: str
+    template: str | None
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the inverse of `from_dict`."""
+        own = {"questions": self.questions, "template": self.template, "seconds": self.seconds}
+        return {**own, "scores": self.scores.as_dict()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> TaskRun:
+        """Read what `as_dict` gave.
+
+        Raises:
+            IncomparableError, KeyError, TypeError, ValueError: it is something else.
+        """
+        template = content["template"]
+        return cls(
+            scores=TaskScores.from_dict(content["scores"]),
+            questions=str(content["questions"]),
+            template=None if template is None else str(template),
+            seconds=float(content["seconds"]),
+        )
 
 
-def read_task(folder: Path, task: str) -> tuple[TaskScores, float] | None:
-    """A task's scores and seconds, None when it has not been run or its file is broken."""
-    content = _read(_task_path(folder, task))
+def write_task(folder: Path, run: TaskRun) -> None:
+    """Store a task's scores; the file is complete or not there."""
+    write_json(_task_path(folder, run.scores.task), TASK_SCORES, run.as_dict())
+
+
+def read_task(folder: Path, task: str) -> TaskRun | None:
+    """A task's scores, None when it has not been run or its file is broken."""
+    content = _read(_task_path(folder, task), TASK_SCORES)
     if content is None:
         return None
     try:
-        return TaskScores.from_dict(content), float(content["seconds"])
+        return TaskRun.from_dict(content)
     except (IncomparableError, KeyError, TypeError, ValueError):
         return None
 
@@ -63,8 +107,9 @@ def write_manifest(
     versions: Mapping[str, str],
 ) -> None:  # fmt: skip
     """Say that every task of the suite is there."""
-    write_whole(
+    write_json(
         folder / MANIFEST,
+        EVALUATION,
         {
             "key": key,
             "model_digest": model_digest,
@@ -78,8 +123,8 @@ def write_manifest(
 
 
 def read_evaluation(folder: Path) -> Evaluation | None:
-    """The evaluation kept in a folder, None unless it is whole."""
-    content = _read(folder / MANIFEST)
+    """The evaluation stored in a folder, None unless it is complete."""
+    content = _read(folder / MANIFEST, EVALUATION)
     if content is None or content.get("key") != folder.name:
         return None
     with suppress(KeyError, TypeError):
@@ -99,27 +144,34 @@ def _evaluation(folder: Path, content: Mapping[str, Any]) -> Evaluation | None:
         suite_digest=content["suite_digest"],
         settings=Settings(**content["settings"]),
         versions=content["versions"],
-        seconds=sum(seconds for _, seconds in tasks.values()),
-        task_scores={name: scores for name, (scores, _) in tasks.items()},
+        seconds=sum(run.seconds for run in tasks.values()),
+        task_scores={name: run.scores for name, run in tasks.items()},
+        questions={name: run.questions for name, run in tasks.items()},
+        templated=any(run.template is not None for run in tasks.values()),
     )
 
 
-def write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that the final name only ever holds all of it, also after a power cut.
+def write_json(path: Path, form: JsonFormat, content: Mapping[str, Any]) -> None:
+    """Write a document so that the final name only ever holds all of it, also after a power cut.
 
     Raises:
         StorageError: the disk refused.
     """
-    write_atomic(path, json.dumps(content, allow_nan=False).encode())
+    write_atomic(path, form.dump(content, indent=None).encode())
 
 
 def _task_path(folder: Path, task: str) -> Path:
     return folder / "tasks" / f"{task}.json"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, form: JsonFormat) -> dict[str, Any] | None:
+    """A document's content, None where it is missing or broken.
+
+    Raises:
+        EvaluationError: another version of mergebot wrote it.
+    """
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    return form.migrate(content, where=str(path)) if isinstance(content, dict) else None

@@ -96,6 +96,12 @@ class Suite:
             if self.frozen is not None and task.dataset is not None:
                 yield from sorted((self.frozen / task.dataset.folder).glob("*.jsonl"))
 
+    def readable(self) -> Iterator[Path]:
+        """Every file and folder that a process needs to run the suite."""
+        yield from self.local_files()
+        if self.frozen is not None:
+            yield self.frozen
+
     @cached_property
     def digest(self) -> str:
         """sha256 over the data and the bytes of every local file, as 64 hex digits.

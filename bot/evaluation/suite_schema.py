@@ -74,6 +74,9 @@ class SuiteData(_Strict):
 
     ``threads`` fixes torch's threads on a CPU: one is fastest for tiny models, by far where other
     processes want the same cores. None leaves the choice to torch.
+    ``apply_chat_template`` puts every prompt into the model's chat template, with few-shot examples
+    as turns; ``without_template`` says whether a model that has none gets the plain prompt or is
+    refused.
     ``publish_samples`` says whether items may be shown: where not, their texts are not even kept,
     and their scores are not published.
     """
@@ -90,7 +93,7 @@ class SuiteData(_Strict):
     max_length: Annotated[int, Field(ge=2)]
     threads: Annotated[int, Field(ge=1)] | None = None
     apply_chat_template: bool = False
-    few_shot_as_multiturn: bool = False
+    without_template: Literal["plain", "refuse"] = "refuse"
     normalised: bool = False
     publish_samples: bool = True
     example_prompts: tuple[str, ...] = ()

@@ -252,8 +252,8 @@ def _restrict_files(
         (DEVICES, every & ~_EXECUTE),
     ):
         for pattern in patterns:
-            for path in Path("/").glob(pattern[1:]):
-                _allow(ruleset, str(path), access)
+            for found in Path("/").glob(pattern[1:]):
+                _allow(ruleset, str(found), access)
     for path in readable:
         _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)
     for path in listable:

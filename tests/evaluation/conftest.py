@@ -27,6 +27,9 @@ from bot.evaluation import (
 )
 from bot.events import Event
 from tests.evaluation.models import TEMPLATE, write_model
+from tests.isolation.conftest import planted
+
+__all__ = ["planted"]
 
 # The datasets library reads this once, when a test in this process first imports it.
 os.environ.setdefault("HF_DATASETS_CACHE", tempfile.mkdtemp(prefix="mergebot-test-datasets-"))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from bot.errors import EnvironmentMissingError, EvaluationError
+from bot.errors import EnvironmentMissingError, EvaluationError, UsageError
 from bot.evaluation import (
     Child,
     Settings,
@@ -25,9 +25,13 @@ from bot.evaluation import (
     load_suite_file,
 )
 from bot.evaluation.evaluation_child import is_out_of_memory
+from bot.events import Event
+from bot.isolation import probe
 from leaderboard.sample_scores import align
 from tests.evaluation.conftest import CHILD, ITEMS, Ran, children, load_mini
 from tests.evaluation.models import write_model
+from tests.isolation.conftest import Planted
+from tests.isolation.hostile import attempts
 
 NO_CHILD = Child(launch=(sys.executable, "-c", "raise SystemExit('started a child')"))
 
@@ -120,47 +124,79 @@ FAKE_CHILD = """
 import json, sys
 from pathlib import Path
 from bot.evaluation.child_request import OUT_OF_MEMORY, Request
-from bot.evaluation.score_files import write_task
+from bot.evaluation.score_files import TaskRun
 from leaderboard.sample_scores import TaskScores
 request = Request.read(Path(sys.argv[1]))
-with open({log!r}, "a") as log:
-    print(request.settings.batch_size, *(s.name for s in request.subjects), file=log)
+asked = [str(request.settings.batch_size), *(s.name for s in request.subjects)]
+print(json.dumps({{"kind": "note", "item": "asked " + " ".join(asked)}}), flush=True)
 if request.settings.batch_size > {fits}:
     print(json.dumps({{"kind": "out_of_memory", "message": "16 GiB"}}), flush=True)
     sys.exit(OUT_OF_MEMORY)
-for subject in request.subjects:
+for number, subject in enumerate(request.subjects):
     for task in request.suite.tasks:
-        write_task(subject.folder, TaskScores(task=task.name, metric=task.metric, binary=True,
+        scores = TaskScores(task=task.name, metric=task.metric, binary=True,
             doc_ids=(0,), doc_hashes=("a",), target_hashes=("b",), prompt_hashes=("c",),
-            scores=[1.0]), seconds=1.0)
+            scores=[1.0])
+        run = TaskRun(scores=scores, questions={questions}, template=None, seconds=1.0)
+        print(json.dumps({{"kind": "scores", "subject": number, "run": run.as_dict()}}), flush=True)
 """
 
 
-def _fake(tmp_path: Path, fits: int) -> tuple[Child, Path]:
-    log = tmp_path / "log"
-    code = FAKE_CHILD.format(log=str(log), fits=fits)
-    return Child(launch=(sys.executable, "-c", code)), log
+def _fake(fits: int, questions: str = "'same'") -> Child:
+    return Child(launch=(sys.executable, "-c", FAKE_CHILD.format(fits=fits, questions=questions)))
+
+
+def _asked(events: list[Event]) -> list[str]:
+    return [event.item[6:] for event in events if event.item.startswith("asked ")]
 
 
 def test_out_of_memory_halves_the_batch_for_all_models_alike(ran: Ran, tmp_path: Path) -> None:
-    child, log = _fake(tmp_path, fits=1)
     models = list(ran.models.values())[:2]
-    (tmp_path / "roomy").mkdir()
-    roomy, _ = _fake(tmp_path / "roomy", fits=99)
-    evaluate_all(models[:1], ran.suite, ran.settings, store=tmp_path, child=roomy)
+    evaluate_all(models[:1], ran.suite, ran.settings, store=tmp_path, child=_fake(fits=99))
 
-    found = evaluate_all(models, ran.suite, ran.settings, store=tmp_path, child=child)
+    events = list[Event]()
+    found = evaluate_all(
+        models, ran.suite, ran.settings, store=tmp_path, child=_fake(fits=1), report=events.append
+    )
     assert {e.settings.batch_size for e in found.values()} == {1}
-    assert log.read_text().splitlines() == ["4 chatty", "2 plain chatty", "1 plain chatty"]
+    assert _asked(events) == ["4 chatty", "2 plain chatty", "1 plain chatty"]
 
-    evaluate_all(models, ran.suite, ran.settings, store=tmp_path, child=child)
-    assert len(log.read_text().splitlines()) == 3
+    events.clear()
+    evaluate_all(
+        models, ran.suite, ran.settings, store=tmp_path, child=_fake(fits=1), report=events.append
+    )
+    assert not _asked(events)
 
 
 def test_one_item_that_does_not_fit_is_an_error(ran: Ran, tmp_path: Path) -> None:
-    child, _ = _fake(tmp_path, fits=0)
     with pytest.raises(EvaluationError, match="single item"):
+        evaluate_all(
+            [ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=_fake(fits=0)
+        )
+
+
+def test_models_that_were_asked_other_questions_are_not_compared(ran: Ran, tmp_path: Path) -> None:
+    models = list(ran.models.values())[:2]
+    with pytest.raises(EvaluationError, match="asked chatty other questions than plain"):
+        evaluate_all(
+            models, ran.suite, ran.settings, store=tmp_path,
+            child=_fake(fits=9, questions="subject.name"),
+        )  # fmt: skip
+
+
+def test_scores_of_a_task_that_was_not_asked_are_refused(ran: Ran, tmp_path: Path) -> None:
+    """A child that an untrusted model has taken over can only answer for its own tasks."""
+    code = FAKE_CHILD.format(fits=9, questions="''").replace("task=task.name", "task='other'")
+    child = Child(launch=(sys.executable, "-c", code))
+    with pytest.raises(EvaluationError, match="scores of other"):
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=child)
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are(ran: Ran, tmp_path: Path) -> None:
+    other = replace(ran.settings, backend="hff")
+    with pytest.raises(UsageError, match="no evaluation backend named 'hff'") as caught:
+        evaluate_all([ran.models["plain"]], ran.suite, other, store=tmp_path, child=NO_CHILD)
+    assert "hf" in (caught.value.hint or "")
 
 
 def test_a_child_that_says_nothing_is_stopped(ran: Ran, tmp_path: Path) -> None:
@@ -195,17 +231,40 @@ def test_running_out_of_memory_is_recognised() -> None:
 
 
 def test_the_child_sees_no_token_and_a_home_of_its_own(ran: Ran, tmp_path: Path) -> None:
-    seen = tmp_path / "seen.json"
-    code = f"import json, os; json.dump(dict(os.environ), open({str(seen)!r}, 'w'))"
+    code = "import json, os, sys; print(json.dumps(dict(os.environ)), file=sys.stderr)"
     secrets = {"HF_TOKEN": "hf_secret", "AWS_SECRET_ACCESS_KEY": "x", "HTTPS_PROXY": "http://u:p@h"}
     child = Child(launch=(sys.executable, "-c", code), environ={**os.environ, **secrets})
     with pytest.raises(EvaluationError, match="no scores"):
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=child)
-    environment = json.loads(seen.read_text())
+    (log,) = tmp_path.glob("*/log.txt")
+    environment = json.loads(log.read_text())
     assert not set(secrets) & set(environment)
     assert environment["HOME"] != os.environ.get("HOME")
     assert environment["HF_HUB_OFFLINE"] == "1"
-    assert ran.suite.digest[:32] in environment["HF_DATASETS_CACHE"]
+    assert environment["HF_HOME"].startswith(environment["HOME"])
+
+
+def test_the_child_reaches_no_secret_file_nor_the_network(
+    ran: Ran, tmp_path: Path, planted: Planted
+) -> None:
+    hostile = Path(__file__).parents[1] / "isolation/hostile.py"
+    request = planted.request(tmp_path)
+    code = f"""
+import json, pathlib, sys
+sys.argv = ["hostile", "hostile.json"]
+pathlib.Path("hostile.json").write_text({json.dumps(request)!r})
+sys.stdout = sys.stderr
+exec({hostile.read_text()!r}, {{"__name__": "__main__", "__file__": {str(hostile)!r}}})
+"""
+    child = Child(launch=(sys.executable, "-c", code), environ=planted.environ)
+    with pytest.raises(EvaluationError, match="no scores"):
+        evaluate_all(
+            [ran.models["plain"]], ran.suite, ran.settings, store=tmp_path / "s", child=child
+        )
+    (log,) = (tmp_path / "s").glob("*/log.txt")
+    reached = {name for name, found in json.loads(log.read_text())["reached"].items() if found}
+    allowed = set() if probe().files == "landlock" else set(attempts(request))
+    assert reached <= allowed
 
 
 @pytest.mark.slow

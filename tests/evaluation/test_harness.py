@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bot.errors import EvaluationError
 from bot.evaluation import Settings, Suite, TaskSpec, suite
+from bot.evaluation.backends.hf import CheckedLM
 from bot.evaluation.harness import run_task
-from bot.evaluation.language_model import CheckedLM
 from bot.evaluation.lm_eval_tasks import chosen_items, load_task
 from bot.evaluation.suite_schema import Part
 from leaderboard.sample_scores import TaskScores
@@ -29,7 +29,7 @@ def score(model: Path, suite: Suite, name: str, *, settings: Settings | None = N
     settings = settings or Settings.of(suite)
     spec = next(task for task in suite.tasks if task.name == name)
     lm = CheckedLM(model, settings, lambda done, total: None)
-    return run_task(lm, load_task(spec, suite, settings), spec, suite, settings)
+    return run_task(lm, load_task(spec, suite, settings), spec, suite, settings).scores
 
 
 def oracle_answers(folder: Path, prompts: list[str], new_tokens: int) -> list[str]:

@@ -1,26 +1,29 @@
-"""lm-eval's Hugging Face model, made to refuse what it would score silently.
+"""The transformers backend: lm-eval's Hugging Face model, strict where lm-eval is silent.
 
-Three things give a number that is not a score: a prompt cut to fit, a NaN in the logits (argmax
-picks token 0), and a ``generation_config.json`` that decodes one model of a comparison otherwise
-than the rest. Here the first two raise, and the third is replaced.
+Four things give a number that is not a score: a prompt that is cut to fit, a NaN in the logits
+(argmax picks token 0), a prompt that is not what the tokenizer's owner meant (see
+`bot.evaluation.backends.hf_tokenizer`), and a ``generation_config.json`` that decodes one model
+otherwise than the others. The first three are errors; the last is replaced by greedy decoding.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import torch
 from lm_eval.models.huggingface import HFLM
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from bot.errors import EvaluationError
+from bot.evaluation.backends import Progress
+from bot.evaluation.backends.hf_tokenizer import PromptEncoding, load_tokenizer
+from bot.evaluation.chat_templates import template_for
 from bot.evaluation.evaluation_settings import Settings
-
-Progress = Callable[[int, int], None]
-"""Told how many of the requests of the running task are done, and how many there are."""
 
 
 class _FiniteLogits(LogitsProcessor):  # type: ignore[misc]  # transformers is not followed
@@ -62,7 +65,8 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
         progress: called after every finished request.
 
     Raises:
-        EvaluationError: the folder does not load, or has no chat template where one is applied.
+        EvaluationError: the folder does not load, its tokenizer does not fit the model, or it has
+            no chat template where the settings require one.
     """
 
     def __init__(self, path: Path, settings: Settings, progress: Progress) -> None:
@@ -70,8 +74,8 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
             torch.set_num_threads(settings.threads)
         try:
             super().__init__(
-                pretrained=str(path), backend="causal", dtype=settings.dtype,
-                device=settings.device, batch_size=settings.batch_size,
+                pretrained=str(path), tokenizer=load_tokenizer(path), backend="causal",
+                dtype=settings.dtype, device=settings.device, batch_size=settings.batch_size,
                 max_length=settings.max_length, trust_remote_code=False,
                 use_safetensors=True, local_files_only=True,
             )  # fmt: skip
@@ -79,27 +83,61 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
             raise EvaluationError(
                 f"{path} does not load: {type(error).__name__}: {error}"
             ) from error
-        if settings.apply_chat_template and not self.tokenizer.chat_template:
-            raise EvaluationError(
-                f"{path.name} has no chat template, and this suite applies one",
-                hint="use a suite without the template for base models",
-            )
-        self.model.generation_config = _greedy(self.model.generation_config)
+        rows = self.model.get_input_embeddings().weight.shape[0]
+        self.encoding = PromptEncoding(self.tokenizer, rows)
+        own = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
+        self.template = template_for(path.name, own, settings)
+        self.model.generation_config = _greedy(self.model.generation_config, self.tokenizer)
         positions = getattr(self.config, "max_position_embeddings", None)
         self.capacity = min(settings.max_length, positions or settings.max_length)
         self.cache_hook = _Counter(progress)
         self.generated = self.capped = 0
+        self.questions: list[str] = []
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None,
+                   **options: Any) -> list[int]:  # fmt: skip
+        """The tokens of a text, without what the tokenizer would put after it."""
+        ids: list[int] = super().tok_encode(string, add_special_tokens, **options)
+        return self.encoding.checked(ids, with_special=add_special_tokens is not False)
 
     def tok_batch_encode(
         self, strings: list[str], padding_side: str = "left",
         left_truncate_len: int | None = None, truncation: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
         """Tokens [batch, length] and their mask; a prompt that would be cut raises."""
-        ids, mask = super().tok_batch_encode(strings, padding_side, None, truncation)
+        del truncation
+        rows = [self.tok_encode(string) for string in strings]
+        longest = max(map(len, rows))
         if left_truncate_len is not None:
-            answer = self.max_length - left_truncate_len
-            self._refuse_truncation(ids.shape[1], answer)
-        return ids, mask
+            self._refuse_truncation(longest, self.max_length - left_truncate_len)
+        padded = self.tokenizer.pad(
+            {"input_ids": rows}, padding_side=padding_side, return_tensors="pt"
+        )
+        return padded["input_ids"], padded["attention_mask"]
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """A conversation as a prompt in the template that is used for this model.
+
+        Raises:
+            EvaluationError: the template refuses the conversation. lm-eval would leave the system
+                message out, for this model only.
+        """
+        self.questions.append(json.dumps(chat_history))
+        try:
+            prompt: str = self.tokenizer.apply_chat_template(
+                chat_history, chat_template=self.template, tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )  # fmt: skip
+        except jinja2.TemplateError as error:
+            roles = ", ".join(dict.fromkeys(turn["role"] for turn in chat_history))
+            raise EvaluationError(
+                f"the chat template refuses a conversation with the roles {roles}: {error}",
+                hint="choose one template for all models with --chat-template, or none",
+            ) from error
+        return prompt
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """One answer per request, in their order."""
@@ -163,10 +201,11 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
             torch.cuda.empty_cache()
 
 
-def _greedy(own: GenerationConfig) -> GenerationConfig:
-    """Only the special tokens of a model's own generation config, for greedy decoding."""
+def _greedy(own: GenerationConfig, tokenizer: Any) -> GenerationConfig:
+    """Greedy decoding with only the special tokens of a model's own generation config."""
+    ends = dict.fromkeys([*_ids(own.eos_token_id), tokenizer.eos_token_id])
     return GenerationConfig(
-        bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id
+        bos_token_id=own.bos_token_id, eos_token_id=list(ends), pad_token_id=tokenizer.pad_token_id
     )
 
 
@@ -174,3 +213,8 @@ def _ids(eos: int | Iterable[int] | None) -> list[int]:
     if eos is None:
         return []
     return [eos] if isinstance(eos, int) else list(eos)
+
+
+def load_model(path: Path, settings: Settings, progress: Progress) -> CheckedLM:
+    """Load a model folder; see `CheckedLM`."""
+    return CheckedLM(path, settings, progress)
