@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from leaderboard.board_errors import RecordError
+from leaderboard.migrations import RECORD
 from leaderboard.record_base import FileKey, Instant, Key, Many, RecordModel, Short, Text
 from leaderboard.record_provenance import (
     Attempts,
@@ -43,7 +44,6 @@ from leaderboard.record_results import (
     TaskResult,
 )
 
-SCHEMA_VERSION: Final = 1
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 
 
@@ -55,7 +55,8 @@ class Record(RecordModel):
     ``retraction`` is never written into a run's own file: the store joins it from its own record.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    format: Literal["mergebot.record"] = "mergebot.record"
+    version: Literal[2] = 2
     run_key: FileKey
     merge_key: Key
     model_digest: Key | None = None
@@ -115,15 +116,17 @@ class Record(RecordModel):
 
 
 def parse_record(text: str | bytes, *, where: str = "record") -> Record:
-    """Read a record. Raises RecordError for another version or a broken form.
+    """Read a record; one of an older version is brought to the current one.
+
+    Raises RecordError for a newer version or a broken form.
 
     Args:
         text: the JSON document.
         where: the file it came from, for messages.
     """
-    refuse_unknown_version(text, where=where)
+    content = RECORD.parse(text, where=where)
     try:
-        return Record.model_validate_json(text)
+        return Record.model_validate_json(json.dumps(RECORD.mark(content)))
     except ValidationError as error:
         raise RecordError(
             f"{where} is not a valid record:\n{explain(error)}",
@@ -132,25 +135,8 @@ def parse_record(text: str | bytes, *, where: str = "record") -> Record:
 
 
 def dump_record(record: Record) -> str:
-    """The record as canonical JSON: sorted keys, two spaces, a newline at the end."""
-    content = record.model_dump(mode="json")
-    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def refuse_unknown_version(text: str | bytes, *, where: str) -> None:
-    """Raise RecordError unless the text is a JSON object of a version this program knows."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise RecordError(f"{where} is not a JSON object")
-    version = content.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise RecordError(
-            f"{where} has schema version {version!r}; this program knows version {SCHEMA_VERSION}",
-            hint="upgrade mergebot to read records of a newer version",
-        )
+    """The record as canonical JSON: format and version, then sorted keys, two spaces deep."""
+    return RECORD.dump(record.model_dump(mode="json", exclude={"format", "version"}))
 
 
 def explain(error: ValidationError) -> str:
@@ -167,7 +153,7 @@ def json_schema() -> dict[str, Any]:
     schema = Record.model_json_schema(mode="validation")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:mergebot:record:{SCHEMA_VERSION}",
+        "$id": f"urn:mergebot:record:{RECORD.version}",
         **schema,
     }
 
@@ -179,7 +165,6 @@ def json_schema_text() -> str:
 
 __all__ = [
     "SCHEMA_FILE",
-    "SCHEMA_VERSION",
     "Attempts",
     "Check",
     "Comparison",
@@ -214,5 +199,4 @@ __all__ = [
     "json_schema",
     "json_schema_text",
     "parse_record",
-    "refuse_unknown_version",
 ]

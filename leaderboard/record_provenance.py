@@ -138,11 +138,14 @@ class Attempts(RecordModel):
     """How many merges were tried over these parents, this one included, each counted once.
 
     The record says how many when it was written; a folder of records says how many by now.
+    ``count`` is None where it is unknown, because the log of attempts is incomplete; ``log``
+    identifies that log, so that counts of several logs can be added up.
     """
 
     family: Short
-    count: Annotated[int, Field(ge=1)] = 1
+    count: Annotated[int, Field(ge=1)] | None = 1
     sweep: Sweep | None = None
+    log: Key | None = None
 
 
 class Flag(RecordModel):

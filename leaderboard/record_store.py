@@ -6,12 +6,14 @@
     <root>/publications/<run_key>.json    where its weights went, if that came later
     <root>/sweeps/<run_key>.json          what it was chosen from, if that came later
     <root>/retractions/<run_key>.json     that it was taken back
-    <root>/attempts/<family>/<merge_key>  that a merge over these parents was begun
+    <root>/attempts.jsonl                 every merge that was begun
+    <root>/board.json                     format and version of the folder
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -19,11 +21,20 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from leaderboard.atomic_write import replace, write_once
-from leaderboard.attempts import attempts_by_family, note_tried, read_tried
+from leaderboard.attempts import (
+    Attempted,
+    append_elsewhere,
+    append_merges,
+    prepare_board,
+    read_attempts,
+    require_known_version,
+)
 from leaderboard.board_errors import RecordError
+from leaderboard.migrations import PUBLICATION, RETRACTION, SWEEP
 from leaderboard.record import Record, dump_record, explain, parse_record
 from leaderboard.record_base import RecordModel
 from leaderboard.record_provenance import Attempts, Publication, Retraction, Sweep
+from leaderboard.versioned_json import JsonFormat
 
 S = TypeVar("S", bound=RecordModel)
 
@@ -78,11 +89,6 @@ class FolderStore:
         """The folder of choices made after their winner's record."""
         return self.root / "sweeps"
 
-    @property
-    def attempts(self) -> Path:
-        """The folder of merges that were begun."""
-        return self.root / "attempts"
-
     def __contains__(self, run_key: str) -> bool:
         return (self.records / f"{run_key}.json").is_file()
 
@@ -97,36 +103,48 @@ class FolderStore:
                 f"the record of run {record.run_key} carries a retraction",
                 hint="retractions are records of their own: use retract()",
             )
+        prepare_board(self.root)
         return write_once(self.records / f"{record.run_key}.json", dump_record(record))
 
     def publish(self, run_key: str, publication: Publication) -> Path:
         """Keep where a run on the board was published. Raises RecordError when it is not there."""
         self._require(run_key)
-        text = publication.model_dump_json(indent=2) + "\n"
-        return write_once(self.publications / f"{run_key}.json", text)
+        return self._write_once(self.publications / f"{run_key}.json", PUBLICATION, publication)
 
     def retract(self, retraction: Retraction) -> Path:
         """Keep a retraction of a run that is on the board. Raises RecordError otherwise."""
         self._require(retraction.run_key)
-        text = retraction.model_dump_json(indent=2) + "\n"
-        return write_once(self.retractions / f"{retraction.run_key}.json", text)
+        place = self.retractions / f"{retraction.run_key}.json"
+        return self._write_once(place, RETRACTION, retraction)
 
     def choose(self, run_key: str, sweep: Sweep) -> None:
         """Keep that a run on the board came out of a sweep; of several the one of most trials."""
         record = self.get(run_key)
         told = record.attempts.sweep if record.attempts else None
         if told is None or told.trials < sweep.trials:
-            replace(self.sweeps / f"{run_key}.json", sweep.model_dump_json(indent=2) + "\n")
+            prepare_board(self.root)
+            replace(self.sweeps / f"{run_key}.json", dump_document(sweep, SWEEP))
 
     def note_attempts(self, family: str, merge_keys: Iterable[str]) -> None:
         """Count merges that are about to be made; those that have a record are counted by it."""
+        prepare_board(self.root)
         recorded = {record.merge_key for record in self._records([]) if _is_of(record, family)}
-        note_tried(self.attempts, family, [key for key in merge_keys if key not in recorded])
+        append_merges(self.root, family, [key for key in merge_keys if key not in recorded])
 
-    def count_attempts(self, family: str) -> int:
-        """How many merges over these parents were tried so far; 0 where none was noted."""
-        counts = attempts_by_family(read_tried(self.attempts), self._records([]))
-        return counts.get(family, 0)
+    def note_attempts_elsewhere(self, records: Iterable[Record]) -> None:
+        """Count what the records of a results dataset disclose that was not tried here."""
+        prepare_board(self.root)
+        append_elsewhere(self.root, records)
+
+    def attempts(self, family: str, sweep: Sweep | None = None) -> Attempts:
+        """The merges over these parents that were tried so far, as a record written now says.
+
+        ``count`` is None where the log is broken, and where it has no merge of this family, since
+        the merge that asks is in it.
+        """
+        attempted = read_attempts(self.root)
+        count = attempted.count(family, self._records([])) or None
+        return Attempts(family=family, count=count, sweep=sweep, log=attempted.log)
 
     def get(self, run_key: str) -> Record:
         """One record by its key. Raises RecordError when there is none or it is broken."""
@@ -137,18 +155,23 @@ class FolderStore:
         return next(record for record in self.load().records if record.run_key == run_key)
 
     def load(self) -> Loaded:
-        """Every readable record with what came later, and the problems of the others."""
+        """Every readable record with what came later, and the problems of the others.
+
+        Raises:
+            RecordError: the folder was written by a newer version of this program.
+        """
+        require_known_version(self.root)
         problems: list[RecordError] = []
         publications, retractions = self._publications(problems), self._retractions(problems)
-        sweeps = _read_all(self.sweeps, Sweep, "sweep", problems)
+        sweeps = _read_all(self.sweeps, Sweep, SWEEP, problems)
         records = self._records(problems)
-        counts = attempts_by_family(read_tried(self.attempts), records)
+        by_now = _ByNow(read_attempts(self.root), records)
         joined = (
             record.model_copy(
                 update={
                     "publication": record.publication or publications.get(record.run_key),
                     "retraction": retractions.get(record.run_key),
-                    "attempts": _by_now(record.attempts, counts, sweeps.get(record.run_key)),
+                    "attempts": by_now.attempts(record, sweeps.get(record.run_key)),
                 }
             )
             for record in records
@@ -165,6 +188,10 @@ class FolderStore:
                 problems.append(error)
         return records
 
+    def _write_once(self, path: Path, form: JsonFormat, document: RecordModel) -> Path:
+        prepare_board(self.root)
+        return write_once(path, dump_document(document, form))
+
     def _require(self, run_key: str) -> None:
         if run_key not in self:
             raise RecordError(
@@ -173,34 +200,66 @@ class FolderStore:
             )
 
     def _publications(self, problems: list[RecordError]) -> dict[str, Publication]:
-        return _read_all(self.publications, Publication, "publication", problems)
+        return _read_all(self.publications, Publication, PUBLICATION, problems)
 
     def _retractions(self, problems: list[RecordError]) -> dict[str, Retraction]:
-        return _read_all(self.retractions, Retraction, "retraction", problems)
+        return _read_all(self.retractions, Retraction, RETRACTION, problems)
 
 
 def _is_of(record: Record, family: str) -> bool:
     return record.attempts is not None and record.attempts.family == family
 
 
-def _by_now(
-    told: Attempts | None, counts: Mapping[str, int], later: Sweep | None
-) -> Attempts | None:
-    """A record's attempts as they are known by now."""
-    if told is None:
-        return None
-    count = max(told.count, counts.get(told.family, 0))
-    return told.model_copy(update={"count": count, "sweep": later or told.sweep})
+class _ByNow:
+    """What is known by now of the attempts of every record of a board."""
+
+    def __init__(self, attempted: Attempted, records: Iterable[Record]) -> None:
+        self._attempted = attempted
+        self._by_family: dict[str, list[Record]] = {}
+        for record in records:
+            if record.attempts is not None:
+                self._by_family.setdefault(record.attempts.family, []).append(record)
+        self._counts = {
+            family: attempted.count(family, members) for family, members in self._by_family.items()
+        }
+
+    def attempts(self, record: Record, later: Sweep | None) -> Attempts | None:
+        """A record's attempts with the count of today; None where it disclosed none."""
+        known = record.attempts
+        if known is None:
+            return None
+        count, now = known.count, self._counts[known.family]
+        is_noted = known.family in {*self._attempted.merges, *self._attempted.elsewhere}
+        if count is not None and is_noted:
+            count = None if now is None else max(count, now)
+        elif now is None:
+            count = None
+        return known.model_copy(update={"count": count, "sweep": later or known.sweep})
 
 
-def _read_all(folder: Path, kind: type[S], noun: str, problems: list[RecordError]) -> dict[str, S]:
+def dump_document(document: RecordModel, form: JsonFormat) -> str:
+    """A publication, sweep or retraction as the JSON of its file."""
+    return form.dump(document.model_dump(mode="json"))
+
+
+def parse_document(text: str | bytes, kind: type[S], form: JsonFormat, *, where: str) -> S:
+    """Read what `dump_document` wrote. Raises RecordError for anything else."""
+    try:
+        return kind.model_validate_json(json.dumps(form.parse(text, where=where)))
+    except ValidationError as error:
+        raise RecordError(f"{where} is not a {kind.__name__.lower()}:\n{explain(error)}") from error
+
+
+def _read_all(
+    folder: Path, kind: type[S], form: JsonFormat, problems: list[RecordError]
+) -> dict[str, S]:
     """Every readable document of a folder by its run's key."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            found[path.stem] = kind.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            problems.append(RecordError(f"{path} is not a {noun}:\n{explain(error)}"))
+            found[path.stem] = parse_document(path.read_bytes(), kind, form, where=str(path))
+        except RecordError as error:
+            problems.append(error)
         except OSError as error:
             problems.append(RecordError(f"{path} cannot be read: {error.strerror}"))
     return found

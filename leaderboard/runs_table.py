@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from leaderboard.board_errors import RecordError
-from leaderboard.record import Record, explain, parse_record
+from leaderboard.migrations import RETRACTION, RUNS_TABLE, parquet_mark, require_readable
+from leaderboard.record import Record, parse_record
 from leaderboard.record_provenance import Retraction
-from leaderboard.record_store import Loaded
+from leaderboard.record_store import Loaded, parse_document
 from leaderboard.verdict import judge
 
 SCHEMA = pa.schema(
@@ -54,16 +54,22 @@ def runs_parquet(runs: Mapping[str, Run]) -> bytes:
     """The table of these runs, by run key; the same runs give the same bytes."""
     rows = [_row(key, run) for key, run in sorted(runs.items())]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink)
+    schema = SCHEMA.with_metadata(parquet_mark(RUNS_TABLE))
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     return sink.getvalue()
 
 
 def read_runs(data: bytes) -> dict[str, Run]:
-    """The documents in a table. Raises RecordError when it is none of ours."""
+    """The documents in a table.
+
+    Raises:
+        RecordError: it is none of ours, or was written by a newer version of this program.
+    """
     try:
         table = pq.read_table(io.BytesIO(data), columns=["run_key", "record", "retraction"])
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise RecordError(f"the table of runs cannot be read: {error}") from error
+    require_readable(RUNS_TABLE, table.schema.metadata, where="the table of runs")
     return {
         row["run_key"]: Run(record=row["record"], retraction=row["retraction"])
         for row in table.to_pylist()
@@ -87,10 +93,7 @@ def load_runs(runs: Mapping[str, Run], *, where: str) -> Loaded:
 def _retraction(run: Run, where: str) -> Retraction | None:
     if run.retraction is None:
         return None
-    try:
-        return Retraction.model_validate_json(run.retraction)
-    except ValidationError as error:
-        raise RecordError(f"{where} is not a retraction:\n{explain(error)}") from error
+    return parse_document(run.retraction, Retraction, RETRACTION, where=where)
 
 
 def _row(key: str, run: Run) -> dict[str, Any]:

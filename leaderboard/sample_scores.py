@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from leaderboard.board_errors import IncomparableError
 from leaderboard.item_texts import TEXT_COLUMNS, ItemTexts
+from leaderboard.migrations import SAMPLE_SCORES, parquet_mark, require_readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -187,13 +188,20 @@ def save_scores(scores: Mapping[str, TaskScores], path: Path) -> None:
         facts[name] = content
     words = {column: pa.array(rows[column], pa.string()) for column in WORDS}
     table = pa.table({**rows, **words})
-    pq.write_table(table.replace_schema_metadata({"tasks": json.dumps(facts)}), path)
+    metadata = {**parquet_mark(SAMPLE_SCORES), "tasks": json.dumps(facts)}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
 def load_scores(path: Path) -> dict[str, TaskScores]:
-    """Read what `save_scores` wrote. Raises IncomparableError when the file is something else."""
+    """Read what `save_scores` wrote.
+
+    Raises:
+        IncomparableError: the file is something else.
+        RecordError: the file was written by a newer version of this program.
+    """
     try:
         table = pq.read_table(path)
+        require_readable(SAMPLE_SCORES, table.schema.metadata, where=str(path))
         facts = json.loads((table.schema.metadata or {})[b"tasks"])
         rows = table.to_pydict()
         found: dict[str, TaskScores] = {}

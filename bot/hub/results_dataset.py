@@ -19,9 +19,10 @@ from bot.hub.hub_errors import explained, may_pass
 from bot.hub.repo_snapshot import Snapshot, require_hub_id, take_snapshot
 from leaderboard.board_errors import BoardError
 from leaderboard.hub_store import RECORDS, RETRACTIONS, RUNS, SAMPLES
+from leaderboard.migrations import RETRACTION
 from leaderboard.record import Record, dump_record
 from leaderboard.record_provenance import Retraction
-from leaderboard.record_store import Loaded
+from leaderboard.record_store import Loaded, dump_document
 from leaderboard.runs_table import Run, load_runs, read_runs, runs_parquet
 
 ROUNDS = 40
@@ -122,7 +123,7 @@ class ResultsDataset:
             HubError: the Hub refused or is out of reach; a second try goes on.
         """
         key = retraction.run_key
-        text = retraction.model_dump_json(indent=2) + "\n"
+        text = dump_document(retraction, RETRACTION)
 
         def change(runs: dict[str, Run]) -> Mapping[str, bytes] | None:
             if key not in runs:

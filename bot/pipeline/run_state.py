@@ -55,8 +55,8 @@ def moment(now: float) -> str:
 
 def counted(story: RunContext, board: FolderStore) -> RunContext:
     """The story with how many merges over these parents were tried so far, this one included."""
-    count = max(1, board.count_attempts(story.attempts.family))
-    return replace(story, attempts=story.attempts.model_copy(update={"count": count}))
+    attempts = board.attempts(story.attempts.family, story.attempts.sweep)
+    return replace(story, attempts=attempts)
 
 
 def with_merge(story: RunContext, merged: Merged, checks: CheckReport) -> RunContext:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leaderboard.board import Board, Row
+from leaderboard.migrations import TABLE, parquet_mark
 from leaderboard.render.escape import csv_text
 
 
@@ -41,20 +42,20 @@ def board_json(board: Board) -> str:
         "updated": board.updated,
         "models": board_records(board),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(TABLE.mark(content), indent=2, ensure_ascii=False) + "\n"
 
 
 def board_parquet(board: Board) -> bytes:
     """Parquet with the same columns as the CSV."""
     rows = board_records(board)
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), sink)
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table.replace_schema_metadata(parquet_mark(TABLE)), sink)
     return sink.getvalue()
 
 
 def row_record(board: Board, row: Row) -> dict[str, Any]:
-    """One row as a flat dictionary; scores are fractions of 1."""
-    """One row as a flat dictionary of plain values."""
+    """One row as a flat dictionary of plain values; scores are fractions of 1."""
     judgement, headline, record = row.judgement, row.headline, row.record
     flat: dict[str, Any] = {
         "rank_low": row.rank_low,

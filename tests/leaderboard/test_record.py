@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -33,13 +34,18 @@ def test_the_committed_schema_is_the_models_own() -> None:
     assert SCHEMA_FILE.read_text("utf-8") == json_schema_text()
 
 
-@pytest.mark.parametrize("version", [2, "1", None, True, 1.5])
-def test_other_versions_are_refused_with_both_numbers(version: object) -> None:
-    content = json.loads(dump_record(RECORD)) | {"schema_version": version}
-    with pytest.raises(RecordError, match="this program knows version 1") as caught:
+@pytest.mark.parametrize("key", ["version", "schema_version"])
+@pytest.mark.parametrize("version", [3, "1", None, True, 1.5])
+def test_other_versions_are_refused_by_name(key: str, version: object) -> None:
+    content = json.loads(dump_record(RECORD)) | {key: version}
+    if key == "schema_version":  # as records of version 1 say which they are
+        del content["format"]
+    says = "schema_version: Extra inputs" if key == "schema_version" else repr(version)
+    with pytest.raises(RecordError, match=re.escape(says)) as caught:
         parse_record(json.dumps(content), where="a.json")
     assert "a.json" in caught.value.message
-    assert "upgrade" in (caught.value.hint or "")
+    assert (caught.value.hint == "upgrade mergebot") == (version == 3 and key == "version")
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "no", "[" * 100_000, b"\xff\xfe"])

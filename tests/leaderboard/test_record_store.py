@@ -121,9 +121,11 @@ def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(
     store.note_attempts("skills", ["m1", "m2"])
     store.note_attempts("skills", ["m2", "m3"])
     store.note_attempts("other", ["m4"])
-    assert store.count_attempts("skills") == 3
+    assert store.attempts("skills").count == 3
     path = store.add(record_of(merge_key="m1", attempts=Attempts(family="skills")))
     before = path.read_bytes()
+    log = store.attempts("skills").log
+    assert log is not None
     assert store.get("run-steady").attempts == Attempts(family="skills", count=3)
     store.note_attempts("skills", ["m1", "m5"])
     assert told(store) == {"steady": 4}
@@ -134,7 +136,7 @@ def test_a_record_from_elsewhere_counts_what_was_tried_there(store: FolderStore)
     store.add(record_of(merge_key="m0", attempts=Attempts(family="skills", count=6)))
     assert told(store) == {"steady": 6}
     store.note_attempts("skills", ["m0", "m1", "m2"])
-    assert store.count_attempts("skills") == 8
+    assert store.attempts("skills").count == 8
     assert told(store) == {"steady": 8}
 
 
