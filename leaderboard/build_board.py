@@ -199,7 +199,7 @@ def _attempts(records: Iterable[Record]) -> int:
     for record in records:
         family = record.attempts.family if record.attempts else record.name
         families[family] += 1
-        told[family] = max(told[family], record.attempts.count if record.attempts else 0)
+        told[family] = max(told[family], (record.attempts.count or 0) if record.attempts else 0)
     return sum(max(families[family], told[family]) for family in families)
 
 

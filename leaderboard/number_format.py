@@ -71,6 +71,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def attempts(count: int | None) -> str:
+    """``3 attempts``, or that their number is unknown; never taken for 1."""
+    return "attempts unknown" if count is None else count_of(count, "attempt")
+
+
 def listed(names: list[str]) -> str:
     """``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

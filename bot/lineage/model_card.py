@@ -45,9 +45,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
             duties=duties_of(licenses_of(record)),
-            attempts=number_format.count_of(record.attempts.count, "attempt")
-            if record.attempts
-            else "",
+            attempts=number_format.attempts(record.attempts.count) if record.attempts else "",
             warnings=[check for check in record.checks if not check.passed],
         )
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.number_format import (
-    count_of,
+    attempts,
     half_width,
     interval,
     memory,
@@ -115,8 +115,7 @@ def _facts_line(record: Record, judgement: VerdictDetail, links: ReportLinks) ->
         failed = [check.name for check in hard if not check.passed]
         parts.append(f"Checks: {'failed: ' + markdown(', '.join(failed)) if failed else 'passed'}")
     if record.attempts:
-        attempts = count_of(record.attempts.count, "attempt")
-        parts.append(f"{attempts} in {markdown(record.attempts.family)}")
+        parts.append(f"{attempts(record.attempts.count)} in {markdown(record.attempts.family)}")
     if judgement.verdict is Verdict.FAILED:
         parts.append("nothing was published")
     for url, label in ((links.page, "model page"), (links.compare, "compare"), (links.log, "log")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from leaderboard.number_format import count_of, points
+from leaderboard.number_format import attempts, count_of, points
 from leaderboard.record import Record
 from leaderboard.record_provenance import Flag
 from leaderboard.record_results import SuiteResult
@@ -47,8 +47,11 @@ def _of_the_run(record: Record) -> Iterator[TrustCheck]:
     if record.attempts is None:
         yield TrustCheck(False, "the number of attempts was not disclosed")
     else:
-        attempts = count_of(record.attempts.count, "attempt")
-        yield TrustCheck(True, f"{attempts} disclosed in the family {record.attempts.family}")
+        known = record.attempts.count is not None
+        disclosed = " disclosed" if known else ""
+        family = record.attempts.family
+        said = f"{attempts(record.attempts.count)}{disclosed} in the family {family}"
+        yield TrustCheck(known, said)
         if record.attempts.sweep and record.status == "ok":
             sweep = record.attempts.sweep
             trials = count_of(sweep.trials, "trial")
