@@ -111,7 +111,7 @@ def test_of_two_writers_at_once_one_wins(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def told(store: FolderStore) -> dict[str, int]:
+def told(store: FolderStore) -> dict[str, int | None]:
     return {one.name: one.attempts.count for one in store.load().records if one.attempts}
 
 
