@@ -24,12 +24,12 @@ import httpx
 from space_app.app_context import Context
 from space_app.build_app import Space
 from space_app.chat.chat_backend import ChatModel, Sampling, Turn
-from space_app.chat.chat_service import Question, Shown
+from space_app.chat.chat_service import ChatUpdate, Question
 from space_app.live_board import LiveBoard
 from tests.chromium import CHROMIUM
 from tests.leaderboard.many import many_models
-from tests.space.boards import MemoryStore, context
-from tests.space.engines import ScriptedEngine
+from tests.space.backends import ScriptedBackend
+from tests.space.boards import MemoryStore, settings
 
 MODELS = 10_000
 CLICKS = ("params", "name", "method", "delta", "license", "score")
@@ -41,10 +41,9 @@ ANSWER = " ".join(str(number) for number in range(100))
 def big_space(folder: Path, models: int = MODELS) -> Iterator[tuple[str, Context]]:
     """A served Space with this many models and a scripted engine of 100 tokens at 50 a second."""
     board = many_models(models)
-    base = context(folder, engines=[ScriptedEngine({"count": ANSWER}, pause=0.02)])
+    base = settings(folder, backends=[ScriptedBackend({"count": ANSWER}, pause=0.02)])
     live = LiveBoard(MemoryStore(()), build=lambda _records, suite=None: board)  # noqa: ARG005
-    here = Context(settings=base.settings, live=live, desk=base.desk, booth=base.booth,
-                   requests=None)  # fmt: skip
+    here = Context.of(base, live)
     space = Space(here)
     _, url, _ = space.launch(prevent_thread_lock=True, quiet=True)
     try:
@@ -57,7 +56,7 @@ def crowd(url: str, here: Context, *, visitors: int = 50, chats: int = 5) -> dic
     """Seconds that visitors wait for page and data, alone and while five people chat."""
     visit(url)  # the first page is rendered once for all
     figures = {"page alone": _median(visit(url) for _ in range(5))}
-    finished: list[Shown] = []
+    finished: list[ChatUpdate] = []
     talkers = [
         threading.Thread(target=lambda n=n: finished.append(talk(here, n))) for n in range(chats)
     ]
@@ -86,14 +85,14 @@ def visit(url: str) -> float:
     return time.monotonic() - began
 
 
-def talk(here: Context, number: int) -> Shown:
+def talk(here: Context, number: int) -> ChatUpdate:
     """One visitor's question, with its place in the line; gives the last thing shown."""
     model = ChatModel(key="m", name="m", location="org/m", size=1)
     question = Question(
         visitor=f"visitor-{number}", models=(model,), histories=((Turn("user", "count"),),),
         system="", sampling=Sampling(),
     )  # fmt: skip
-    *_, last = here.desk.ask(f"session-{number}", question)
+    *_, last = here.chat_service.ask(f"session-{number}", question)
     return last
 
 

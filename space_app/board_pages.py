@@ -1,4 +1,4 @@
-"""The HTML of the board tab and the model tab, from the renderers that every face shares."""
+"""The HTML of the board tab and the model tab, from the shared renderers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from leaderboard.board import Row
-from leaderboard.number_format import count_of
+from leaderboard.number_format import count_of, moment, points
 from leaderboard.record_provenance import LineageNode
 from leaderboard.render.board_json import model_id
 from leaderboard.render.board_table import empty_html, table_html, visible_rows
@@ -15,7 +15,7 @@ from leaderboard.render.model_page import Pages, model_html
 from leaderboard.render.scatter_plot import scatter_plot
 from leaderboard.render.table_controls import controls_html
 from leaderboard.render.terminal_table import board_line, notes_line
-from space_app.live_board import Snapshot
+from space_app.live_board import LONGEST_NAME, Snapshot
 
 SCATTER_ROWS = 400
 
@@ -29,7 +29,7 @@ def board_html(snapshot: Snapshot, *, title: str) -> str:
     """The board tab: what is ranked, controls, the first rows, score against size."""
     board = snapshot.board
     head = f"<h1>{html(title)}</h1>"
-    if not snapshot.everything:
+    if not snapshot.all_rows:
         empty = empty_html() if snapshot.loaded else ""
         body = f"{head}{banner_html(snapshot)}{empty}"
         return f'<div class="mb mb-page"><div id="lb" data-version="">{body}</div></div>'
@@ -59,8 +59,8 @@ def banner_html(snapshot: Snapshot) -> str:
         lines.append(f"{known} ({snapshot.problem}). Trying again every minute.")
     elif snapshot.loaded is None:
         lines.append("The results are still being read; open this page again in a moment.")
-    if snapshot.left_out:
-        lines.append(f"{count_of(len(snapshot.left_out), 'record')} could not be read.")
+    if snapshot.skipped:
+        lines.append(f"{count_of(len(snapshot.skipped), 'record')} could not be read.")
     if not lines:
         return ""
     return f'<p class="mb-banner" role="status">{html(" ".join(lines))}</p>'
@@ -91,13 +91,34 @@ def _actions(row: Row) -> str:
 
 
 def _unknown(snapshot: Snapshot, word: str) -> str:
-    near = "".join(
+    """The page for a word that names no model, or several."""
+    if named := snapshot.named(word):
+        return _several(word, named)
+    similar_names = "".join(
         f'<li><a href="{html(address_of(row))}">{html(name)}</a></li>'
-        for name in snapshot.near(word)
+        for name in snapshot.similar_names(word)
         if (row := snapshot.find(name))
     )
-    listed = f"<p>Names most like it:</p><ul>{near}</ul>" if near else ""
-    return f"<h1>There is no model “{html(word)}” on this board</h1>{listed}"
+    listed = f"<p>Names most like it:</p><ul>{similar_names}</ul>" if similar_names else ""
+    return f"<h1>There is no model “{html(word[:LONGEST_NAME])}” on this board</h1>{listed}"
+
+
+def _several(name: str, rows: tuple[Row, ...]) -> str:
+    listed = "".join(
+        f'<li><a href="{html(address_of(row))}">{html(row.name)}</a>{html(_described(row))}</li>'
+        for row in rows
+    )
+    return (
+        f"<h1>{len(rows)} models are called “{html(name)}”</h1>"
+        f"<p>Choose one by its id:</p><ul>{listed}</ul>"
+    )
+
+
+def _described(row: Row) -> str:
+    """What tells models of one name apart for a reader."""
+    made = f", run of {moment(row.record.created)}" if row.record else ""
+    score = f", score {points(row.headline.value)}" if row.headline else ""
+    return f": {row.kind}{made}{score}"
 
 
 def _page(content: str) -> str:

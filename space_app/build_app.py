@@ -1,14 +1,16 @@
-"""Puts the tabs together."""
+"""The application: its tabs, routes, middleware and limits."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from space_app.api import add_endpoints
 from space_app.app_context import Context
-from space_app.navigation import TABS, arrive, open_models
+from space_app.navigation import TABS, open_from_address, open_models
 from space_app.routes import board_routes
 from space_app.space_settings import Settings
 from space_app.static import head
@@ -16,7 +18,11 @@ from space_app.tabs.chat_tab import chat_tab
 from space_app.tabs.compare_tab import compare_tab
 from space_app.tabs.leaderboard_tab import board_component
 from space_app.tabs.model_tab import model_tab
-from space_app.tabs.submit_tab import kept_recipe, submit_tab
+from space_app.tabs.submit_tab import stored_recipe, submit_tab
+from space_app.visitor import CookieMiddleware
+
+LARGEST_UPLOAD = 300_000
+"""Bytes of an uploaded file; a recipe has at most 64 KB."""
 
 
 class Space:
@@ -32,16 +38,22 @@ class Space:
         return cls(Context.of(settings))
 
     def launch(self, **options: Any) -> Any:
-        """Serve; options go to Gradio's launch. Returns what it returns."""
+        """Serve; options go to Gradio's ``launch``, whose result is returned."""
         settings = self.context.settings
         self.context.live.keep_fresh(settings.refresh_seconds)
         if self.context.votes is not None:
-            self.context.votes.keep_in_step(settings.votes_seconds)
+            self.context.votes.sync_every(settings.votes_seconds)
+        # uvicorn believes a forwarded address from this machine by default; `visitor` decides that.
+        os.environ["FORWARDED_ALLOW_IPS"] = ""
         self.blocks.queue(default_concurrency_limit=20, max_size=200)
         return self.blocks.launch(
             head=head(),
             theme=theme(),
-            app_kwargs={"routes": board_routes(self.context.live, self.context.booth)},
+            app_kwargs={
+                "routes": board_routes(self.context.live, self.context.voting),
+                "middleware": [Middleware(CookieMiddleware, cookie=self.context.visitors.cookie)],
+            },
+            max_file_size=LARGEST_UPLOAD,
             ssr_mode=False,
             footer_links=["api"],
             **options,
@@ -51,7 +63,7 @@ class Space:
         context = self.context
         blocks = gr.Blocks(title=context.settings.title, analytics_enabled=False, fill_width=True)
         with blocks:
-            kept = kept_recipe(context)
+            kept = stored_recipe(context)
             with gr.Tabs(selected="board") as tabs:
                 with gr.Tab("Leaderboard", id="board") as board_holder:
                     board = board_component(context)
@@ -68,7 +80,7 @@ class Space:
                 # The address says which tab is open.
                 holder.select(None, js=f"() => mergebot.goTab('{name}')")
             open_models(context, tabs, model, (board, compared.page, submitted.result))
-            arrive(context, blocks, tabs, board, model, compared, chat)
+            open_from_address(context, blocks, tabs, board, model, compared, chat)
             blocks.load(
                 lambda text: text, submitted.kept, submitted.recipe,
                 show_progress="hidden", api_visibility="private",

@@ -6,10 +6,10 @@ from leaderboard.render.board_json import model_id
 from leaderboard.render.comparison_page import compare_html, compare_markdown
 from leaderboard.render.escape import html
 from space_app.live_board import Snapshot
-from space_app.model_comparison import Compared, suggestions
+from space_app.model_comparison import ModelComparison, suggestions
 
 
-def compare_page(snapshot: Snapshot, compared: Compared | None) -> str:
+def compare_page(snapshot: Snapshot, compared: ModelComparison | None) -> str:
     """The page; what to choose where nothing is compared yet, or why it cannot be."""
     if compared is None:
         return _page(_empty(snapshot))

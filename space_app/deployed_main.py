@@ -1,4 +1,4 @@
-"""The Space on its own, as a deployed folder runs it: told everything by its environment.
+"""The deployed Space: its settings come from environment variables.
 
 ==========================  ====================================================================
 ``MERGEBOT_BOARD``          dataset repository with the records, or a folder
@@ -23,11 +23,11 @@ from pathlib import Path
 from bot.errors import UsageError
 from leaderboard.record_store import FolderStore, Store
 from space_app.build_app import Space
-from space_app.chat.chat_backend import Engine
-from space_app.chat.live_merge_backend import registered_slider
+from space_app.chat.chat_backend import ChatBackend
+from space_app.chat.live_merge_backend import registered_live_merge
 from space_app.chat.memory_limits import free_memory
-from space_app.chat.openai_backend import OpenAIEngine
-from space_app.chat.transformers_backend import TransformersEngine
+from space_app.chat.openai_backend import OpenAIBackend
+from space_app.chat.transformers_backend import TransformersBackend
 from space_app.space_settings import SamplesOf, Settings, no_samples
 from space_app.votes.vote_eligibility import HubAccounts
 
@@ -37,10 +37,10 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 """Prompts by suite, written beside this file when the Space is deployed."""
 
 
-def engines(server: str | None, key: str | None = None) -> tuple[Engine, ...]:
+def backends(server: str | None, key: str | None = None) -> tuple[ChatBackend, ...]:
     """A server where there is one, and transformers in this process for everything else."""
-    local = TransformersEngine()
-    return (OpenAIEngine(server, key=key), local) if server else (local,)
+    local = TransformersBackend()
+    return (OpenAIBackend(server, key=key), local) if server else (local,)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -64,15 +64,17 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         votes=cache / "votes.sqlite",
         votes_dataset=votes_dataset,
         salt=salt or secrets.token_hex(16),
-        engines=engines(environment.get("MERGEBOT_SERVER"), environment.get("MERGEBOT_SERVER_KEY")),
-        slider=registered_slider(),
+        backends=backends(
+            environment.get("MERGEBOT_SERVER"), environment.get("MERGEBOT_SERVER_KEY")
+        ),
+        live_merge=registered_live_merge(),
         examples=examples,
         recipes=environment.get("MERGEBOT_RECIPES"),
         recipes_hub=environment.get("MERGEBOT_RECIPES_HUB"),
         share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
         memory=free_memory(),
         login=bool(environment.get("OAUTH_CLIENT_ID")),
-        joined=HubAccounts().joined,
+        account_created=HubAccounts().account_created,
     )
 
 

@@ -1,4 +1,4 @@
-"""The board in memory: read at the start, read again in the background, the last good one kept."""
+"""The board in memory: read at the start and again in the background; a failure keeps the last."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from leaderboard.record_store import Store
 from leaderboard.render.board_json import board_data, extra_data, model_id
 
 Clock = Callable[[], datetime]
+LONGEST_NAME = 200
+"""Characters of a name that are compared with the board's names."""
 
 
 def now() -> datetime:
@@ -31,27 +34,47 @@ def now() -> datetime:
 class Snapshot:
     """One state of the board with everything derived from it; never changed.
 
-    ``loaded`` is None before anything was read; ``problem`` says why a newer state could not be
-    read; ``left_out`` names broken records.
+    Args:
+        board: the ranked board.
+        loaded: when it was read; None before anything was read.
+        problem: why a newer state could not be read.
+        skipped: what is wrong with each record that could not be read.
+        rows: rows by key, id, run and by every name that only one row has.
+        names: rows by the name they were given.
     """
 
     board: Board
     loaded: datetime | None = None
     problem: str | None = None
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     rows: Mapping[str, Row] = field(repr=False)
+    names: Mapping[str, tuple[Row, ...]] = field(repr=False)
 
     @classmethod
     def of(
-        cls, board: Board, *, loaded: datetime | None = None, left_out: Iterable[str] = ()
+        cls, board: Board, *, loaded: datetime | None = None, skipped: Iterable[str] = ()
     ) -> Snapshot:
-        """A fresh state."""
-        everything = (*board.unranked, *reversed(board.rows))
-        rows = {row.name: row for row in everything}
-        rows |= {row.record.run_key: row for row in everything if row.record}
-        rows |= {row.key: row for row in everything}
-        rows |= {model_id(row.key): row for row in everything}
-        return cls(board=board, loaded=loaded, left_out=tuple(left_out), rows=rows)
+        """A fresh state; rows of one name are shown with their ids."""
+        given = Counter(row.name for row in (*board.rows, *board.unranked))
+        names: dict[str, tuple[Row, ...]] = {}
+
+        def distinct(row: Row) -> Row:
+            shared = given[row.name] > 1
+            shown = replace(row, name=f"{row.name} ({model_id(row.key)})") if shared else row
+            names[row.name] = (*names.get(row.name, ()), shown)
+            return shown
+
+        board = replace(
+            board,
+            rows=tuple(map(distinct, board.rows)), unranked=tuple(map(distinct, board.unranked)),
+        )  # fmt: skip
+        all_rows = (*board.unranked, *reversed(board.rows))
+        rows = {name: found[0] for name, found in names.items() if len(found) == 1}
+        rows |= {row.name: row for row in all_rows}
+        rows |= {row.record.run_key: row for row in all_rows if row.record}
+        rows |= {row.key: row for row in all_rows}
+        rows |= {model_id(row.key): row for row in all_rows}
+        return cls(board=board, loaded=loaded, skipped=tuple(skipped), rows=rows, names=names)
 
     @cached_property
     def lean(self) -> bytes:
@@ -69,17 +92,21 @@ class Snapshot:
         return hashlib.sha256(self.lean).hexdigest()[:12]
 
     @property
-    def everything(self) -> tuple[Row, ...]:
+    def all_rows(self) -> tuple[Row, ...]:
         """Ranked rows, then the others."""
         return (*self.board.rows, *self.board.unranked)
 
     def find(self, word: str) -> Row | None:
-        """A row by its id, key, run or name."""
+        """A row by its id, key, run, or by its name where no other row has that name."""
         return self.rows.get(word)
 
-    def near(self, word: str) -> list[str]:
+    def named(self, name: str | None) -> tuple[Row, ...]:
+        """Every row that was given this name."""
+        return self.names.get(name or "", ())
+
+    def similar_names(self, word: str) -> list[str]:
         """The three names most like a word."""
-        return get_close_matches(word, [row.name for row in self.everything], n=3, cutoff=0.0)
+        return get_close_matches(word[:LONGEST_NAME], list(self.names), n=3, cutoff=0.0)
 
 
 class LiveBoard:
@@ -88,9 +115,9 @@ class LiveBoard:
     Args:
         store: where the records are.
         suite: the suite to rank by; the newest run's where None.
-        patience: seconds the start may take; what takes longer is read on in the background. None
-            for as long as it takes.
-        clock: tells the time.
+        start_seconds: how long the start may take; reading goes on in the background after that.
+            None for as long as it takes.
+        clock: gives the time.
         build: makes a board of records.
     """
 
@@ -99,7 +126,7 @@ class LiveBoard:
         store: Store,
         *,
         suite: str | None = None,
-        patience: float | None = None,
+        start_seconds: float | None = None,
         clock: Clock = now,
         build: Callable[..., Board] = build_board,
     ) -> None:
@@ -107,12 +134,12 @@ class LiveBoard:
         self._suite = suite
         self._clock = clock
         self._build = build
-        self._records: tuple[Record, ...] | None = None
+        self._read_before: tuple[tuple[Record, ...], list[str]] | None = None
         self._current = Snapshot.of(build_board(()))
         self._reading = threading.Lock()
         first = threading.Thread(target=self.refresh, name="board-start", daemon=True)
         first.start()
-        first.join(patience)
+        first.join(start_seconds)
 
     @property
     def current(self) -> Snapshot:
@@ -125,18 +152,18 @@ class LiveBoard:
             try:
                 self._read()
             except Exception as failure:  # noqa: BLE001 - whatever breaks, the last board stays up
-                told = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
-                self._current = replace(self._current, problem=told)
+                words = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+                self._current = replace(self._current, problem=words)
         return self._current
 
     def _read(self) -> None:
         loaded = self._store.load()
-        if loaded.records == self._records and not self._current.problem:
+        skipped = [problem.message for problem in loaded.problems]
+        if (loaded.records, skipped) == self._read_before and not self._current.problem:
             return
         board = self._build(loaded.records, suite=self._suite)
-        left_out = [problem.message for problem in loaded.problems]
-        self._current = Snapshot.of(board, loaded=self._clock(), left_out=left_out)
-        self._records = loaded.records
+        self._current = Snapshot.of(board, loaded=self._clock(), skipped=skipped)
+        self._read_before = (loaded.records, skipped)
 
     def keep_fresh(self, seconds: float) -> threading.Event:
         """Read again and again in the background until the returned event is set."""

@@ -9,30 +9,45 @@ from typing import Any
 from leaderboard.board import Board, Row
 from leaderboard.board_errors import BoardError
 from leaderboard.build_board import Samples
-from leaderboard.compare_rows import RowComparison, against, chosen_rows
+from leaderboard.compare_rows import MOST, RowComparison, against, chosen_rows
 from leaderboard.record_results import Comparison, Difference, NonInferiority, TaskDifference
+from leaderboard.render.board_json import model_id
 from leaderboard.sample_scores import TaskScores
-from space_app.live_board import Snapshot
+from space_app.live_board import LONGEST_NAME, Snapshot
 from space_app.space_settings import SamplesOf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ModelComparison:
     """The whole comparison, or why there is none."""
 
     pairs: tuple[RowComparison, ...] = ()
     refusal: str | None = None
 
 
-def compare(snapshot: Snapshot, samples: SamplesOf, words: Sequence[str]) -> Compared:
+def compare(snapshot: Snapshot, samples: SamplesOf, words: Sequence[str]) -> ModelComparison:
     """Compare models by ids, keys or names; the first is the baseline."""
+    words = [word[:LONGEST_NAME] for word in words[: MOST + 1]]
+    for word in words:
+        if refusal := ambiguous(snapshot, word):
+            return ModelComparison(refusal=refusal)
     keys = [row.key if (row := snapshot.find(word)) else word for word in words]
     try:
         baseline, *others = chosen_rows(snapshot.board, keys)
     except BoardError as refused:
         hint = f"; {refused.hint}" if refused.hint else ""
-        return Compared(refusal=f"{refused.message}{hint}")
-    return Compared(pairs=tuple(_pair(snapshot.board, samples, baseline, row) for row in others))
+        return ModelComparison(refusal=f"{refused.message}{hint}")
+    return ModelComparison(
+        pairs=tuple(_pair(snapshot.board, samples, baseline, row) for row in others)
+    )
+
+
+def ambiguous(snapshot: Snapshot, word: str) -> str | None:
+    """What to say where several models have this name; None where it names one at most."""
+    if snapshot.find(word) is not None or not (named := snapshot.named(word)):
+        return None
+    ids = ", ".join(model_id(row.key) for row in named)
+    return f"{len(named)} models are called {word}: use one of their ids, {ids}"
 
 
 def suggestions(board: Board) -> list[tuple[Row, Row]]:

@@ -1,4 +1,4 @@
-"""How people get around: links to models, and what an address asks for when a page is opened."""
+"""Links to models, and the view that an address asks for when a page is opened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from leaderboard.compare_rows import MOST
 from space_app.app_context import Context
+from space_app.live_board import LONGEST_NAME
 from space_app.tabs.chat_tab import ChatTab
 from space_app.tabs.compare_tab import CompareTab, show_compare
 from space_app.tabs.leaderboard_tab import refreshed
@@ -18,7 +20,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def open_models(context: Context, tabs: Any, model: ModelTab, sources: Sequence[Any]) -> None:
-    """Links to models in these components, in the page itself and in the picker open the page."""
+    """Open the model tab from links in these components, in the page itself, and by the picker."""
 
     def opened(event: gr.EventData) -> tuple[Any, ...]:
         row = context.live.current.find(event.model)
@@ -34,7 +36,7 @@ def open_models(context: Context, tabs: Any, model: ModelTab, sources: Sequence[
     )  # fmt: skip
 
 
-def arrive(
+def open_from_address(
     context: Context,
     blocks: Any,
     tabs: Any,
@@ -43,12 +45,13 @@ def arrive(
     compared: CompareTab,
     chat: ChatTab,
 ) -> None:
-    """What the address asks for: a tab, a model, a comparison."""
+    """Show what the address asks for: a tab, a model, a comparison."""
     built = board.value
 
     def arrived(request: gr.Request) -> tuple[Any, ...]:
         query = request.query_params
-        word, words = query.get("model"), query.getlist("m")
+        word = (query.get("model") or "")[:LONGEST_NAME] or None
+        words = [name[:LONGEST_NAME] for name in query.getlist("m")[: MOST + 1]]
         tab = query.get("tab")
         tab = tab if tab in TABS else "model" if word else "board"
         known = word if word and context.live.current.find(word) else None
@@ -61,18 +64,18 @@ def arrive(
             _picked(context, baseline) if tab == "compare" else gr.skip(),
             _picked(context, others) if tab == "compare" else gr.skip(),
             show_compare(context, words) if tab == "compare" else gr.skip(),
-            chat.choose(context, word) if tab == "chat" else gr.skip(),
+            *(chat.choose(context, word) if tab == "chat" else (gr.skip(),) * 3),
         )
 
     outputs = [
         tabs, board, model.picker, model.page, compared.baseline, compared.others, compared.page,
-        chat.model,
+        chat.model, chat.other, chat.status,
     ]  # fmt: skip
     loaded = blocks.load(arrived, None, outputs, **QUIET)
     loaded.then(None, js="() => mergebot.arrived()")
 
 
 def _picked(context: Context, chosen: str | list[str] | None) -> Any:
-    """A picker with this choice, whose name it knows then."""
+    """An update of a picker: this choice, and its name among the choices."""
     words = [chosen] if isinstance(chosen, str) else list(chosen or [])
     return gr.Dropdown(choices=model_choices(context, *words), value=chosen)

@@ -17,19 +17,19 @@ from space_app.votes.vote_rounds import BlindVoting
 from space_app.votes.vote_tally import share_words
 
 
-def board_routes(live: LiveBoard, booth: BlindVoting) -> list[Route]:
+def board_routes(live: LiveBoard, voting: BlindVoting) -> list[Route]:
     """``/board/data``, ``/board/extra``, ``/board/votes``: gzipped JSON, cached per version."""
     return [
         _route("/board/data", lambda: live.current.lean),
         _route("/board/extra", lambda: live.current.extra),
-        _route("/board/votes", lambda: votes_column(booth)),
+        _route("/board/votes", lambda: votes_column(voting)),
     ]
 
 
-def votes_column(booth: BlindVoting) -> bytes:
+def votes_column(voting: BlindVoting) -> bytes:
     """For each model that was voted on, by its id: the share it won and that share in words."""
     column = {
-        model_id(key): [tally.rate, share_words(tally)] for key, tally in booth.tallies().items()
+        model_id(key): [tally.rate, share_words(tally)] for key, tally in voting.tallies().items()
     }
     return gzip.compress(json.dumps(column, sort_keys=True).encode(), mtime=0)
 

@@ -1,59 +1,86 @@
-"""Everything the Space is told about the world around it; the rest of the package asks here."""
+"""What differs between a laptop, a deployed Space and a test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from leaderboard.board import Row
 from leaderboard.record_store import Store
 from leaderboard.sample_scores import TaskScores
-from space_app.chat.chat_backend import Engine
+from space_app.chat.chat_backend import ChatBackend
 from space_app.chat.live_merge_backend import LiveMergeBackend
 from space_app.chat.rate_limits import Limits
-from space_app.votes.vote_eligibility import Joined, stated
+from space_app.votes.vote_eligibility import Joined, profile_created
 
 SamplesOf = Callable[[str, str], Mapping[str, TaskScores] | None]
 """Per-sample scores by suite digest and model key, None where they are not published.
 
 Raises BoardError where they are published and cannot be read now.
 """
-WeightsOf = Callable[[Row], str | None]
-"""A folder or a Hub repository with a row's weights, None where they cannot be had."""
+
+
+class Weights(NamedTuple):
+    """A folder, or a Hub repository and the commit that the record names."""
+
+    location: str
+    revision: str | None = None
+
+
+WeightsOf = Callable[[Row], Weights | None]
+"""Where a row's weights are; None where they cannot be had."""
 
 
 def no_samples(_suite: str, _model: str) -> None:
-    """Where per-sample scores are not at hand."""
+    """For boards without per-sample scores."""
     return
 
 
 def no_folder(_row: Row) -> None:
-    """Where recipes' local paths lead nowhere."""
+    """For boards whose recipes have no folder on this machine."""
     return
 
 
-def published_weights(row: Row) -> str | None:
-    """The Hub repository of a row: where a merge was published, or what a parent is called."""
+def published_weights(row: Row) -> Weights | None:
+    """The Hub repository and commit of a row: its publication, or a parent's pin."""
     if row.record:
-        return row.record.publication.repo if row.record.publication else None
+        published = row.record.publication
+        return Weights(published.repo, published.commit) if published else None
     if row.parent is None or row.parent.ref.startswith((".", "/")):
         return None
-    return row.parent.ref
+    return Weights(row.parent.ref, row.parent.revision)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What differs between a laptop, a Hub Space and a test.
+    """The settings of one Space.
 
-    ``votes`` is the votes database and ``votes_dataset`` the Hub dataset that keeps a copy;
-    ``salt`` makes visitors' names unreadable in both; ``recipes`` is the GitHub
-    repository (``owner/name``) that pull requests go to; ``recipes_hub`` the Hub dataset for those
-    who keep recipes there; ``recipe_folder`` gives what local paths of a row's recipe are relative
-    to; ``share_base`` the address copied links start with; ``memory`` the bytes that chat models
-    may use together; ``start_seconds`` how long the start waits for the board, None for as long as
-    it takes; ``login`` whether people can sign in with the Hub; ``joined`` since when
-    they have been there.
+    Args:
+        store: the records.
+        votes: the file of the votes database.
+        salt: part of every visitor's hash, and the key of the visitor cookie.
+        votes_dataset: the Hub dataset that keeps a copy of the votes.
+        votes_seconds: how often that is brought up to date.
+        title: the page's title.
+        suite: the suite to rank by.
+        backends: what generates text for the chat.
+        live_merge: what makes merges again at another scale.
+        samples: per-sample scores.
+        weights: where a row's weights are.
+        recipe_folder: what local paths of a row's recipe are relative to.
+        examples: prompts to start with, by suite.
+        recipes: the GitHub repository (``owner/name``) that takes recipes.
+        recipes_hub: the Hub dataset that takes recipes.
+        share_base: the address that copied links start with.
+        memory: bytes that chat models may use together.
+        limits: what the chat accepts.
+        trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
+        login: whether people can sign in with the Hub.
+        account_created: when the account of a signed-in profile was created.
+        start_seconds: how long the start waits for the board, None for as long as it takes.
+        refresh_seconds: how often the board is read again.
     """
 
     store: Store
@@ -63,8 +90,8 @@ class Settings:
     votes_seconds: float = 60.0
     title: str = "Merge leaderboard"
     suite: str | None = None
-    engines: Sequence[Engine] = ()
-    slider: LiveMergeBackend | None = None
+    backends: Sequence[ChatBackend] = ()
+    live_merge: LiveMergeBackend | None = None
     samples: SamplesOf = no_samples
     weights: WeightsOf = published_weights
     recipe_folder: Callable[[Row], Path | None] = no_folder
@@ -74,7 +101,8 @@ class Settings:
     share_base: str | None = None
     memory: int = 8_000_000_000
     limits: Limits = field(default_factory=Limits)
+    trusted_proxies: Sequence[str] = ()
     login: bool = False
-    joined: Joined = stated
+    account_created: Joined = profile_created
     start_seconds: float | None = None
     refresh_seconds: float = 60.0

@@ -1,11 +1,11 @@
-"""``mergebot space``: browse, compare and talk to the models of a workspace, or deploy that."""
+"""``mergebot space``: browse, compare and talk to the models of a workspace, or deploy a Space."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from bot.pipeline.workspace import Workspace, read_json
 from leaderboard.board import Row
 from leaderboard.record_store import FolderStore
 from leaderboard.sample_scores import TaskScores
+
+if TYPE_CHECKING:
+    from space_app.space_settings import Weights
 
 
 @click.command(
@@ -88,10 +91,10 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
         from space_app.build_app import Space
     except ModuleNotFoundError as missing:
         raise _missing(missing) from missing
-    from space_app.chat.live_merge_backend import registered_slider
+    from space_app.chat.live_merge_backend import registered_live_merge
     from space_app.chat.memory_limits import free_memory
     from space_app.chat.rate_limits import Limits
-    from space_app.deployed_main import engines
+    from space_app.deployed_main import backends
     from space_app.space_settings import Settings
 
     weights = WorkspaceWeights(place)
@@ -100,8 +103,8 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
             store=FolderStore(place.board),
             votes=place.root / "votes.sqlite",
             salt=_salt(place.root / "votes.salt"),
-            engines=engines(server),
-            slider=registered_slider() or LiveMerge(),
+            backends=backends(server),
+            live_merge=registered_live_merge() or LiveMerge(),
             samples=WorkspaceSamples(place),
             weights=weights,
             recipe_folder=weights.recipe_folder,
@@ -185,17 +188,17 @@ class WorkspaceWeights:
     def __init__(self, place: Workspace) -> None:
         self._place = place
 
-    def __call__(self, row: Row) -> str | None:
-        """A model folder or a Hub repository."""
+    def __call__(self, row: Row) -> Weights | None:
+        """A model folder of this workspace, else the Hub repository and commit of the record."""
+        from space_app.space_settings import Weights, published_weights
+
         if row.record is not None:
             model = self._place.merge(row.record.merge_key) / "model"
-            published = row.record.publication
-            return str(model) if model.is_dir() else published.repo if published else None
-        if row.parent is None:
-            return None
-        if not row.parent.ref.startswith((".", "/")):
-            return row.parent.ref
-        return self._local(row.parent.ref)
+            return Weights(str(model)) if model.is_dir() else published_weights(row)
+        if row.parent is not None and row.parent.ref.startswith((".", "/")):
+            local = self._local(row.parent.ref)
+            return Weights(local) if local else None
+        return published_weights(row)
 
     def recipe_folder(self, row: Row) -> Path | None:
         """What the local paths of a merge's recipe are relative to."""

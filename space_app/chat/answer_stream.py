@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from leaderboard.number_format import count_of
-from space_app.chat.chat_backend import Engine, Finish, Piece, Request
+from space_app.chat.chat_backend import ChatBackend, Finish, Piece, Request
 
 Clock = Callable[[], float]
 
@@ -25,7 +25,7 @@ ENDINGS: dict[Finish, str] = {
 class Answer:
     """An answer so far; ``seconds`` run from the request, ``finish`` is None while it is written.
 
-    ``failure`` says why there is no more text.
+    ``failure`` is the cause where it ended by an error.
     """
 
     text: str = ""
@@ -40,8 +40,13 @@ class Answer:
         return self.finish is not None or self.failure is not None
 
     @property
+    def votable(self) -> bool:
+        """Whether it may be judged: it has text and did not fail."""
+        return self.failure is None and bool(self.text.strip())
+
+    @property
     def speed(self) -> float | None:
-        """Tokens per second, None before there is anything to divide."""
+        """Tokens per second, None before the first token."""
         return self.tokens / self.seconds if self.seconds > 0 and self.tokens else None
 
     @property
@@ -56,16 +61,16 @@ class Answer:
 
 
 def answer(
-    engine: Engine, request: Request, stop: threading.Event, *, clock: Clock = time.monotonic
+    backend: ChatBackend, request: Request, stop: threading.Event, *, clock: Clock = time.monotonic
 ) -> Iterator[Answer]:
     """The growing answer; the last one has a finish or a failure. Never raises."""
     began = clock()
     current = Answer()
     try:
-        for piece in engine.stream(request, stop):
+        for piece in backend.stream(request, stop):
             current = _longer(current, piece, clock() - began)
             yield current
-    except Exception as failure:  # noqa: BLE001 - an engine's failure belongs into its pane
+    except Exception as failure:  # noqa: BLE001 - shown in place of the answer
         lines = str(failure).splitlines()
         yield replace(current, failure=lines[0] if lines else type(failure).__name__)
 
@@ -79,8 +84,8 @@ def _longer(current: Answer, piece: Piece, seconds: float) -> Answer:
     )
 
 
-def duet(
-    engines: tuple[Engine, Engine],
+def answer_pair(
+    backends: tuple[ChatBackend, ChatBackend],
     requests: tuple[Request, Request],
     stops: tuple[threading.Event, threading.Event],
     *,
@@ -90,12 +95,12 @@ def duet(
     """Two answers at once.
 
     With ``lockstep`` neither side shows more tokens than the other has while both are written, so
-    that the pace tells nothing about the models.
+    that the speed does not identify the models.
     """
     arrivals: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
 
     def run(side: int) -> None:
-        for current in answer(engines[side], requests[side], stops[side], clock=clock):
+        for current in answer(backends[side], requests[side], stops[side], clock=clock):
             arrivals.put((side, current))
 
     for side in (0, 1):

@@ -14,22 +14,25 @@ from space_app.space_settings import WeightsOf
 MOST_MODELS = 100
 
 
-def chat_models(snapshot: Snapshot, weights: WeightsOf, residents: ModelCache) -> list[ChatModel]:
-    """Best first, so many at most; what has no weights or no engine to run it is left out."""
+def chat_models(snapshot: Snapshot, weights: WeightsOf, model_cache: ModelCache) -> list[ChatModel]:
+    """The best 100 models with weights that something here can run, best first."""
     found = (chat_model(row, weights) for row in snapshot.board.rows)
-    runnable = (model for model in found if model is not None and residents.engine_for(model))
+    runnable = (model for model in found if model is not None and model_cache.backend_for(model))
     return list(islice(runnable, MOST_MODELS))
 
 
 def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:
     """A row as a model to talk to; None where its weights cannot be had."""
-    location = weights(row)
-    if location is None:
+    found = weights(row)
+    if found is None:
         return None
-    return ChatModel(key=model_id(row.key), name=row.name, location=location, size=row.memory_bytes)
+    return ChatModel(
+        key=model_id(row.key), name=row.name, location=found.location, revision=found.revision,
+        size=row.memory_bytes,
+    )  # fmt: skip
 
 
-def lenders(row: Row, snapshot: Snapshot, weights: WeightsOf) -> list[ChatModel]:
+def template_sources(row: Row, snapshot: Snapshot, weights: WeightsOf) -> list[ChatModel]:
     """The parents whose chat template a model without one may borrow."""
     record = row.record
     if record is None or record.model is None or record.model.chat_template is not None:
@@ -39,7 +42,7 @@ def lenders(row: Row, snapshot: Snapshot, weights: WeightsOf) -> list[ChatModel]
     return [model for model in found if model is not None]
 
 
-def choice_label(model: ChatModel, residents: ModelCache) -> str:
-    """The name, and why it cannot be loaded where it cannot."""
-    refused = residents.refusal(model)
+def choice_label(model: ChatModel, model_cache: ModelCache) -> str:
+    """The name, and why the model cannot be loaded where it cannot."""
+    refused = model_cache.refusal(model)
     return f"{model.name} ({refused})" if refused else model.name

@@ -1,4 +1,4 @@
-"""Conversations as the browser shows them: messages of two roles, strangers' text made inert."""
+"""Conversations as the browser shows them: messages of two roles, untrusted text made inert."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ Messages = list[dict[str, str]]
 
 
 def messages(turns: Sequence[Turn]) -> Messages:
-    """For the chat component. Pictures in answers are not fetched: they would tell who reads."""
-    return [{"role": turn.role, "content": inert(turn.content)} for turn in turns]
+    """For the chat component; a label stands above the text that it describes."""
+    return [{"role": turn.role, "content": _shown(turn)} for turn in turns]
+
+
+def _shown(turn: Turn) -> str:
+    text = inert(turn.content)
+    return f"*{inert(turn.label)}*\n\n{text}" if turn.label else text
 
 
 def inert(text: str) -> str:
-    """Text whose mark-up may be rendered, without tags and without anything that loads."""
+    """Markdown without tags and without pictures: a picture's server would learn who reads it."""
     return clean(text).replace("<", "&lt;").replace("![", "!\\[")
 
 
-def with_answer(turns: Sequence[Turn], text: str) -> tuple[Turn, ...]:
-    """The conversation with the answer so far."""
-    return (*turns, Turn("assistant", text))
+def with_answer(turns: Sequence[Turn], text: str, label: str = "") -> tuple[Turn, ...]:
+    """The conversation with the answer so far; ``label`` says which weights made it."""
+    return (*turns, Turn("assistant", text, label))
 
 
 def before_last_answer(turns: Sequence[Turn]) -> tuple[Turn, ...]:

@@ -1,4 +1,4 @@
-"""The live merge: a small merge made anew at another weight, found by entry point.
+"""The protocol of the live merge: a small merge made again at another scale.
 
 Whatever is installed beside the Space may register an object under ``mergebot.chat_backends``;
 the Space itself knows only this protocol.
@@ -14,24 +14,31 @@ GROUP = "mergebot.chat_backends"
 
 
 class LiveMergeBackend(Protocol):
-    """Makes a merge again with another weight for all of its models."""
+    """Makes a merge again with its task vectors multiplied by one factor."""
 
-    def range_of(self, recipe: str) -> tuple[float, float, float] | None:
-        """Lowest, highest and present weight of a recipe; None where it has no such knob."""
+    def scale_range(self, recipe: str) -> tuple[float, float] | None:
+        """Lowest and highest factor for a recipe; None where it cannot be scaled.
+
+        The factor 1 is the recipe as it stands.
+        """
         ...
 
-    def remake(self, recipe: str, *, folder: Path, weight: float) -> Path:
-        """Merge again; gives a model folder. ``folder`` is what local paths are relative to."""
+    def merge_at(self, recipe: str, *, folder: Path, scale: float) -> Path:
+        """The model folder of the merge at a factor. Local paths are relative to ``folder``.
+
+        Raises:
+            MergebotError: it cannot be merged.
+        """
         ...
 
 
-def registered_slider() -> LiveMergeBackend | None:
-    """The first registered one, None where nothing is installed beside the Space."""
+def registered_live_merge() -> LiveMergeBackend | None:
+    """The first registered one; None where nothing is installed beside the Space."""
     for entry in entry_points(group=GROUP):
         try:
             made: Any = entry.load()
         except ImportError:
             continue  # registered by a package whose own requirements are not here
-        slider: LiveMergeBackend = made()
-        return slider
+        backend: LiveMergeBackend = made()
+        return backend
     return None

@@ -21,7 +21,7 @@ SECONDS_PER_TOKEN = 0.05
 PROBE = "mergebot-system-probe"
 
 
-class TransformersEngine:
+class TransformersBackend:
     """Runs models with transformers.
 
     Args:
@@ -29,7 +29,7 @@ class TransformersEngine:
     """
 
     name = "transformers"
-    borrows = True
+    accepts_templates = True
 
     def __init__(self, device: str | None = None) -> None:
         self._device = device
@@ -51,6 +51,10 @@ class TransformersEngine:
             return
         yield LoadState("ready")
 
+    def is_loaded(self, model: ChatModel) -> bool:
+        """Whether the model is in memory."""
+        return model.key in self._loaded
+
     def unload(self, model: ChatModel) -> None:
         """Forget the model; its memory is given back when no answer uses it any more."""
         self._loaded.pop(model.key, None)
@@ -58,16 +62,20 @@ class TransformersEngine:
     def template(self, model: ChatModel) -> Template | None:
         """The tokenizer's own template or the lender's, and whether it writes a system prompt."""
         tokenizer = self._loaded[model.key][1]
-        lent = _lent(tokenizer, model)
-        if lent is None and not tokenizer.chat_template:
+        with_template_of = _borrowed_template(tokenizer, model)
+        if with_template_of is None and not tokenizer.chat_template:
             return None
-        lender = model.lender.name if lent and model.lender else None
+        template_source = (
+            model.template_source.name if with_template_of and model.template_source else None
+        )
         turns = [{"role": "system", "content": PROBE}, {"role": "user", "content": "x"}]
         try:
-            shown = tokenizer.apply_chat_template(turns, chat_template=lent, tokenize=False)
+            shown = tokenizer.apply_chat_template(
+                turns, chat_template=with_template_of, tokenize=False
+            )
         except Exception:  # noqa: BLE001 - a template may raise whatever it likes
-            return Template(system=False, lender=lender)
-        return Template(system=PROBE in str(shown), lender=lender)
+            return Template(system=False, template_source=template_source)
+        return Template(system=PROBE in str(shown), template_source=template_source)
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
         """Generate in a thread of its own and hand over what is ready."""
@@ -90,13 +98,13 @@ class TransformersEngine:
 
         model, tokenizer = self._loaded[request.model.key]
         inputs = _encode(tokenizer, request).to(model.device)
-        watch = _watch(stop, inputs["input_ids"].shape[1], _room(model, inputs, request))
+        watch = _watch(stop, inputs["input_ids"].shape[1], _tokens_left(model, inputs, request))
         streamer = TextIteratorStreamer(
             tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=0.2
         )
         worker = _Worker(model, inputs, request, streamer, watch)
         worker.start()
-        yield from _pieces(streamer, worker, watch)
+        yield from _stream_pieces(streamer, worker, watch)
 
 
 class _Worker(threading.Thread):
@@ -157,11 +165,11 @@ def _watch(stop: threading.Event, prompt: int, room: int) -> Any:
         def __call__(self, input_ids: Any, _scores: Any, **_: Any) -> Any:
             import torch
 
-            written = input_ids[0, prompt:].tolist()
-            self.tokens = len(written)
+            recipe_yaml = input_ids[0, prompt:].tolist()
+            self.tokens = len(recipe_yaml)
             if stop.is_set():
                 self.finish = "stopped"
-            elif is_looping(written):
+            elif is_looping(recipe_yaml):
                 self.finish = "repeating"
             done = self.finish is not None
             return torch.full((input_ids.shape[0],), done, device=input_ids.device)
@@ -169,7 +177,7 @@ def _watch(stop: threading.Event, prompt: int, room: int) -> Any:
     return Watch()
 
 
-def _pieces(streamer: Any, worker: _Worker, watch: Any) -> Iterator[Piece]:
+def _stream_pieces(streamer: Any, worker: _Worker, watch: Any) -> Iterator[Piece]:
     seen = 0
     while True:
         try:
@@ -194,18 +202,19 @@ def _encode(tokenizer: Any, request: Request) -> Any:
         return tokenizer(
             request.turns[-1].content, return_tensors="pt", return_token_type_ids=False
         )
-    turns = [turn._asdict() for turn in request.turns]
+    turns = [turn.as_message() for turn in request.turns]
+    template = _borrowed_template(tokenizer, request.model)
     return tokenizer.apply_chat_template(
-        turns, chat_template=_lent(tokenizer, request.model), add_generation_prompt=True,
-        return_tensors="pt", return_dict=True,
+        turns, chat_template=template, add_generation_prompt=True, return_tensors="pt",
+        return_dict=True,
     )  # fmt: skip
 
 
-def _lent(tokenizer: Any, model: ChatModel) -> str | None:
+def _borrowed_template(tokenizer: Any, model: ChatModel) -> str | None:
     """The lender's template, for a model that has a lender and no template of its own."""
-    if tokenizer.chat_template or model.lender is None:
+    if tokenizer.chat_template or model.template_source is None:
         return None
-    return _template_of(model.lender)
+    return _template_of(model.template_source)
 
 
 @lru_cache(maxsize=32)
@@ -222,7 +231,7 @@ def _template_of(model: ChatModel) -> str | None:
     return template
 
 
-def _room(model: Any, inputs: Any, request: Request) -> int:
+def _tokens_left(model: Any, inputs: Any, request: Request) -> int:
     """Tokens that may be written: what was asked for, within the model's context."""
     context = getattr(model.config, "max_position_embeddings", None)
     used = int(inputs["input_ids"].shape[1])

@@ -16,7 +16,7 @@ FILE = "recipe.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What is known of a text: a recipe with its hash, or its problems.
 
     ``problems`` carry their place; ``messages`` are the same as the command line prints them.
@@ -30,23 +30,21 @@ class Checked:
     known: tuple[Row, ...] = ()
 
 
-def check(text: str, snapshot: Snapshot) -> Checked:
+def check(text: str, snapshot: Snapshot) -> CheckResult:
     """Check a recipe's text; never raises."""
     try:
         recipe = parse_recipe(text, FILE)
         made = recipe_hash(recipe)
     except MergebotError as wrong:
         problems = tuple(wrong.problems())
-        return Checked(problems=problems, messages=tuple(map(render_problem, problems)))
+        return CheckResult(problems=problems, messages=tuple(map(render_problem, problems)))
     known = tuple(
-        row
-        for row in snapshot.everything
-        if row.record and row.record.recipe.canonical_hash == made
+        row for row in snapshot.all_rows if row.record and row.record.recipe.canonical_hash == made
     )
-    return Checked(recipe=recipe, hash=made, known=known)
+    return CheckResult(recipe=recipe, hash=made, known=known)
 
 
-def file_name(checked: Checked) -> str:
+def file_name(checked: CheckResult) -> str:
     """The recipe's path in the recipes repository; its hash stands in for a missing name."""
     name = checked.recipe.about.name if checked.recipe else None
     return f"recipes/community/{name or 'recipe-' + (checked.hash or '')[:8]}.yaml"

@@ -23,7 +23,7 @@ dtype: bfloat16
 """
 
 
-def written(*, name: str, method: str, base: str, models: str, dtype: str) -> str:
+def recipe_yaml(*, name: str, method: str, base: str, models: str, dtype: str) -> str:
     """The recipe of a form; ``models`` is a model and its weight a line."""
     lines = [f"name: {_scalar(name)}"] if name.strip() else []
     lines.append(f"merge_method: {_scalar(method)}")

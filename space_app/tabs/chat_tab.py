@@ -8,20 +8,26 @@ from typing import Any
 
 import gradio as gr
 
-from leaderboard.render.board_json import model_id
 from space_app.app_context import Context
-from space_app.chat.chat_models import chat_models, choice_label
-from space_app.chat.chat_service import state_words
 from space_app.tabs.blind_vote_row import BlindRow, blind_row, wire_blind
-from space_app.tabs.chat_stream import Form, converse, find_model
-from space_app.tabs.chat_view import MODES, cleared, mode_changed, stats_html, status_html
-from space_app.tabs.merge_slider import MergeSlider, live_slider, wire_slider
-from space_app.tabs.template_picker import lender_picker, wire_lenders
+from space_app.tabs.chat_form import DEFAULT_SETTINGS, Form
+from space_app.tabs.chat_pickers import choose_models, default_model, model_choices, wire_pickers
+from space_app.tabs.chat_stream import converse
+from space_app.tabs.chat_view import (
+    MODES,
+    cleared,
+    mode_changed,
+    round_cleared,
+    stats_html,
+    status_html,
+)
+from space_app.tabs.merge_slider import MergeSlider, merge_slider, wire_slider
+from space_app.tabs.template_picker import template_picker, wire_template_pickers
 
 PRIVACY = (
-    "Nothing you write is stored unless you vote and tick “share this conversation”. A vote keeps"
-    " the pair, the choice, the settings and a salted hash of who you are. These are untested"
-    " models: expect wrong, odd or unpleasant answers."
+    "Nothing you write is stored unless you vote and tick “share this conversation”. A vote stores"
+    " the pair, the choice, the settings and a salted hash of who you are. A cookie tells browsers"
+    " apart for limits and for deleting votes. Answers may be wrong, odd or unpleasant."
 )
 PANE_TABS = (
     '<div class="mb pane-tabs" role="tablist" aria-label="Answers">'
@@ -41,7 +47,7 @@ class ChatTab:
     other: Any
     status: Any
     system: Any
-    knobs: tuple[Any, ...]
+    sampling_inputs: tuple[Any, ...]
     panes: tuple[Any, Any]
     stats: tuple[Any, Any]
     stops: tuple[Any, Any]
@@ -55,15 +61,11 @@ class ChatTab:
     turns: tuple[Any, Any]
     blind: BlindRow
     slider: MergeSlider
-    lenders: tuple[Any, Any]
+    template_sources: tuple[Any, Any]
 
-    def choose(self, context: Context, word: str | None) -> Any:
-        """The model picker set to a model from an address, its choices brought up to date."""
-        choices = model_choices(context)
-        known = {value for _, value in choices}
-        row = context.live.current.find(word) if word else None
-        key = model_id(row.key) if row else None
-        return gr.Dropdown(choices=choices, value=key if key in known else default_model(context))
+    def choose(self, context: Context, name: str | None) -> tuple[Any, ...]:
+        """Updates of both pickers and the status for a model named in an address."""
+        return choose_models(context, name)
 
 
 def chat_tab(context: Context) -> ChatTab:
@@ -72,27 +74,10 @@ def chat_tab(context: Context) -> ChatTab:
     _wire(context, tab)
     wire_blind(context, tab)
     wire_slider(context, tab.slider, mode=tab.mode, model=tab.model, status=tab.status)
-    wire_lenders(context, tab.lenders, mode=tab.mode, model=tab.model, other=tab.other)
+    wire_template_pickers(
+        context, tab.template_sources, mode=tab.mode, model=tab.model, other=tab.other
+    )
     return tab
-
-
-def model_choices(context: Context) -> list[tuple[str, str]]:
-    """Labels and ids of every model that can be talked to here."""
-    residents = context.desk.residents
-    found = chat_models(context.live.current, context.settings.weights, residents)
-    return [(choice_label(model, residents), model.key) for model in found]
-
-
-def default_model(context: Context) -> str | None:
-    """The best merge that fits into memory, else the best model that does."""
-    residents, snapshot = context.desk.residents, context.live.current
-    fitting = [
-        model
-        for model in chat_models(snapshot, context.settings.weights, residents)
-        if residents.refusal(model) is None
-    ]
-    merges = [model for model in fitting if snapshot.rows[model.key].kind == "merge"]
-    return next((model.key for model in [*merges, *fitting]), None)
 
 
 def _layout(context: Context) -> ChatTab:
@@ -115,13 +100,13 @@ def _layout(context: Context) -> ChatTab:
             choices, label="Against", elem_id="chat-other", visible=False, min_width=240
         )
     with gr.Row():
-        lenders = (
-            lender_picker(context, default_model(context), "A"),
-            lender_picker(context, None, "B"),
+        template_sources = (
+            template_picker(context, default_model(context), "A"),
+            template_picker(context, None, "B"),
         )
     status = gr.HTML(status_html("Not loaded yet."), elem_id="chat-status", apply_default_css=False)
-    slider = live_slider(context, default_model(context))
-    system, knobs = _settings()
+    slider = merge_slider(context, default_model(context))
+    system, sampling_inputs = _settings()
     tabs = gr.HTML(
         PANE_TABS,
         elem_id="chat-tabs", visible=False, apply_default_css=False,
@@ -144,30 +129,41 @@ def _layout(context: Context) -> ChatTab:
     for button, prompt in examples:
         button.click(lambda prompt=prompt: prompt, None, message, api_visibility="private")
     return ChatTab(
-        mode=mode, model=model, other=other, status=status, system=system, knobs=knobs,
+        mode=mode, model=model, other=other, status=status, system=system,
+        sampling_inputs=sampling_inputs,
         panes=(left[1], right[1]), stats=(left[2], right[2]), stops=(left[3], right[3]),
         right=right[0], tabs=tabs, message=message, send=send, stop=stop, again=again, clear=clear,
         turns=(gr.State(()), gr.State(())), blind=blind, slider=slider,
-        lenders=lenders,
+        template_sources=template_sources,
     )  # fmt: skip
 
 
 def _settings() -> tuple[Any, tuple[Any, ...]]:
     with gr.Accordion("Settings", open=False, elem_id="chat-settings"):
-        system = gr.Textbox(label="System prompt", lines=2, elem_id="chat-system")
+        system = gr.Textbox(label="System prompt", lines=2, elem_id="chat-system", max_length=2_560)
         with gr.Row():
-            knobs = (
+            sampling_inputs = (
                 gr.Slider(0, 2, value=0.7, step=0.05, label="Temperature", elem_id="chat-heat"),
                 gr.Slider(0.05, 1, value=0.9, step=0.05, label="Top-p"),
-                gr.Slider(1, 1024, value=256, step=1, label="Most tokens", elem_id="chat-most"),
+                gr.Slider(1, 1024, value=256, step=1, label="Max tokens", elem_id="chat-most"),
                 gr.Slider(1, 2, value=1, step=0.05, label="Repetition penalty"),
-                gr.Number(None, label="Seed (empty: random)", precision=0, elem_id="chat-seed"),
+                gr.Textbox(
+                    "",
+                    label="Seed (empty: random)",
+                    max_length=10,
+                    lines=1,
+                    max_lines=1,
+                    elem_id="chat-seed",
+                ),
             )
         reset = gr.Button("Reset settings", size="sm")
         reset.click(
-            lambda: ("", 0.7, 0.9, 256, 1, None), None, [system, *knobs], api_visibility="private"
+            lambda: DEFAULT_SETTINGS,
+            None,
+            [system, *sampling_inputs],
+            api_visibility="private",
         )
-    return system, knobs
+    return system, sampling_inputs
 
 
 def _pane(letter: str, *, visible: bool) -> tuple[Any, Any, Any, Any]:
@@ -194,11 +190,19 @@ def _examples(context: Context) -> list[tuple[Any, str]]:
 
 
 def _wire(context: Context, tab: ChatTab) -> None:
-    inputs = [tab.mode, tab.message, *tab.turns, tab.model, tab.other, tab.system, *tab.knobs]
-    inputs += [tab.blind.token, tab.slider.made, *tab.lenders]
+    inputs = [
+        tab.mode,
+        tab.message,
+        *tab.turns,
+        tab.model,
+        tab.other,
+        tab.system,
+        *tab.sampling_inputs,
+    ]
+    inputs += [tab.blind.token, tab.slider.scale, *tab.template_sources, tab.panes[0]]
     outputs = [
         tab.status, *tab.panes, *tab.stats, *tab.turns, tab.message, tab.send, tab.stop, tab.again,
-        *tab.stops, tab.blind.token, tab.blind.votes,
+        *tab.stops, tab.blind.token, tab.blind.votes, tab.blind.reveal,
     ]  # fmt: skip
     shared = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
@@ -213,25 +217,20 @@ def _wire(context: Context, tab: ChatTab) -> None:
         event(send, inputs, outputs, **shared).then(None, **back)
     tab.again.click(again, inputs, outputs, **shared)
     _wire_stops(context, tab)
-    emptied = [*tab.turns, *tab.panes, *tab.stats]
-    for event in (tab.clear.click, tab.panes[0].clear, tab.panes[1].clear):
-        event(cleared, None, emptied, api_visibility="private")
+    _wire_clear(context, tab)
     tab.mode.change(
         mode_changed, tab.mode,
-        [tab.model, tab.other, tab.right, tab.tabs, tab.blind.row, tab.blind.token,
+        [tab.model, tab.right, tab.tabs, tab.blind.row, tab.blind.token, tab.blind.votes,
          tab.blind.reveal, *tab.turns, *tab.panes, *tab.stats],
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    tab.model.change(
-        lambda key: fit(context, key), tab.model, [tab.status, tab.send],
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    wire_pickers(context, tab)
 
 
 def _wire_stops(context: Context, tab: ChatTab) -> None:
     def stopper(side: int | None) -> Any:
         def stop(request: gr.Request) -> None:
-            context.desk.stop(str(request.session_hash), side)
+            context.chat_service.stop(str(request.session_hash), side)
 
         return stop
 
@@ -239,12 +238,16 @@ def _wire_stops(context: Context, tab: ChatTab) -> None:
         button.click(stopper(side), None, None, queue=False, api_visibility="private")
 
 
-def fit(context: Context, key: str | None) -> tuple[Any, ...]:
-    """The state of a chosen model in words, and whether it may be asked."""
-    model = find_model(context, key)
-    if model is None:
-        return status_html("Choose a model."), gr.Button(interactive=False)
-    residents = context.desk.residents
-    refused = residents.refusal(model)
-    words = f"{model.name} {refused}" if refused else state_words(residents.state(model))
-    return status_html(words), gr.Button(interactive=refused is None)
+def _wire_clear(context: Context, tab: ChatTab) -> None:
+    """A new conversation ends the running answer and the blind round."""
+
+    def clear(token: str | None, request: gr.Request) -> tuple[Any, ...]:
+        context.chat_service.stop(str(request.session_hash))
+        context.voting.close(token or "")
+        return *cleared(), *round_cleared()
+
+    emptied = [
+        *tab.turns, *tab.panes, *tab.stats, tab.blind.token, tab.blind.votes, tab.blind.reveal,
+    ]  # fmt: skip
+    for event in (tab.clear.click, tab.panes[0].clear, tab.panes[1].clear):
+        event(clear, tab.blind.token, emptied, show_progress="hidden", api_visibility="private")

@@ -1,4 +1,4 @@
-"""What the chat tab shows: values for its outputs, and the few lines of HTML around the panes."""
+"""What the chat tab shows: values for its outputs, and the HTML around the panes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from leaderboard.render.escape import html
 from space_app.chat.answer_stream import Answer
 from space_app.chat.chat_backend import Turn
-from space_app.chat.chat_service import Shown
+from space_app.chat.chat_service import ChatUpdate
 from space_app.chat.history import messages
 
 MODES = (ONE, SIDE_BY_SIDE, BLIND) = ("One", "Side by side", "Blind vote")
@@ -17,24 +17,35 @@ MODES = (ONE, SIDE_BY_SIDE, BLIND) = ("One", "Side by side", "Blind vote")
 
 def view(
     turns: tuple[tuple[Turn, ...], ...],
-    shown: Shown,
+    shown: ChatUpdate,
     *,
     mode: str,
     token: str | None,
     running: bool = False,
     clear: bool = False,
+    voted: bool = False,
+    begins: bool = False,
 ) -> tuple[Any, ...]:
     """Values for the tab's outputs. In a blind round nothing here names or times a model.
 
-    ``clear`` empties the message box; otherwise it keeps what the visitor may be typing by now.
+    Args:
+        turns: the conversations.
+        shown: state, answers and notes.
+        mode: one of `MODES`.
+        token: of the blind round.
+        running: whether an answer is being written.
+        clear: empty the message box; otherwise it keeps what the visitor is typing.
+        voted: whether the round has its vote.
+        begins: whether a round begins, so that the reveal of the last one goes away.
     """
     blind, two = mode == BLIND, mode != ONE
     left, right = turns[0], turns[1] if len(turns) > 1 else ()
     answers = shown.answers
     stats = ["" if blind else one.stats for one in answers] + ["", ""]
     notes = [note for note in shown.notes if note and not blind]
-    told = " ".join([shown.status, *notes])
-    status = "Working…" if blind and running and not answers else told
+    words = " ".join([shown.status, *notes])
+    status = "Working…" if blind and running and not answers else words
+    votes = gr.Row(visible=blind and not voted and votable(answers))
     return (
         status_html(status),
         messages(left),
@@ -50,13 +61,18 @@ def view(
         gr.Button(visible=running and two),
         gr.Button(visible=running and two),
         token,
-        gr.Row(visible=blind and _votable(answers)) if answers or running else gr.skip(),
+        votes if answers or running else gr.skip(),
+        "" if begins else gr.skip(),
     )
 
 
-def _votable(answers: tuple[Answer, ...]) -> bool:
-    """Both have a sentence, or one has ended: nobody has to wait for the slower side."""
-    if not answers:
+def votable(answers: tuple[Answer, ...]) -> bool:
+    """Whether a vote may be given.
+
+    No answer failed, both have text, and both have a sentence or one has ended, so that nobody
+    waits for the slower side.
+    """
+    if not answers or not all(one.votable for one in answers):
         return False
     sentences = [any(end in one.text for end in ".!?\n") for one in answers]
     return all(sentences) or any(one.done for one in answers)
@@ -71,10 +87,14 @@ def mode_changed(mode: str) -> tuple[Any, ...]:
     """Which pickers and panes a mode shows; every mode starts empty."""
     blind, two = mode == BLIND, mode != ONE
     return (
-        gr.Dropdown(visible=not blind), gr.Dropdown(visible=mode == SIDE_BY_SIDE),
-        gr.Column(visible=two), gr.HTML(visible=two), gr.Column(visible=blind), None, "",
-        *cleared(),
+        gr.Dropdown(visible=not blind), gr.Column(visible=two), gr.HTML(visible=two),
+        gr.Column(visible=blind), *round_cleared(), *cleared(),
     )  # fmt: skip
+
+
+def round_cleared() -> tuple[Any, ...]:
+    """No blind round: its token, its buttons and its reveal."""
+    return None, gr.Row(visible=False), ""
 
 
 def status_html(words: str) -> str:

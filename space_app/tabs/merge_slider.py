@@ -1,100 +1,79 @@
-"""The merge slider: another weight, the same merge, and the chat goes on with the result."""
+"""The merge slider: one factor on all task vectors of a merge, 1 being the published merge."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from bot.errors import MergebotError
-from leaderboard.board import Row
 from space_app.app_context import Context
-from space_app.chat.chat_backend import ChatModel
-from space_app.chat.chat_models import chat_model
+from space_app.chat.rescale import PUBLISHED
 from space_app.tabs.chat_view import BLIND, status_html
 
-LARGEST = 4_000_000_000
-"""Bytes of a merge that is made again while somebody waits."""
+LABEL = "Scale of the task vectors (1 = the published merge)"
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class MergeSlider(NamedTuple):
-    """The slider and the model it made last, None while the published one is used."""
+    """The slider, and the button that sets it back to the published merge."""
 
-    weight: Any
-    made: Any
+    scale: Any
+    reset: Any
 
 
-def live_slider(context: Context, key: str | None) -> MergeSlider:
-    """Shown where the model chosen at first, or later, can be made again."""
-    found = _sliding(context, key)
-    low, high, present = found[2] if found else (0.0, 1.5, 0.5)
-    weight = gr.Slider(
-        low, high, value=present, step=0.05, visible=found is not None, elem_id="chat-weight",
-        label="Weight of every parent: release to merge again and talk to the result",
-    )  # fmt: skip
-    return MergeSlider(weight, gr.State(None))
+def merge_slider(context: Context, key: str | None) -> MergeSlider:
+    """Shown where the chosen model can be made again."""
+    found = context.rescaler.scalable(key)
+    low, high = (found.low, found.high) if found else (0.0, 2.0)
+    with gr.Row():
+        scale = gr.Slider(
+            low, high, value=PUBLISHED, step=0.05, visible=found is not None, label=LABEL,
+            elem_id="chat-scale", scale=4,
+        )  # fmt: skip
+        reset = gr.Button(
+            "Use the published merge", visible=found is not None, elem_id="chat-published",
+            size="sm", scale=1, min_width=160,
+        )  # fmt: skip
+    return MergeSlider(scale, reset)
 
 
 def wire_slider(
     context: Context, slider: MergeSlider, *, mode: Any, model: Any, status: Any
 ) -> None:
-    """Choosing a model sets the range; releasing the slider makes the merge."""
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    """Choosing a model sets the range; moving the slider says what the next message does."""
 
-    def chosen(name: str, key: str | None) -> tuple[Any, None]:
+    def chosen(name: str, key: str | None) -> tuple[Any, Any]:
         # A blind round draws its own models.
-        return gr.Slider(visible=False) if name == BLIND else slider_for(context, key), None
+        return slider_for(context, None if name == BLIND else key)
 
-    def released(key: str | None, weight: float) -> tuple[Any, str]:
-        made, words = remade(context, key, weight)
-        return made, status_html(words)
+    def moved(key: str | None, scale: float | None) -> str:
+        return status_html(scale_words(context, key, scale))
 
     for choice in (model, mode):
-        choice.change(chosen, [mode, model], list(slider), **quiet)
-    slider.weight.release(
-        released, [model, slider.weight], [slider.made, status],
-        concurrency_limit=1, api_visibility="private",
+        choice.change(chosen, [mode, model], list(slider), **QUIET)
+    slider.scale.input(
+        moved, [model, slider.scale], status, trigger_mode="always_last", **QUIET
+    )  # fmt: skip
+    slider.reset.click(
+        lambda key: (PUBLISHED, status_html(scale_words(context, key, PUBLISHED))),
+        model, [slider.scale, status], **QUIET,
     )  # fmt: skip
 
 
-def slider_for(context: Context, key: str | None) -> Any:
-    """The slider with a model's range, or hidden."""
-    found = _sliding(context, key)
+def slider_for(context: Context, key: str | None) -> tuple[Any, Any]:
+    """The slider with a model's range at the published scale and its button, or both hidden."""
+    found = context.rescaler.scalable(key)
     if found is None:
-        return gr.Slider(visible=False)
-    low, high, present = found[2]
-    return gr.Slider(minimum=low, maximum=high, value=present, visible=True)
+        return gr.Slider(visible=False, value=PUBLISHED), gr.Button(visible=False)
+    shown = gr.Slider(minimum=found.low, maximum=found.high, value=PUBLISHED, visible=True)
+    return shown, gr.Button(visible=True)
 
 
-def remade(context: Context, key: str | None, weight: float) -> tuple[ChatModel | None, str]:
-    """The merge at another weight, ready to be loaded, and what to say of it."""
-    found = _sliding(context, key)
-    maker = context.settings.slider
-    if found is None or maker is None:
-        return None, "This model cannot be made again here."
-    row, folder, _ = found
-    model = chat_model(row, context.settings.weights)
-    if row.record is None or model is None:
-        return None, "This model cannot be made again here."
-    try:
-        path = maker.remake(row.record.recipe.text, folder=folder, weight=weight)
-    except MergebotError as wrong:
-        return None, f"Not merged: {wrong.message}"
-    name = f"{model.name} at {weight:g}"
-    made = replace(model, key=f"{model.key}@{weight:g}", name=name, location=str(path))
-    return made, f"Merged: the next message goes to {name}, which nobody has evaluated."
-
-
-def _sliding(
-    context: Context, key: str | None
-) -> tuple[Row, Path, tuple[float, float, float]] | None:
-    """The row, its recipe's folder and its range, where it can be made again."""
+def scale_words(context: Context, key: str | None, scale: float | None) -> str:
+    """What the next message will be answered by."""
     row = context.live.current.find(key) if key else None
-    maker = context.settings.slider
-    if maker is None or row is None or row.record is None or (row.memory_bytes or 0) > LARGEST:
-        return None
-    folder = context.settings.recipe_folder(row)
-    reach = maker.range_of(row.record.recipe.text) if folder else None
-    return (row, folder, reach) if folder and reach else None
+    if row is None or context.rescaler.scalable(key) is None:
+        return "This model cannot be merged again here."
+    if scale is None or scale == PUBLISHED:
+        return f"The next message goes to {row.name}, the published merge."
+    return f"The next message merges {row.name} again at scale {scale:g} and goes to the result."

@@ -1,4 +1,4 @@
-"""The second tab: everything about one model."""
+"""The model tab: the page of one model."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def model_tab(context: Context) -> ModelTab:
 
 
 def model_choices(context: Context, *chosen: str) -> list[tuple[str, str]]:
-    """Names with their ids, best first, and what is chosen now.
+    """Labels and ids, best first, and what is chosen now.
 
-    Only so many: every visitor's first page carries them. Other names can be typed.
+    At most 100, since every visitor's first page carries them. Other names can be typed.
     """
     snapshot = context.live.current
-    rows = list(snapshot.everything[:MOST_CHOICES])
+    rows = list(snapshot.all_rows[:MOST_CHOICES])
     rows += [row for word in chosen if (row := snapshot.find(word)) and row not in rows]
     return [(row.name, model_id(row.key)) for row in rows]
 
@@ -69,7 +69,7 @@ def votes_html(context: Context, row: Row) -> str:
     """What people preferred, by pair and apart from every score; empty before the first vote."""
     snapshot = context.live.current
     others = [other for name in row.parents if (other := snapshot.find(name))]
-    tallies = [(other, context.booth.tally(row.key, other.key)) for other in others]
+    tallies = [(other, context.voting.tally(row.key, other.key)) for other in others]
     lines = [
         f"<li>{html(tally_words(tally, row.name, other.name))}</li>"
         for other, tally in tallies

@@ -15,8 +15,8 @@ from leaderboard.render.html_parts import code
 from space_app.app_context import Context
 from space_app.board_pages import address_of
 from space_app.submit.github_links import new_file_link
-from space_app.submit.live_check import Checked, check, file_name
-from space_app.submit.recipe_form import EXAMPLE, written
+from space_app.submit.live_check import CheckResult, check, file_name
+from space_app.submit.recipe_form import EXAMPLE, recipe_yaml
 
 STORAGE = "mergebot-recipe"
 DTYPES = ("bfloat16", "float16", "float32")
@@ -35,7 +35,7 @@ class SubmitTab(NamedTuple):
     kept: Any
 
 
-def kept_recipe(context: Context) -> Any:
+def stored_recipe(context: Context) -> Any:
     """What the browser remembers; outside the tabs, since a tab's parts sleep until visited."""
     return gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
 
@@ -82,7 +82,7 @@ def read_upload(path: str) -> str:
         return stream.read(200_001).decode("utf-8", "replace")
 
 
-def result_html(context: Context, found: Checked, text: str) -> str:
+def result_html(context: Context, found: CheckResult, text: str) -> str:
     """Problems with links to their lines, or what the recipe is and where to send it."""
     if found.recipe is None:
         body = (
@@ -105,7 +105,7 @@ def problem_html(problem: Problem) -> str:
     return f'<div class="mb-problem">{code(render_problem(problem))}{jump}</div>'
 
 
-def _accepted(found: Checked) -> str:
+def _accepted(found: CheckResult) -> str:
     recipe = found.recipe
     assert recipe is not None  # noqa: S101 - asked only where there is one
     parents = ", ".join(str(reference) for reference in recipe.references())
@@ -124,7 +124,7 @@ def _accepted(found: Checked) -> str:
     return "".join(lines)
 
 
-def _sending(context: Context, found: Checked, text: str) -> str:
+def _sending(context: Context, found: CheckResult, text: str) -> str:
     if found.known:
         return _send(None, "The board has this recipe's result already.")
     repository = context.settings.recipes
@@ -158,7 +158,7 @@ def _form(recipe: Any) -> None:
         models = gr.Textbox(label="Models, one a line: name and weight", lines=4)
         fields = [name, method, base, models, dtype]
         gr.Button("Write the recipe", elem_id="recipe-write").click(
-            lambda name, method, base, models, dtype: written(
+            lambda name, method, base, models, dtype: recipe_yaml(
                 name=name, method=method, base=base, models=models, dtype=dtype
             ),
             fields, recipe, **QUIET,

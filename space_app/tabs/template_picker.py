@@ -9,23 +9,23 @@ import gradio as gr
 
 from space_app.app_context import Context
 from space_app.chat.chat_backend import ChatModel
-from space_app.chat.chat_models import chat_model, lenders
+from space_app.chat.chat_models import chat_model, template_sources
 from space_app.tabs.chat_view import ONE, SIDE_BY_SIDE
 
-NOBODY = ""
-NONE = ("None: it continues your text", NOBODY)
+NO_SOURCE = ""
+NONE = ("None: it continues your text", NO_SOURCE)
 
 
-def lender_picker(context: Context, key: str | None, letter: str) -> Any:
-    """The choice for the model chosen at first."""
-    return gr.Dropdown(elem_id=f"chat-lender-{letter}", min_width=240, **_choice(context, key))
+def template_picker(context: Context, key: str | None, letter: str) -> Any:
+    """The choice for the model that is chosen at first."""
+    return gr.Dropdown(elem_id=f"chat-template-{letter}", min_width=240, **_choice(context, key))
 
 
-def wire_lenders(
+def wire_template_pickers(
     context: Context, pickers: tuple[Any, Any], *, mode: Any, model: Any, other: Any
 ) -> None:
-    """Choosing a model or a mode shows whose templates there are to choose from."""
-    # A blind round draws its own models, and each is asked as it is.
+    """Choosing a model or a mode updates the templates that can be chosen."""
+    # A blind round draws its own models, and each is asked with its own template.
     for picker, chosen, modes in (
         (pickers[0], model, (ONE, SIDE_BY_SIDE)),
         (pickers[1], other, (SIDE_BY_SIDE,)),
@@ -44,27 +44,28 @@ def _refresher(context: Context, modes: tuple[str, ...]) -> Any:
     return refreshed
 
 
-def lent(context: Context, model: ChatModel, lender: str | None) -> ChatModel:
-    """The model with the chosen parent's template; as it was where that is no parent of it."""
-    # A merge made again at another weight is called <id>@<weight>.
-    known = {parent.key: parent for parent in _lenders(context, model.key.partition("@")[0])}
-    return replace(model, lender=known.get(lender or NOBODY))
+def with_template_of(context: Context, model: ChatModel, source: str | None) -> ChatModel:
+    """The model with the chosen parent's template; unchanged where that is no parent of it."""
+    # A merge made again at another scale is called <id>@<scale>.
+    known = {parent.key: parent for parent in _sources(context, model.key.partition("@")[0])}
+    return replace(model, template_source=known.get(source or NO_SOURCE))
 
 
 def _choice(context: Context, key: str | None) -> dict[str, Any]:
-    found = _lenders(context, key)
+    found = _sources(context, key)
     choices = [NONE, *((f"That of its parent {parent.name}", parent.key) for parent in found)]
     row = context.live.current.find(key) if key else None
     name = row.name if row else "the model"
     return {
-        "choices": choices, "value": NOBODY, "visible": bool(found),
+        "choices": choices, "value": NO_SOURCE, "visible": bool(found),
         "label": f"Chat template ({name} has none)",
     }  # fmt: skip
 
 
-def _lenders(context: Context, key: str | None) -> list[ChatModel]:
+def _sources(context: Context, key: str | None) -> list[ChatModel]:
     snapshot, weights = context.live.current, context.settings.weights
     row = snapshot.find(key) if key else None
     model = chat_model(row, weights) if row else None
-    engine = context.desk.residents.engine_for(model) if model else None
-    return lenders(row, snapshot, weights) if row and engine and engine.borrows else []
+    backend = context.chat_service.model_cache.backend_for(model) if model else None
+    accepts = backend is not None and backend.accepts_templates
+    return template_sources(row, snapshot, weights) if row and accepts else []

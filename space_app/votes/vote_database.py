@@ -1,8 +1,8 @@
 """Votes in SQLite: pair, choice, settings and a salted hash of the visitor; no text by default.
 
-Where the votes are also kept in a dataset, the file knows what of it has been sent and read. A
-visitor's deletion is kept as a hash and a moment, so that votes given before it stay away
-whichever way they come back.
+Where votes are also kept in a dataset, the database records what was sent there and what was read
+from there. A visitor's deletion is stored as a hash and a moment, so that no earlier vote of theirs
+is imported again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Vote:
 
 
 class Deletion(NamedTuple):
-    """A visitor, as a hash, whose votes up to a moment (seconds since the epoch) are taken back."""
+    """A visitor's hash; their votes up to ``until`` (seconds since the epoch) are deleted."""
 
     visitor: str
     until: float
@@ -76,7 +76,7 @@ class Deletion(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Votes and deletions that travel together."""
+    """Votes and deletions that are sent or read together."""
 
     votes: tuple[Vote, ...] = ()
     deletions: tuple[Deletion, ...] = ()
@@ -86,7 +86,7 @@ class Batch:
 
 
 class VoteDatabase:
-    """One file; every call is one transaction, safe from several threads.
+    """One SQLite file; every call is one transaction and safe from several threads.
 
     Args:
         path: the SQLite file; its folder is made.
@@ -100,7 +100,7 @@ class VoteDatabase:
             connection.executescript("PRAGMA journal_mode=WAL;" + SCHEMA)
 
     def add(self, vote: Vote) -> bool:
-        """Keep a vote; False where its round has been voted on before."""
+        """Store a vote; False where its round has a vote already."""
         with self._transaction() as connection:
             return _insert(connection, vote)
 
@@ -125,14 +125,14 @@ class VoteDatabase:
         with self._transaction() as connection:
             return connection.execute(query).fetchall()
 
-    def forget(self, visitor: str, until: float) -> int:
-        """Delete what a visitor left up to a moment; gives how many votes that were."""
+    def delete_votes(self, visitor: str, until: float) -> int:
+        """Delete a visitor's votes up to a moment; gives how many those were."""
         with self._transaction() as connection:
             _note_deletion(connection, Deletion(visitor, until))
             return connection.execute(PURGE).rowcount
 
     def unsent(self) -> Batch:
-        """What the dataset has not been told yet, the oldest votes first."""
+        """What has not been sent to the dataset yet, the oldest votes first."""
         with self._transaction() as connection:
             votes = connection.execute(
                 "SELECT * FROM votes WHERE round NOT IN (SELECT round FROM sent_votes)"
@@ -146,8 +146,8 @@ class VoteDatabase:
             votes=tuple(map(_vote, votes)), deletions=tuple(map(Deletion._make, deletions))
         )
 
-    def absorb(self, batch: Batch, files: Iterable[str]) -> None:
-        """Take in what files of the dataset say; votes that were taken back stay away."""
+    def import_batch(self, batch: Batch, files: Iterable[str]) -> None:
+        """Store what these files of the dataset hold, without votes that were deleted."""
         with self._transaction() as connection:
             for deletion in batch.deletions:
                 _note_deletion(connection, deletion)
@@ -162,7 +162,7 @@ class VoteDatabase:
             _mark_sent(connection, batch, files)
 
     def known_files(self) -> set[str]:
-        """Files of the dataset that were written from here or taken in."""
+        """Files of the dataset that were written from here or imported."""
         with self._transaction() as connection:
             return {path for (path,) in connection.execute("SELECT path FROM known_files")}
 
@@ -183,7 +183,7 @@ def _insert(connection: sqlite3.Connection, vote: Vote) -> bool:
 
 
 def _note_deletion(connection: sqlite3.Connection, deletion: Deletion) -> None:
-    """Keep the latest moment; an earlier one that arrives late changes nothing."""
+    """Store the latest moment; an earlier one that is read later changes nothing."""
     connection.execute(
         "INSERT INTO deletions (visitor, until) VALUES (?, ?) ON CONFLICT (visitor)"
         " DO UPDATE SET until = excluded.until, sent = 0 WHERE excluded.until > until",

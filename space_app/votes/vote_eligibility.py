@@ -25,7 +25,7 @@ Joined = Callable[[Mapping[str, Any]], datetime | None]
 """When the account of a signed-in profile was made, None where that is not known."""
 
 
-def stated(profile: Mapping[str, Any]) -> datetime | None:
+def profile_created(profile: Mapping[str, Any]) -> datetime | None:
     """What the profile itself says."""
     return _moment(profile.get(MADE))
 
@@ -42,10 +42,10 @@ class HubAccounts:
         self._known: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
 
-    def joined(self, profile: Mapping[str, Any]) -> datetime | None:
+    def account_created(self, profile: Mapping[str, Any]) -> datetime | None:
         """When the account was made; None where neither the profile nor the Hub says it."""
         name = str(profile.get("preferred_username", ""))
-        found = stated(profile) or self._known.get(name) or self._asked(name)
+        found = profile_created(profile) or self._known.get(name) or self._asked(name)
         if found is not None:
             with self._lock:
                 self._known[name] = found
@@ -63,11 +63,13 @@ class HubAccounts:
         return _moment(vars(overview).get(MADE))
 
 
-def uncounted(profile: Mapping[str, Any] | None, joined: Joined, now: datetime) -> str | None:
+def uncounted(
+    profile: Mapping[str, Any] | None, account_created: Joined, now: datetime
+) -> str | None:
     """Why votes of this visitor do not count; None where they do."""
     if profile is None:
         return "not signed in"
-    since = joined(profile)
+    since = account_created(profile)
     if since is None:
         return "the Hub does not say how old your account is"
     if now - since < OLD_ENOUGH:

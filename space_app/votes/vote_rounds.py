@@ -1,4 +1,4 @@
-"""Blind rounds: who meets whom on which side is known here and nowhere else until the vote."""
+"""Blind rounds: until the vote, only this module knows which model is on which side."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from space_app.votes.vote_tally import PairTally, model_tallies, pair_tally
 
 Clock = Callable[[], float]
 
-SOONEST = 3.0
-"""Seconds between the text and a vote that was read for."""
-APART = 10.0
+LEAST_READING = 3.0
+"""Seconds between the first text and a vote; an earlier vote is not counted."""
+BETWEEN_VOTES = 10.0
 PER_DAY = 50
 PER_PAIR_AND_DAY = 5
 DAY = 86_400.0
@@ -30,7 +30,11 @@ OPEN_ROUNDS = 2_000
 
 @dataclass(kw_only=True)
 class VoteRound:
-    """One blind round. ``token`` is random and says nothing."""
+    """One blind round.
+
+    ``token`` is random. ``answered`` is the moment of the first text. ``failed`` says that an
+    answer ended with an error.
+    """
 
     token: str
     left: Row
@@ -39,12 +43,13 @@ class VoteRound:
     answered: float | None = None
     voted: bool = False
     asked: bool = False
+    failed: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
 
 class Voter(NamedTuple):
-    """Who votes: a stable name (an account, or an address), and why it cannot count, if so."""
+    """Who votes: a stable name, and why the vote cannot count (None where it can)."""
 
     identity: str
     uncounted: str | None = None
@@ -59,12 +64,12 @@ class Outcome(NamedTuple):
 
 
 class BlindVoting:
-    """Draws pairs, takes one vote a round, keeps it, and counts.
+    """Draws pairs, takes one vote a round, stores it, and counts.
 
     Args:
-        database: where votes are kept.
-        salt: makes hashes of visitors useless elsewhere.
-        seed: of the draw of pairs and sides; None draws one.
+        database: where votes are stored.
+        salt: part of every visitor's hash, so that hashes of other places do not match.
+        seed: of the draw of pairs and sides; random where None.
         clock: seconds since the epoch.
     """
 
@@ -103,15 +108,22 @@ class BlindVoting:
         """A round by its token."""
         return self._rounds.get(token or "")
 
-    def answered(self, token: str, texts: Sequence[str]) -> None:
-        """Note when there was something to read, and what (for the drop rules only)."""
+    def answered(self, token: str, texts: Sequence[str], *, failed: bool = False) -> None:
+        """Note the answers so far and when the first one could be read.
+
+        Args:
+            token: the round.
+            texts: left and right answer; used for the rules on what counts, and not stored.
+            failed: whether an answer ended with an error.
+        """
         found = self.round(token)
         if found is not None and not found.voted:
             found.answered = self._clock() if found.answered is None else found.answered
             found.texts = list(texts)
+            found.failed = failed
 
     def close(self, token: str) -> None:
-        """Forget a round that came to nothing."""
+        """Drop a round that nobody can vote on."""
         self._rounds.pop(token, None)
 
     def vote(self, token: str, choice: Choice, voter: Voter, *, share: Any = None) -> Outcome:
@@ -123,7 +135,7 @@ class BlindVoting:
             if found.voted:
                 return Outcome("You have voted in this round; its answer is below.", found)
             if found.answered is None:
-                return Outcome("Wait for the answers before you vote.", None)
+                return Outcome("Wait for the answers before you vote.")
             if refused := self._too_soon(voter):
                 return Outcome(refused)
             found.voted = True
@@ -145,12 +157,14 @@ class BlindVoting:
         """Each model, by its key, against all it met."""
         return model_tallies(self._database.decisive())
 
-    def forget(self, identity: str) -> int:
-        """Delete a visitor's votes."""
-        return self._database.forget(self.hashed(identity), self._clock())
+    def delete_votes(self, *identities: str) -> int:
+        """Delete all votes of these identities of one visitor; gives how many those were."""
+        return sum(
+            self._database.delete_votes(self.hashed(one), self._clock()) for one in set(identities)
+        )
 
     def hashed(self, identity: str) -> str:
-        """What is kept of a visitor."""
+        """The only form in which an identity is stored: 32 hexadecimal digits."""
         return hashlib.sha256(f"{self._salt}\0{identity}".encode()).hexdigest()[:32]
 
     def _too_soon(self, voter: Voter) -> str | None:
@@ -159,13 +173,17 @@ class BlindVoting:
             return (
                 f"You have voted {PER_DAY} times today, which is the most that counts. Thank you!"
             )
-        wait = APART - (self._clock() - mine[-1].created) if mine else 0
+        wait = BETWEEN_VOTES - (self._clock() - mine[-1].created) if mine else 0
         return f"Read both answers first: vote again in {int(wait) + 1} s." if wait > 0 else None
 
     def _uncounted(self, found: VoteRound, voter: Voter) -> str | None:
         if voter.uncounted is not None:
             return voter.uncounted
-        if self._clock() - (found.answered or 0.0) < SOONEST:
+        if found.failed:
+            return "an answer failed"
+        if not all(text.strip() for text in found.texts):
+            return "an answer is empty"
+        if self._clock() - (found.answered or 0.0) < LEAST_READING:
             return "voted before the answers could be read"
         if names_itself(found.texts, identities((found.left, found.right))):
             return "an answer named a model"
@@ -195,7 +213,7 @@ def related_pairs(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
 
 
 def identities(rows: Sequence[Row]) -> set[str]:
-    """Names that give models away: theirs, their parents', and the owners'."""
+    """Names that identify the models: theirs, their parents', and the owners'."""
     names = set()
     for row in rows:
         nodes = row.record.lineage.nodes if row.record else ()

@@ -92,14 +92,14 @@ class VotesDataset:
         """
         with self._syncing:
             try:
-                self._say(self._in_step())
+                self._set_problem(self._sync_once())
             except Exception as failure:  # noqa: BLE001 - whatever breaks, votes stay and are tried again
-                told = " ".join(str(failure).split()) or type(failure).__name__
-                self._say(f"the votes dataset {self.repo} is out of step: {told[:200]}")
+                words = " ".join(str(failure).split()) or type(failure).__name__
+                self._set_problem(f"the votes dataset {self.repo} is out of step: {words[:200]}")
                 return False
         return True
 
-    def keep_in_step(self, seconds: float) -> threading.Event:
+    def sync_every(self, seconds: float) -> threading.Event:
         """Sync at once and again and again in the background until the returned event is set."""
         stop = threading.Event()
 
@@ -111,19 +111,19 @@ class VotesDataset:
         threading.Thread(target=run, name="votes-dataset", daemon=True).start()
         return stop
 
-    def _say(self, problem: str | None) -> None:
+    def _set_problem(self, problem: str | None) -> None:
         """Tell the Space's log of a problem once, not every minute."""
         if problem and problem != self.problem:
             LOG.warning("%s", problem)
         self.problem = problem
 
-    def _in_step(self) -> str | None:
+    def _sync_once(self) -> str | None:
         """Read and write until nothing is left to send; gives what was wrong with the files."""
         broken, lost = 0, 0
         while True:
             head = self._head()
             if head is not None:
-                broken += self._take_in(head)
+                broken += self._import_new(head)
             batch = self._database.unsent()
             if not batch:
                 return f"{broken} lines of {self.repo} are no votes" if broken else None
@@ -148,7 +148,7 @@ class VotesDataset:
         found = self._api.dataset_info(self.repo)
         return Head(str(found.sha), frozenset(one.rfilename for one in found.siblings or ()))
 
-    def _take_in(self, head: Head) -> int:
+    def _import_new(self, head: Head) -> int:
         """Absorb the files that are not known yet; gives how many of their lines were broken."""
         ours = {path for path in head.files if path.startswith((VOTES, DELETIONS))}
         paths = sorted(ours - self._database.known_files())
@@ -175,7 +175,7 @@ class VotesDataset:
                 taken_back = read_deletions(content)
                 deletions.extend(taken_back.deletions)
                 broken += taken_back.broken
-        self._database.absorb(Batch(votes=tuple(votes), deletions=tuple(deletions)), paths)
+        self._database.import_batch(Batch(votes=tuple(votes), deletions=tuple(deletions)), paths)
         return broken
 
     def _send(self, batch: Batch, head: Head) -> None:

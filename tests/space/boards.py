@@ -13,9 +13,9 @@ from leaderboard.record import Record
 from leaderboard.record_store import Loaded
 from leaderboard.sample_scores import TaskScores
 from space_app.app_context import Context
-from space_app.chat.chat_backend import Engine
+from space_app.chat.chat_backend import ChatBackend
 from space_app.chat.rate_limits import Limits
-from space_app.space_settings import Settings
+from space_app.space_settings import Settings, Weights
 from tests.leaderboard.samples import (
     HOSTILE_TEXTS,
     MODEL,
@@ -64,14 +64,14 @@ def samples(_suite: str, key: str) -> dict[str, TaskScores] | None:
     return {task: in_words(found, **texts) for task, found in scores_of(shares[key]).items()}
 
 
-def settings(folder: Path, *, engines: Sequence[Engine] = (), **changes: Any) -> Settings:
+def settings(folder: Path, *, backends: Sequence[ChatBackend] = (), **changes: Any) -> Settings:
     fields: dict[str, Any] = {
         "store": MemoryStore(records()),
         "votes": folder / "votes.sqlite",
         "salt": "salt",
-        "engines": tuple(engines),
+        "backends": tuple(backends),
         "samples": samples,
-        "weights": lambda row: f"somewhere/{row.key}",
+        "weights": lambda row: Weights(f"somewhere/{row.key}", "c" * 40),
         "examples": {"skills": ("reverse cabd=", "sort cabd=")},
         "recipes": "org/recipes",
         "memory": 3_000_000,
@@ -98,11 +98,11 @@ dtype: float32
 
 
 def sliding_settings() -> dict[str, Any]:
-    """What lets a merge of the skills family be made again at another weight."""
+    """What lets a merge of the skills family be made again at another scale."""
     record = record_of("sliding")
     facts = record.recipe.model_copy(update={"text": SLIDING})
     return {
         "store": MemoryStore([record.model_copy(update={"recipe": facts})]),
         "recipe_folder": lambda _row: SKILLS,
-        "slider": LiveMerge(),
+        "live_merge": LiveMerge(),
     }

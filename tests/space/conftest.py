@@ -15,8 +15,8 @@ from space_app.build_app import Space
 from space_app.live_board import LiveBoard
 from tests.chromium import REQUIRED, SKIPPED, OpenPage, running
 from tests.leaderboard.many import many_models
-from tests.space.boards import MemoryStore, context, sliding_settings
-from tests.space.engines import ScriptedEngine
+from tests.space.backends import ScriptedBackend
+from tests.space.boards import MemoryStore, context, settings, sliding_settings
 from tests.space.serving import Served, served
 
 AXE_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mergebot-tests"
@@ -73,27 +73,24 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Three merges with their parents, one hostile name, one failure, and scripted answers."""
-    engine = ScriptedEngine(SCRIPTS, pause=0.03, templates={"good", "plain", "bad", "sort-ft"})
+    backend = ScriptedBackend(SCRIPTS, pause=0.03, templates={"good", "plain", "bad", "sort-ft"})
     folder: Path = tmp_path_factory.mktemp("small")
-    yield from served(Space(context(folder, engines=[engine])), engine)
+    yield from served(Space(context(folder, backends=[backend])), backend)
 
 
 @pytest.fixture(scope="session")
 def sliding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One merge of real parents that can be made again."""
-    engine = ScriptedEngine(SCRIPTS)
+    backend = ScriptedBackend(SCRIPTS)
     changes = sliding_settings()
     folder = tmp_path_factory.mktemp("sliding")
-    yield from served(Space(context(folder, engines=[engine], **changes)), engine)
+    yield from served(Space(context(folder, backends=[backend], **changes)), backend)
 
 
 @pytest.fixture(scope="session")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Ten thousand models."""
     board = many_models(10_000)
-    base = context(tmp_path_factory.mktemp("big"))
+    base = settings(tmp_path_factory.mktemp("big"))
     live = LiveBoard(MemoryStore(()), build=lambda _records, suite=None: board)
-    yield from served(
-        Space(Context(settings=base.settings, live=live, desk=base.desk, booth=base.booth,
-                      requests=None))
-    )  # fmt: skip
+    yield from served(Space(Context.of(base, live)))

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from huggingface_hub import HfApi
 
-from space_app.votes.vote_eligibility import HubAccounts, stated, uncounted
+from space_app.votes.vote_eligibility import HubAccounts, profile_created, uncounted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -30,12 +30,12 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
     ],
 )
 def test_an_account_counts_after_thirty_days(made: object, why: str | None) -> None:
-    found = uncounted({"preferred_username": "ada", "createdAt": made}, stated, NOW)
+    found = uncounted({"preferred_username": "ada", "createdAt": made}, profile_created, NOW)
     assert found is None if why is None else why in str(found)
 
 
 def test_nobody_counts_without_signing_in() -> None:
-    assert uncounted(None, stated, NOW) == "not signed in"
+    assert uncounted(None, profile_created, NOW) == "not signed in"
 
 
 class Users(BaseHTTPRequestHandler):
@@ -83,15 +83,17 @@ def accounts(users: UserServer) -> HubAccounts:
 def test_the_hub_is_asked_once_where_the_profile_is_silent(users: UserServer) -> None:
     found = accounts(users)
     for _ in range(3):
-        assert found.joined({"preferred_username": "ada"}) == datetime(2021, 1, 1, tzinfo=UTC)
+        assert found.account_created({"preferred_username": "ada"}) == datetime(
+            2021, 1, 1, tzinfo=UTC
+        )
     assert users.asked == ["/api/users/ada/overview"]
 
 
 @pytest.mark.parametrize("name", ["silent", "nobody", "list"])
 def test_an_age_that_the_hub_does_not_tell_is_unknown(name: str, users: UserServer) -> None:
-    assert accounts(users).joined({"preferred_username": name}) is None
+    assert accounts(users).account_created({"preferred_username": name}) is None
 
 
 def test_a_hub_out_of_reach_leaves_the_age_unknown() -> None:
     away = HubAccounts(HfApi(endpoint="http://127.0.0.1:9", token=False))
-    assert away.joined({"preferred_username": "ada"}) is None
+    assert away.account_created({"preferred_username": "ada"}) is None

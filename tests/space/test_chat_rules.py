@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space_app.chat.answer_stream import Answer, answer, duet
+from space_app.chat.answer_stream import Answer, answer, answer_pair
 from space_app.chat.chat_backend import ChatModel, LoadState, Piece, Request, Sampling, Turn
 from space_app.chat.chat_service import ChatService, Question, state_words
 from space_app.chat.history import before_last_answer, inert
@@ -17,8 +17,8 @@ from space_app.chat.model_cache import ModelCache
 from space_app.chat.rate_limits import Limits, RequestQueue, Throttle
 from space_app.chat.repetition import is_looping
 from tests.present import present
+from tests.space.backends import ScriptedBackend
 from tests.space.covering import covers
-from tests.space.engines import ScriptedEngine
 
 
 def model(name: str = "a", size: int = 10) -> ChatModel:
@@ -34,8 +34,8 @@ def question(prompt: str = "hi", *models: ChatModel, **changes: Any) -> Question
     return Question(**(fields | changes))
 
 
-def desk(engine: ScriptedEngine, budget: int = 100, **limits: Any) -> ChatService:
-    return ChatService(ModelCache((engine,), budget), Limits(**({"per_minute": 99} | limits)))
+def chat_service(backend: ScriptedBackend, budget: int = 100, **limits: Any) -> ChatService:
+    return ChatService(ModelCache((backend,), budget), Limits(**({"per_minute": 99} | limits)))
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(1, 64), st.integers(24, 80))
@@ -58,8 +58,8 @@ def test_an_answer_is_not_a_loop() -> None:
 def test_an_answer_grows_and_its_statistics_count_what_came() -> None:
     ticks = itertools.count(0, 0.5)
     request = Request(model=model(), turns=(Turn("user", "x"),), sampling=Sampling())
-    engine = ScriptedEngine({"x": "one two three"})
-    shown = list(answer(engine, request, threading.Event(), clock=lambda: next(ticks)))
+    backend = ScriptedBackend({"x": "one two three"})
+    shown = list(answer(backend, request, threading.Event(), clock=lambda: next(ticks)))
     assert [one.text for one in shown] == ["one", "one two", "one two three", "one two three"]
     assert shown[-1].tokens == 3
     assert shown[-1].seconds == 2.0
@@ -67,7 +67,7 @@ def test_an_answer_grows_and_its_statistics_count_what_came() -> None:
 
 
 def test_an_engine_that_breaks_leaves_its_words_in_the_pane() -> None:
-    class Breaking(ScriptedEngine):
+    class Breaking(ScriptedBackend):
         def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
             yield from itertools.islice(super().stream(request, stop), 1)
             raise RuntimeError("out of memory\ntraceback")
@@ -79,36 +79,36 @@ def test_an_engine_that_breaks_leaves_its_words_in_the_pane() -> None:
 
 
 def test_in_lockstep_neither_side_is_ahead_while_both_write() -> None:
-    slow, fast = ScriptedEngine({"x": "a b c d"}, pause=0.02), ScriptedEngine({"x": "A B C D"})
+    slow, fast = ScriptedBackend({"x": "a b c d"}, pause=0.02), ScriptedBackend({"x": "A B C D"})
     request = Request(model=model(), turns=(Turn("user", "x"),), sampling=Sampling())
     stops = (threading.Event(), threading.Event())
-    for left, right in duet((slow, fast), (request, request), stops, lockstep=True):
+    for left, right in answer_pair((slow, fast), (request, request), stops, lockstep=True):
         if not (left.done or right.done):
             assert left.tokens == right.tokens
     assert (left.text, right.text) == ("a b c d", "A B C D")
 
 
 def test_models_leave_in_the_order_they_were_used() -> None:
-    engine = ScriptedEngine()
-    residents = ModelCache((engine,), budget=25)
+    backend = ScriptedBackend()
+    model_cache = ModelCache((backend,), budget=25)
     for name in ("a", "b", "a", "c"):
-        assert list(residents.acquire(model(name)))[-1].kind == "ready"
-    assert engine.unloaded == ["b"]
-    assert residents.state(model("b")).kind == "evicted"
-    assert residents.state(model("a")).kind == "ready"
-    assert residents.state(model("z")).kind == "not loaded"
+        assert list(model_cache.acquire(model(name)))[-1].kind == "ready"
+    assert backend.unloaded == ["b"]
+    assert model_cache.state(model("b")).kind == "evicted"
+    assert model_cache.state(model("a")).kind == "ready"
+    assert model_cache.state(model("z")).kind == "not loaded"
 
 
 @covers("CH6")
 def test_a_model_that_does_not_fit_is_refused_before_anything_is_loaded() -> None:
-    engine = ScriptedEngine()
-    residents = ModelCache((engine,), budget=15_000_000_000)
+    backend = ScriptedBackend()
+    model_cache = ModelCache((backend,), budget=15_000_000_000)
     big = model("big", 29_000_000_000)
-    assert residents.refusal(big) == "needs 29.0 GB, 15.0 GB free; try a smaller model"
-    assert list(residents.acquire(big))[-1].kind == "failed"
+    assert model_cache.refusal(big) == "needs 29.0 GB, 15.0 GB free; try a smaller model"
+    assert list(model_cache.acquire(big))[-1].kind == "failed"
     pair = (model("x", 10**10), model("y", 10**10))
-    assert "try one model alone" in present(residents.refusal(*pair))
-    assert engine.loaded == []
+    assert "try one model alone" in present(model_cache.refusal(*pair))
+    assert backend.loaded == []
 
 
 def test_load_states_are_words() -> None:
@@ -120,30 +120,32 @@ def test_load_states_are_words() -> None:
 
 
 def test_the_desk_answers_and_says_when_it_is_done() -> None:
-    engine = ScriptedEngine({"hi": "hello there"}, templates=set())
-    shown = list(desk(engine).ask("s", question()))
+    backend = ScriptedBackend({"hi": "hello there"}, templates=set())
+    shown = list(chat_service(backend).ask("s", question()))
     assert shown[-1].status == "Done."
     assert shown[-1].answers[0].text == "hello there"
     assert shown[-1].notes == ("No chat template for a: it continues your text.",)
-    assert engine.requests[0].completion
+    assert backend.requests[0].completion
 
 
 def test_a_system_prompt_goes_to_templates_only() -> None:
-    engine = ScriptedEngine(templates={"a"})
-    list(desk(engine).ask("s", question("hi", model("a"), model("b"), system=" be brief ")))
-    roles = {one.model.name: [turn.role for turn in one.turns] for one in engine.requests}
+    backend = ScriptedBackend(templates={"a"})
+    list(
+        chat_service(backend).ask("s", question("hi", model("a"), model("b"), system=" be brief "))
+    )
+    roles = {one.model.name: [turn.role for turn in one.turns] for one in backend.requests}
     assert roles == {"a": ["system", "user"], "b": ["user"]}
 
 
 @covers("CH2")
 def test_stopping_ends_the_answer_and_keeps_what_was_written() -> None:
-    engine = ScriptedEngine({"hi": " ".join(["word"] * 500)}, pause=0.005)
-    front = desk(engine)
+    backend = ScriptedBackend({"hi": " ".join(["word"] * 500)}, pause=0.005)
+    service = chat_service(backend)
     shown = []
-    for one in front.ask("s", question()):
+    for one in service.ask("s", question()):
         shown.append(one)
         if one.answers and one.answers[0].tokens == 3:
-            front.stop("s")
+            service.stop("s")
     last = shown[-1].answers[0]
     assert last.finish == "stopped"
     assert "stopped" in last.stats
@@ -151,11 +153,11 @@ def test_stopping_ends_the_answer_and_keeps_what_was_written() -> None:
 
 
 def test_one_side_can_be_stopped_alone() -> None:
-    engine = ScriptedEngine({"hi": " ".join(["word"] * 30)}, pause=0.005)
-    front = desk(engine)
-    for one in front.ask("s", question("hi", model("a"), model("b"))):
+    backend = ScriptedBackend({"hi": " ".join(["word"] * 30)}, pause=0.005)
+    service = chat_service(backend)
+    for one in service.ask("s", question("hi", model("a"), model("b"))):
         if one.answers and one.answers[0].tokens == 2:
-            front.stop("s", 0)
+            service.stop("s", 0)
     assert [answer.finish for answer in one.answers] == ["stopped", "end"]
 
 
@@ -185,9 +187,9 @@ def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so() -> None:
     line = RequestQueue(slots=1, waiting=2)
     first, second, third = object(), object(), object()
     assert list(line.wait(first)) == []
-    waiting = line.wait(second, patience=0.01)
+    waiting = line.wait(second, poll_seconds=0.01)
     assert next(waiting) == 1
-    later = line.wait(third, patience=0.01)
+    later = line.wait(third, poll_seconds=0.01)
     assert next(later) == 2
     with pytest.raises(OverflowError, match="2 people are waiting"):
         next(line.wait(object()))
@@ -198,15 +200,15 @@ def test_who_waits_hears_how_many_are_ahead_and_a_full_line_says_so() -> None:
 
 
 def test_long_messages_and_endless_conversations_are_refused() -> None:
-    front = desk(ScriptedEngine(), prompt=10, turns=3)
-    assert "the limit is 10" in next(front.ask("s", question("x" * 11))).status
+    service = chat_service(ScriptedBackend(), prompt=10, turns=3)
+    assert "the limit is 10" in next(service.ask("s", question("x" * 11))).status
     history = (tuple(Turn("user", "x") for _ in range(4)),)
-    assert "start a new one" in next(front.ask("s", question(histories=history))).status
+    assert "start a new one" in next(service.ask("s", question(histories=history))).status
 
 
 def test_a_model_that_cannot_be_loaded_says_why() -> None:
-    front = desk(ScriptedEngine(broken={"a"}))
-    *_, last = front.ask("s", question())
+    service = chat_service(ScriptedBackend(broken={"a"}))
+    *_, last = service.ask("s", question())
     assert last.status == "Failed: a is broken"
     assert last.answers == ()
 
@@ -230,3 +232,21 @@ def test_an_answer_that_ran_into_its_length_says_so() -> None:
     assert Answer(text="x", tokens=4, seconds=1.0, finish="length").stats.endswith(
         "stopped: length"
     )
+
+
+def test_an_address_is_limited_apart_from_its_visitors_and_more_loosely() -> None:
+    throttle = Throttle(Limits(per_minute=2, address_factor=2), clock=lambda: 0.0)
+    for visitor in ("a", "b"):
+        for _ in range(2):
+            with throttle.admit(visitor, "office") as reason:
+                assert reason is None
+    with throttle.admit("c", "office") as reason:
+        assert reason == "Too many questions: 4 per minute. Try again in 61 s."
+    with throttle.admit("c", "home") as reason:
+        assert reason is None
+
+
+def test_a_long_system_prompt_is_refused() -> None:
+    service = chat_service(ScriptedBackend(), system=10)
+    asked = question(system="x" * 11)
+    assert "The system prompt has 11 characters" in next(service.ask("s", asked)).status

@@ -54,11 +54,14 @@ def test_the_space_stands_on_the_workspaces_own_board(place: Workspace) -> None:
 
 
 def test_weights_are_found_where_the_run_left_them(place: Workspace) -> None:
-    rows = {row.name: row for row in local_space(place).context.live.current.everything}
+    rows = {row.name: row for row in local_space(place).context.live.current.all_rows}
     weights = WorkspaceWeights(place)
-    assert weights(rows["mine"]) == str(place.merge("merge-mine") / "model")
-    assert Path(present(weights(rows["base"]))).name == "base"
-    assert weights(rows["sort-ft"]) == "skills/sort-ft"
+    assert weights(rows["mine"]) == (str(place.merge("merge-mine") / "model"), None)
+    local = weights(rows["base"])
+    assert local is not None
+    assert Path(local.location).name == "base"
+    pinned = present(rows["sort-ft"].parent).revision
+    assert weights(rows["sort-ft"]) == ("skills/sort-ft", pinned)
     assert present(weights.recipe_folder(rows["mine"])).name == "recipes"
     assert weights.recipe_folder(rows["base"]) is None
 
@@ -100,11 +103,11 @@ def test_deploying_sets_every_variable_and_the_votes_dataset_is_read_from_it(
         assert "MERGEBOT_SALT" in json.loads(done.stdout)["secrets"]
         api = HfApi(endpoint=server.endpoint, token=server.token())
         variables = api.get_space_variables("tester/board")
-    told = {name: variable.value for name, variable in variables.items()}
-    assert told == {
+    words = {name: variable.value for name, variable in variables.items()}
+    assert words == {
         "MERGEBOT_BOARD": "tester/results",
         "MERGEBOT_RECIPES": "org/recipes",
         "MERGEBOT_VOTES_DATASET": "tester/votes",
     }
-    found = settings_from(told | {"MERGEBOT_SALT": "s", "MERGEBOT_CACHE": str(tmp_path / "c")})
+    found = settings_from(words | {"MERGEBOT_SALT": "s", "MERGEBOT_CACHE": str(tmp_path / "c")})
     assert found.votes_dataset == "tester/votes"

@@ -68,7 +68,7 @@ def test_models_of_other_suites_get_words_and_no_number(snapshot: Snapshot) -> N
 
 @covers("CP5")
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "refusal"),
     [
         (["good", "plain", "bad", "base", "sort-ft"], "two to 4 models, not 5"),
         (["good", "good"], "with itself"),
@@ -77,11 +77,11 @@ def test_models_of_other_suites_get_words_and_no_number(snapshot: Snapshot) -> N
     ],
 )
 def test_other_choices_are_refused_with_words(
-    snapshot: Snapshot, words: list[str], told: str
+    snapshot: Snapshot, words: list[str], refusal: str
 ) -> None:
     compared = compare(snapshot, samples, words)
-    assert told in present(compared.refusal)
-    assert told in compare_page(snapshot, compared)
+    assert refusal in present(compared.refusal)
+    assert refusal in compare_page(snapshot, compared)
 
 
 @covers("CP4")

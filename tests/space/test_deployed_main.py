@@ -8,8 +8,8 @@ from bot.errors import UsageError
 from leaderboard.hub_store import HubStore
 from leaderboard.record_store import FolderStore
 from space_app.app_context import Context
-from space_app.chat.openai_backend import OpenAIEngine
-from space_app.chat.transformers_backend import TransformersEngine
+from space_app.chat.openai_backend import OpenAIBackend
+from space_app.chat.transformers_backend import TransformersBackend
 from space_app.deployed_main import settings_from
 
 
@@ -37,7 +37,7 @@ def test_the_environment_says_the_rest(tmp_path: Path) -> None:
     assert (found.recipes, found.recipes_hub) == ("org/recipes", "org/hub-recipes")
     assert found.share_base == "https://huggingface.co/spaces/org/board"
     assert (found.salt, found.login) == ("pepper", True)
-    assert [type(engine) for engine in found.engines] == [OpenAIEngine, TransformersEngine]
+    assert [type(backend) for backend in found.backends] == [OpenAIBackend, TransformersBackend]
     assert found.votes == tmp_path / "cache/votes.sqlite"
 
 

@@ -84,7 +84,7 @@ def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: str, tmp_path:
         REPO, tmp_path / "cache", api=HfApi(endpoint=nobody, token=False), patience=1.0
     )
     began = time.monotonic()
-    live = LiveBoard(store, patience=0.1)
+    live = LiveBoard(store, start_seconds=0.1)
     assert time.monotonic() - began < 3
     page = board_html(live.current, title="Board")
     assert "The results are" in page

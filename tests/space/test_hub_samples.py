@@ -17,7 +17,7 @@ from leaderboard.sample_scores import save_scores
 from space_app.compare_html import compare_page
 from space_app.deployed_main import settings_from
 from space_app.live_board import LiveBoard
-from space_app.model_comparison import Compared, compare
+from space_app.model_comparison import ModelComparison, compare
 from tests.hub.prepared import hub_at
 from tests.hub_server import Endpoint, HubServer, serve
 from tests.leaderboard.samples import PARENTS, in_words, record_of
@@ -59,7 +59,7 @@ def hub(server: HubServer, tmp_path: Path) -> Hub:
     return hub
 
 
-def compared(store: HubStore, *words: str) -> Compared:
+def compared(store: HubStore, *words: str) -> ModelComparison:
     return compare(LiveBoard(store).current, store.samples, words)
 
 

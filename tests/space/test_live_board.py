@@ -30,7 +30,7 @@ def test_a_row_is_found_by_id_key_run_and_name() -> None:
     good = snapshot.find("good")
     assert good is snapshot.find("digest-good") is snapshot.find("run-good")
     assert snapshot.find("nobody") is None
-    assert snapshot.near("goood")[0] == "good"
+    assert snapshot.similar_names("goood")[0] == "good"
 
 
 @covers("LB12")
@@ -114,7 +114,7 @@ def test_broken_records_are_counted_on_the_page() -> None:
 def test_the_data_come_compressed_and_once_per_version(tmp_path: Path) -> None:
     here = context(tmp_path)
     live = here.live
-    client = TestClient(Starlette(routes=board_routes(live, here.booth)))
+    client = TestClient(Starlette(routes=board_routes(live, here.voting)))
     answer = client.get("/board/data", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.json() == json.loads(gzip.decompress(live.current.lean))

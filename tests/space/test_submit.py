@@ -14,7 +14,7 @@ from space_app.app_context import Context
 from space_app.submit.github_links import new_file_link
 from space_app.submit.hub_pull_request import HubRequests
 from space_app.submit.live_check import check, file_name
-from space_app.submit.recipe_form import EXAMPLE, written
+from space_app.submit.recipe_form import EXAMPLE, recipe_yaml
 from space_app.tabs.submit_tab import result_html
 from tests.hub_server import serve
 from tests.leaderboard.markup import accessibility_faults, parse
@@ -53,11 +53,11 @@ def test_the_messages_are_the_command_lines_own(
     Path("recipe.yaml").write_text(text, "utf-8")
     arguments = ["validate", "recipe.yaml", "--offline"]
     assert run_command(arguments, Output.from_flags(arguments)) == 3
-    told = capsys.readouterr().err
+    words = capsys.readouterr().err
     found = check(text, shared.live.current)
     assert found.recipe is None
     for message in found.messages:
-        assert message.rstrip() in told.replace("\n\n", "\n")
+        assert message.rstrip() in words.replace("\n\n", "\n")
 
 
 @covers("SB2", "SB3")
@@ -119,7 +119,7 @@ def test_a_link_that_would_be_too_long_names_the_file_instead() -> None:
     st.floats(-3, 3, allow_nan=False),
 )
 def test_the_form_writes_yaml_that_reads_back(name: str, weight: float) -> None:
-    text = written(
+    text = recipe_yaml(
         name=name, method="ties", base="org/base", models=f"org/a {weight!r}\n\norg/b", dtype="no"
     )
     read = yaml.safe_load(text)

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -14,10 +13,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from leaderboard.board import Row
 from leaderboard.render.board_json import model_id
+from space_app.chat.answer_stream import Answer
 from space_app.live_board import LiveBoard
 from space_app.routes import votes_column
+from space_app.tabs.chat_view import votable
 from space_app.tabs.model_tab import show_model
-from space_app.visitor import identity
 from space_app.votes.vote_database import Choice, Vote, VoteDatabase
 from space_app.votes.vote_rounds import (
     BlindVoting,
@@ -54,15 +54,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def booth(tmp_path: Path, clock: Clock) -> BlindVoting:
+def voting(tmp_path: Path, clock: Clock) -> BlindVoting:
     return BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=7, clock=clock)
 
 
 def finished(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock, texts: tuple[str, ...] = ("one.", "two.")
+    voting: BlindVoting,
+    rows: Sequence[Row],
+    clock: Clock,
+    texts: tuple[str, ...] = ("one.", "two."),
 ) -> VoteRound:
-    found = booth.open(rows)
-    booth.answered(present(found).token, texts)
+    found = voting.open(rows)
+    voting.answered(present(found).token, texts)
     clock.now += 20
     return present(found)
 
@@ -116,8 +119,8 @@ def test_fifty_votes_are_words_without_provisional() -> None:
 
 
 @covers("BV2")
-def test_sides_and_pairs_are_drawn_evenly(booth: BlindVoting, rows: Sequence[Row]) -> None:
-    draws = [booth.open(rows) for _ in range(400)]
+def test_sides_and_pairs_are_drawn_evenly(voting: BlindVoting, rows: Sequence[Row]) -> None:
+    draws = [voting.open(rows) for _ in range(400)]
     kinds = [(present(found).left.kind, present(found).right.kind) for found in draws]
     merges_left = sum(left == "merge" for left, right in kinds if {left, right} != {"merge"})
     mixed = sum({left, right} != {"merge"} for left, right in kinds)
@@ -136,42 +139,42 @@ def test_only_related_models_meet(rows: Sequence[Row]) -> None:
 
 @covers("BV3")
 def test_a_second_vote_is_refused_and_changes_nothing(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
+    voting: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
-    found = finished(booth, rows, clock)
-    assert booth.vote(found.token, "left", VOTER).refusal is None
+    found = finished(voting, rows, clock)
+    assert voting.vote(found.token, "left", VOTER).refusal is None
     clock.now += 60
-    again = booth.vote(found.token, "right", VOTER)
+    again = voting.vote(found.token, "right", VOTER)
     assert "You have voted in this round" in present(again.refusal)
     assert again.round is found
     kept = VoteDatabase(tmp_path / "v.sqlite").votes()
     assert [one.choice for one in kept] == ["left"]
 
 
-def test_a_round_needs_answers_and_a_known_token(booth: BlindVoting, rows: Sequence[Row]) -> None:
-    found = booth.open(rows)
+def test_a_round_needs_answers_and_a_known_token(voting: BlindVoting, rows: Sequence[Row]) -> None:
+    found = voting.open(rows)
     assert "Wait for the answers" in present(
-        booth.vote(present(found).token, "left", VOTER).refusal
+        voting.vote(present(found).token, "left", VOTER).refusal
     )
-    assert "This round is over" in present(booth.vote("guess", "left", VOTER).refusal)
+    assert "This round is over" in present(voting.vote("guess", "left", VOTER).refusal)
 
 
 @covers("BV7")
 def test_votes_close_together_and_too_many_a_day_are_refused(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock
+    voting: BlindVoting, rows: Sequence[Row], clock: Clock
 ) -> None:
-    first = finished(booth, rows, clock)
-    booth.vote(first.token, "left", VOTER)
-    second = booth.open(rows)
-    booth.answered(present(second).token, ("a.", "b."))
+    first = finished(voting, rows, clock)
+    voting.vote(first.token, "left", VOTER)
+    second = voting.open(rows)
+    voting.answered(present(second).token, ("a.", "b."))
     clock.now += 4
-    assert "vote again in 7 s" in present(booth.vote(present(second).token, "left", VOTER).refusal)
+    assert "vote again in 7 s" in present(voting.vote(present(second).token, "left", VOTER).refusal)
     for _ in range(49):
-        assert booth.vote(finished(booth, rows, clock).token, "tie", VOTER).refusal is None
-    last = finished(booth, rows, clock)
-    assert "50 times today" in present(booth.vote(last.token, "left", VOTER).refusal)
+        assert voting.vote(finished(voting, rows, clock).token, "tie", VOTER).refusal is None
+    last = finished(voting, rows, clock)
+    assert "50 times today" in present(voting.vote(last.token, "left", VOTER).refusal)
     clock.now += 86_400
-    assert booth.vote(last.token, "left", VOTER).refusal is None
+    assert voting.vote(last.token, "left", VOTER).refusal is None
 
 
 @covers("BV6")
@@ -193,40 +196,40 @@ def test_votes_that_cannot_count_are_kept_with_the_reason(
     tmp_path: Path,
 ) -> None:
     clock = Clock()
-    booth = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
-    found = booth.open([row for row in rows if row.name in {"good", "sort-ft"}])
-    booth.answered(present(found).token, texts)
+    voting = BlindVoting(VoteDatabase(tmp_path / "v.sqlite"), salt="s", seed=1, clock=clock)
+    found = voting.open([row for row in rows if row.name in {"good", "sort-ft"}])
+    voting.answered(present(found).token, texts)
     clock.now += wait
-    outcome = booth.vote(present(found).token, "left", voter)
+    outcome = voting.vote(present(found).token, "left", voter)
     assert outcome.uncounted == why
-    assert booth.tally("digest-good", "sort-ft").dropped == (why is not None)
+    assert voting.tally("digest-good", "sort-ft").dropped == (why is not None)
 
 
 def test_the_sixth_vote_on_a_pair_in_a_day_is_not_counted(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock
+    voting: BlindVoting, rows: Sequence[Row], clock: Clock
 ) -> None:
     pair = [row for row in rows if row.name in {"good", "base"}]
-    reasons = [booth.vote(finished(booth, pair, clock).token, "tie", VOTER) for _ in range(6)]
+    reasons = [voting.vote(finished(voting, pair, clock).token, "tie", VOTER) for _ in range(6)]
     assert [one.uncounted is None for one in reasons] == [True] * 5 + [False]
 
 
 def test_a_visitor_is_a_salted_hash_and_can_take_everything_back(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
+    voting: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        booth.vote(finished(booth, rows, clock).token, "left", VOTER)
+        voting.vote(finished(voting, rows, clock).token, "left", VOTER)
     content = (tmp_path / "v.sqlite").read_bytes() + (tmp_path / "v.sqlite-wal").read_bytes()
     assert b"ada" not in content
-    assert booth.forget("account:someone-else") == 0
-    assert booth.forget("account:ada") == 2
+    assert voting.delete_votes("account:someone-else") == 0
+    assert voting.delete_votes("account:ada") == 2
     assert VoteDatabase(tmp_path / "v.sqlite").votes() == []
 
 
 def test_text_is_kept_only_when_shared(
-    booth: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
+    voting: BlindVoting, rows: Sequence[Row], clock: Clock, tmp_path: Path
 ) -> None:
-    booth.vote(finished(booth, rows, clock).token, "left", VOTER)
-    booth.vote(finished(booth, rows, clock).token, "left", VOTER, share=[["hi"], ["ho"]])
+    voting.vote(finished(voting, rows, clock).token, "left", VOTER)
+    voting.vote(finished(voting, rows, clock).token, "left", VOTER, share=[["hi"], ["ho"]])
     kept = VoteDatabase(tmp_path / "v.sqlite").votes()
     assert [one.conversation for one in kept] == [None, [["hi"], ["ho"]]]
 
@@ -249,15 +252,49 @@ def test_a_models_page_tells_what_people_preferred_apart_from_its_scores(tmp_pat
     assert "Blind votes" not in show_model(here, "plain")
 
 
-def test_an_address_is_forgotten_with_its_day_and_an_account_is_not() -> None:
-    request = SimpleNamespace(
-        headers={"x-forwarded-for": "10.1.2.3, 10.0.0.1"}, client=SimpleNamespace(host="10.0.0.1")
-    )
-    anonymous = identity(request, None)
-    assert anonymous.account is None
-    assert anonymous.name.startswith("address:10.1.2.3 on 20")
-    signed_in = identity(request, SimpleNamespace(username="ada"))
-    assert signed_in == ("account:ada", "ada")
+@pytest.mark.parametrize(
+    ("texts", "failed", "why"),
+    [
+        (("The answer is", ""), True, "an answer failed"),
+        (("The answer is", "It is"), True, "an answer failed"),
+        (("The answer is", " \n"), False, "an answer is empty"),
+    ],
+)
+def test_a_vote_on_a_failed_or_empty_answer_is_kept_and_not_counted(
+    voting: BlindVoting,
+    rows: tuple[Row, ...],
+    clock: Clock,
+    tmp_path: Path,
+    texts: tuple[str, str],
+    failed: bool,
+    why: str,
+) -> None:
+    found = present(voting.open([row for row in rows if row.name in {"good", "base"}]))
+    voting.answered(found.token, texts, failed=failed)
+    clock.now += 20
+    assert voting.vote(found.token, "left", VOTER).uncounted == why
+    assert voting.tallies() == {}
+    kept = VoteDatabase(tmp_path / "v.sqlite").votes()
+    assert [one.uncounted for one in kept] == [why]
+
+
+def test_an_answer_without_text_or_with_a_failure_cannot_be_voted_on() -> None:
+    good = Answer(text="The answer is 4.", tokens=3, finish="end")
+    assert votable((good, good))
+    assert not votable((good, Answer(text="", failure="CUDA out of memory")))
+    assert not votable((good, Answer(text="Half an", failure="CUDA out of memory")))
+    assert not votable((good, Answer(text=" ", finish="end")))
+
+
+def test_votes_of_an_account_and_of_its_browser_are_deleted_together(
+    voting: BlindVoting, rows: tuple[Row, ...], clock: Clock
+) -> None:
+    """Earlier days included: neither identity changes with the day."""
+    for name in ("browser:b1", "account:ada", "browser:b1", "browser:other"):
+        voting.vote(finished(voting, rows, clock).token, "left", Voter(name))
+        clock.now += 3 * 86_400
+    assert voting.delete_votes("account:ada", "browser:b1") == 3
+    assert voting.delete_votes("account:ada", "browser:b1") == 0
 
 
 def test_the_votes_column_is_each_models_share_of_counted_decisive_votes(tmp_path: Path) -> None:
@@ -274,7 +311,7 @@ def test_the_votes_column_is_each_models_share_of_counted_decisive_votes(tmp_pat
     ]
     for one in given:
         database.add(one)
-    column = json.loads(gzip.decompress(votes_column(here.booth)))
+    column = json.loads(gzip.decompress(votes_column(here.voting)))
     assert column == {
         model_id("digest-good"): [0.64, "64 % [50, 76] of 50"],
         model_id("base"): [18 / 51, "35 % [24, 49] of 51"],

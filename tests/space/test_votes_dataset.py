@@ -182,7 +182,7 @@ def test_what_a_visitor_takes_back_is_gone_from_every_read(space: SpaceDisks) ->
     first.database.add(vote(2, visitor="bob"))
     first.dataset.sync()
     second.dataset.sync()
-    assert first.database.forget("ada", vote(5).created) == 1
+    assert first.database.delete_votes("ada", vote(5).created) == 1
     assert first.dataset.sync()
     assert second.dataset.sync()
     restarted = space("three")
@@ -198,7 +198,7 @@ def test_a_deletion_before_the_votes_were_read_again_holds(space: SpaceDisks) ->
     first.database.add(vote(1))
     first.dataset.sync()
     restarted = space("two")
-    assert restarted.database.forget("ada", vote(5).created) == 0
+    assert restarted.database.delete_votes("ada", vote(5).created) == 0
     assert restarted.dataset.sync()
     assert restarted.rounds() == []
     assert first.dataset.sync()
@@ -208,7 +208,7 @@ def test_a_deletion_before_the_votes_were_read_again_holds(space: SpaceDisks) ->
 def test_a_vote_taken_back_before_it_was_sent_never_leaves(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
-    one.database.forget("ada", vote(5).created)
+    one.database.delete_votes("ada", vote(5).created)
     assert one.dataset.sync()
     assert one.lines() == []
 
@@ -250,7 +250,7 @@ def test_lines_that_are_no_votes_are_left_out_and_counted(space: SpaceDisks) -> 
 def test_votes_leave_in_the_background(space: SpaceDisks) -> None:
     one = space()
     one.database.add(vote(1))
-    stop = one.dataset.keep_in_step(0.02)
+    stop = one.dataset.sync_every(0.02)
     try:
         wait_for(lambda: not one.database.unsent())
         one.database.add(vote(2))

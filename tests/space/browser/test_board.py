@@ -249,4 +249,4 @@ def test_votes_are_a_column_for_those_who_ask(small: Served, open_page: OpenPage
     shown = dict(zip(column(page, "name"), column(page, "votes"), strict=True))
     assert shown["good"] == "100 % [34, 100] of 2, provisional"
     assert list(shown.values())[-1] == "—", "what nobody voted on comes last"
-    database.forget("someone", 10.0)
+    database.delete_votes("someone", 10.0)

@@ -1,4 +1,4 @@
-"""The chat tab in a real browser, with an engine whose answers are known."""
+"""The chat tab in a real browser, with a backend whose answers are known."""
 
 from __future__ import annotations
 
@@ -16,26 +16,6 @@ from tests.space.serving import Served
 pytestmark = pytest.mark.browser
 
 BOX = "#chat-message textarea"
-
-
-SPY = """
-  window.streamed = [];
-  const keep = (text) => window.streamed.push(text);
-  const Plain = window.EventSource;
-  window.EventSource = class extends Plain {
-    constructor(...args) { super(...args); this.addEventListener("message", (e) => keep(e.data)); }
-  };
-  const plain = window.fetch;
-  window.fetch = async (...args) => {
-    const answered = await plain(...args);
-    const reader = answered.clone().body?.getReader(), decoder = new TextDecoder();
-    const read = () => reader.read().then(({ done, value }) => {
-      if (!done) { keep(decoder.decode(value, { stream: true })); return read(); }
-    }).catch(() => {});
-    if (reader) read();
-    return answered;
-  };
-"""
 
 
 def open_chat(
@@ -68,7 +48,7 @@ def send(page: Page, text: str) -> None:
     page.press(BOX, "Enter")
 
 
-def told(page: Page, words: str) -> None:
+def status_says(page: Page, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('#chat-status').innerText.includes(words)", arg=words
     )
@@ -103,7 +83,7 @@ def test_what_is_typed_during_an_answer_stays(small: Served, open_page: OpenPage
     send(page, "count")
     page.wait_for_function("box => document.querySelector(box).value === ''", arg=BOX)
     page.type(BOX, "my next question")
-    told(page, "Done")
+    status_says(page, "Done")
     page.wait_for_selector("#chat-send:not([disabled])")
     assert page.input_value(BOX) == "my next question"
 
@@ -116,7 +96,7 @@ def test_stop_ends_within_a_second_and_keeps_the_text(small: Served, open_page: 
     page.click("#chat-stop")
     began = time.monotonic()
     page.wait_for_function("document.querySelector('#chat-stats-A').innerText.includes('stopped')")
-    assert time.monotonic() - began < 3  # a second by the engine; the rest is this machine's
+    assert time.monotonic() - began < 3  # a second by the backend; the rest is this machine's
     assert answer(page).startswith("1 2")
     assert not answer(page).endswith("59")
 
@@ -129,14 +109,14 @@ def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(
     for text in ("hello", "who"):
         send(page, text)
         page.wait_for_function("box => document.querySelector(box).value === ''", arg=BOX)
-        told(page, "Done")
-    before = len(small.engine.requests)
+        status_says(page, "Done")
+    before = len(small.backend.requests)
     page.click("#chat-again")
-    while len(small.engine.requests) == before:
+    while len(small.backend.requests) == before:
         page.wait_for_timeout(20)
-    told(page, "Done")
+    status_says(page, "Done")
     page.wait_for_function("document.querySelectorAll('#chat-pane-A .bot').length === 2")
-    again, last = small.engine.requests[-1], small.engine.requests[before - 1]
+    again, last = small.backend.requests[-1], small.backend.requests[before - 1]
     assert [turn.content for turn in again.turns] == [turn.content for turn in last.turns]
     assert again.sampling.seed != last.sampling.seed
 
@@ -147,8 +127,8 @@ def test_a_model_without_a_template_says_that_it_continues_text(
 ) -> None:
     page = open_chat(open_page, small, model="base")
     send(page, "hello")
-    told(page, "it continues your text")
-    continued = small.engine.requests[-1]
+    status_says(page, "it continues your text")
+    continued = small.backend.requests[-1]
     assert continued.completion
 
 
@@ -156,39 +136,39 @@ def test_a_parents_template_is_taken_only_when_it_is_chosen(
     small: Served, open_page: OpenPage
 ) -> None:
     page = open_chat(open_page, small, model=small.hostile)
-    page.wait_for_selector("#chat-lender-A")
+    page.wait_for_selector("#chat-template-A")
     send(page, "hello")
-    told(page, "it continues your text")
-    continued = small.engine.requests[-1]
+    status_says(page, "it continues your text")
+    continued = small.backend.requests[-1]
     assert continued.completion
-    told(page, "Done")
-    page.click("#chat-lender-A input")
+    status_says(page, "Done")
+    page.click("#chat-template-A input")
     page.click("[role=option]:has-text('That of its parent sort-ft')")
     send(page, "who")
-    told(page, "in the chat template of its parent sort-ft")
-    assert not small.engine.requests[-1].completion
-    told(page, "Done")
+    status_says(page, "in the chat template of its parent sort-ft")
+    assert not small.backend.requests[-1].completion
+    status_says(page, "Done")
     page.click("#chat-model input")
     page.click("[role=option]:has-text('plain')")
-    page.wait_for_selector("#chat-lender-A", state="hidden")
+    page.wait_for_selector("#chat-template-A", state="hidden")
     send(page, "hello")
-    told(page, "Done")
-    assert small.engine.requests[-1].model.lender is None
+    status_says(page, "Done")
+    assert small.backend.requests[-1].model.template_source is None
 
 
-def test_side_by_side_each_model_is_told_of_by_name(small: Served, open_page: OpenPage) -> None:
+def test_side_by_side_each_model_has_its_own_note(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small, model="base", mode="Side by side")
     page.click("#chat-other input")
     page.click(f"[role=option]:has-text('{small.hostile}')")
-    page.wait_for_selector("#chat-lender-B")
-    page.click("#chat-lender-B input")
+    page.wait_for_selector("#chat-template-B")
+    page.click("#chat-template-B input")
     page.click("[role=option]:has-text('That of its parent sort-ft')")
     send(page, "hello")
-    told(page, "No chat template for base")
-    told(page, "in the chat template of its parent sort-ft")
-    told(page, "Done")
+    status_says(page, "No chat template for base")
+    status_says(page, "in the chat template of its parent sort-ft")
+    status_says(page, "Done")
     page.click("#chat-mode label:has-text('Blind vote')")
-    page.wait_for_selector("#chat-lender-B", state="hidden")
+    page.wait_for_selector("#chat-template-B", state="hidden")
 
 
 @covers("CH7")
@@ -220,7 +200,7 @@ def test_on_a_phone_the_panes_are_tabs_and_the_hidden_one_has_a_dot(
     assert page.is_visible("#chat-A")
     assert not page.is_visible("#chat-B")
     send(page, "hello")
-    told(page, "Done")
+    status_says(page, "Done")
     page.wait_for_selector(".pane-tabs [data-pane=B].chat-unread")
     page.click(".pane-tabs [data-pane=B]")
     assert page.is_visible("#chat-B")
@@ -236,7 +216,7 @@ def test_on_a_phone_the_panes_are_tabs_and_the_hidden_one_has_a_dot(
 def test_answers_bring_no_markup_of_their_own(small: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, small)
     send(page, "evil")
-    told(page, "Done")
+    status_says(page, "Done")
     assert "<script>" in answer(page)
     assert page.locator("#chat-pane-A .bot img[src=x]").count() == 0
     assert page.evaluate("window.hacked") is None
@@ -246,77 +226,104 @@ def test_answers_bring_no_markup_of_their_own(small: Served, open_page: OpenPage
 def test_a_model_that_does_not_fit_is_named_and_cannot_be_asked(
     small: Served, open_page: OpenPage
 ) -> None:
-    big = small.context.desk.residents
+    big = small.context.chat_service.model_cache
     kept = big._budget
     try:
         big._budget = 1_000
         page = open_chat(open_page, small)
         page.click("#chat-model input")
         page.click("[role=option]:has-text('plain')")
-        told(page, "needs 1.0 MB, 1.0 kB free")
+        status_says(page, "needs 1.0 MB, 1.0 kB free")
         assert page.is_disabled("#chat-send")
     finally:
         big._budget = kept
 
 
-@covers("BV1", "BV8")
-def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(
-    small: Served, open_page: OpenPage
-) -> None:
-    page = open_chat(open_page, small, mode="Blind vote", spy=SPY)
-    page.evaluate("window.streamed = []")
-    small.engine.requests.clear()
-    page.focus(BOX)
-    page.keyboard.type("hello")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#vote-left")
-    told(page, "Done")
-    page.wait_for_timeout(300)
-    pair = {request.model.name for request in small.engine.requests}
-    assert len(pair) == 2
-    shown = page.inner_html("#chat-panes") + page.inner_html("#chat-status")
-    streamed = "".join(page.evaluate("window.streamed"))
-    assert "A first sentence" in streamed
-    keys = {request.model.key for request in small.engine.requests}
-    for secret in pair | keys | {"tok/s"}:
-        assert secret not in shown
-        assert secret not in streamed
-    page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("1")
-    page.wait_for_selector("#blind-reveal h2")
-    page.wait_for_function("document.activeElement.tagName === 'H2'")
-    revealed = page.inner_text("#blind-reveal")
-    assert all(name in revealed for name in pair)
-    assert "not counted: not signed in" in revealed
-    assert not page.is_visible("#vote-left")
-
-
-@covers("BV3")
-def test_a_round_must_be_voted_on_or_skipped_before_the_next(
-    small: Served, open_page: OpenPage
-) -> None:
-    page = open_chat(open_page, small, mode="Blind vote")
-    send(page, "hello")
-    page.wait_for_selector("#vote-left")
-    told(page, "Done")
-    send(page, "hello")
-    told(page, "Vote for the answers above first")
-    page.click("#vote-skip")
-    page.wait_for_function("document.querySelector('#blind-reveal').innerText.includes('Skipped')")
-    page.click("#vote-forget")
-    page.wait_for_function("document.querySelector('#blind-reveal').innerText.includes('vote')")
-
-
-def test_the_slider_makes_the_merge_again_and_blind_rounds_hide_it(
+def test_the_slider_and_its_box_scale_the_merge_and_answers_say_so(
     sliding: Served, open_page: OpenPage
 ) -> None:
     page = open_page(f"{sliding.url}?tab=chat")
-    page.wait_for_selector("#chat-weight")
-    track = present(page.locator("#chat-weight input[type=range]").bounding_box())
-    page.mouse.click(track["x"] + 0.9 * track["width"], track["y"] + track["height"] / 2)
-    told(page, "the next message goes to sliding at 1.")
+    page.wait_for_selector("#chat-scale")
+    box = "#chat-scale input[type=number]"
+    assert page.input_value(box) == "1"
     send(page, "hello")
-    told(page, "Done")
-    assert sliding.engine.requests[-1].model.name.startswith("sliding at 1.")
+    status_says(page, "Done")
+    assert sliding.backend.requests[-1].model.name == "sliding"
+    assert answer(page).startswith("sliding, the published merge")
+    page.fill(box, "0.4")
+    page.press(box, "Tab")
+    status_says(page, "The next message merges sliding again at scale 0.4")
+    send(page, "who")
+    status_says(page, "Done")
+    assert sliding.backend.requests[-1].model.name == "sliding at scale 0.4"
+    assert answer(page).startswith("sliding at scale 0.4, made here and not evaluated")
+    track = page.locator("#chat-scale input[type=range]").bounding_box()
+    assert track is not None
+    page.mouse.click(track["x"] + 0.75 * track["width"], track["y"] + track["height"] / 2)
+    status_says(page, "merges sliding again at scale 1.")
+    page.click("#chat-published")
+    status_says(page, "The next message goes to sliding, the published merge.")
+    assert page.input_value(box) == "1"
     page.click("#chat-mode label:has-text('Blind vote')")
-    page.wait_for_selector("#chat-weight", state="hidden")
+    page.wait_for_selector("#chat-scale", state="hidden")
+
+
+def test_opening_the_settings_leaves_the_seed_random(small: Served, open_page: OpenPage) -> None:
+    page = open_chat(open_page, small)
+    page.click("#chat-settings button >> nth=0")
+    seed = "#chat-seed textarea, #chat-seed input"
+    page.wait_for_selector(seed)
+    assert page.input_value(seed) == ""
+    seeds = set()
+    for text in ("hello", "who"):
+        before = len(small.backend.requests)
+        send(page, text)
+        status_says(page, "Done")
+        while len(small.backend.requests) == before:
+            page.wait_for_timeout(20)
+        page.wait_for_selector("#chat-send:not([disabled])")
+        seeds.add(small.backend.requests[-1].sampling.seed)
+    assert len(seeds) == 2
+    page.fill(seed, "7")
+    send(page, "hello")
+    status_says(page, "Done")
+    page.wait_for_selector("#chat-send:not([disabled])")
+    assert small.backend.requests[-1].sampling.seed == 7
+    page.fill(seed, "seven")
+    send(page, "hello")
+    status_says(page, "The seed must be a whole number")
+
+
+def test_side_by_side_begins_with_the_best_parent(small: Served, open_page: OpenPage) -> None:
+    page = open_chat(open_page, small, mode="Side by side")
+    row = small.context.live.current.find("good")
+    assert row is not None
+    assert row.judgement is not None
+    page.wait_for_function(
+        "name => document.querySelector('#chat-other input')?.value === name",
+        arg=row.judgement.best_parent_name,
+    )
+    small.backend.requests.clear()
+    send(page, "hello")
+    status_says(page, "Done")
+    asked = {request.model.name for request in small.backend.requests}
+    assert asked == {"good", row.judgement.best_parent_name}
+
+
+def test_a_conversation_that_the_server_lost_is_said_to_be_lost(
+    small: Served, open_page: OpenPage
+) -> None:
+    page = open_chat(open_page, small)
+    send(page, "hello")
+    status_says(page, "Done")
+    page.wait_for_selector("#chat-send:not([disabled])")
+    small.forget_sessions()
+    send(page, "who")
+    status_says(page, "The Space was restarted and no longer has the earlier conversation")
+    assert [turn.content for turn in small.backend.requests[-1].turns] == ["who"]
+
+
+def test_an_unknown_model_in_a_chat_address_is_named(small: Served, open_page: OpenPage) -> None:
+    page = open_page(f"{small.url}?tab=chat&model=goood")
+    page.wait_for_selector("#chat-status p")
+    status_says(page, "There is no model “goood” on this board; most like it: good")

@@ -8,7 +8,8 @@ import pytest
 
 from leaderboard.board import Row
 from space_app.build_app import Space
-from space_app.chat.transformers_backend import TransformersEngine
+from space_app.chat.transformers_backend import TransformersBackend
+from space_app.space_settings import Weights
 from tests.chromium import OpenPage
 from tests.space.boards import SKILLS, context
 from tests.space.browser.test_chat import BOX, answer, open_chat, send
@@ -21,12 +22,13 @@ WEIGHTS = {"good": "skills-sort", "base": "skills-base"}
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    def weights(row: Row) -> str | None:
-        return str(SKILLS / "models" / WEIGHTS[row.name]) if row.name in WEIGHTS else None
+    def weights(row: Row) -> Weights | None:
+        name = WEIGHTS.get(row.name)
+        return Weights(str(SKILLS / "models" / name)) if name else None
 
     folder = tmp_path_factory.mktemp("real")
-    engines = [TransformersEngine("cpu")]
-    yield from served(Space(context(folder, engines=engines, weights=weights)))
+    backends = [TransformersBackend("cpu")]
+    yield from served(Space(context(folder, backends=backends, weights=weights)))
 
 
 def test_two_real_models_answer_side_by_side(real: Served, open_page: OpenPage) -> None:

@@ -1,4 +1,4 @@
-"""An engine whose every answer is known beforehand."""
+"""A chat backend whose every answer is known beforehand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from space_app.chat.chat_backend import ChatModel, LoadState, Piece, Request, Template
 
 
-class ScriptedEngine:
+class ScriptedBackend:
     """Answers with the model's script for a prompt, one word a token.
 
     Args:
@@ -20,7 +20,7 @@ class ScriptedEngine:
     """
 
     name = "scripted"
-    borrows = True
+    accepts_templates = True
 
     def __init__(
         self,
@@ -49,6 +49,9 @@ class ScriptedEngine:
         self.loaded.append(model.name)
         yield LoadState("ready")
 
+    def is_loaded(self, model: ChatModel) -> bool:
+        return model.name in self.loaded
+
     def unload(self, model: ChatModel) -> None:
         self.unloaded.append(model.name)
 
@@ -56,11 +59,18 @@ class ScriptedEngine:
         known = self.templates is None or model.name in self.templates
         if known:
             return Template(system=True)
-        return Template(system=True, lender=model.lender.name) if model.lender else None
+        return (
+            Template(system=True, template_source=model.template_source.name)
+            if model.template_source
+            else None
+        )
 
     def stream(self, request: Request, stop: threading.Event) -> Iterator[Piece]:
         self.requests.append(request)
         prompt = request.turns[-1].content
+        if prompt == "crash":
+            yield Piece("The answer")
+            raise RuntimeError("CUDA out of memory")
         words = self.scripts.get(prompt, f"You said: {prompt}").split(" ")
         for place, word in enumerate(words):
             if stop.is_set():
