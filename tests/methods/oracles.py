@@ -73,7 +73,7 @@ def summed(
     normalize: bool,
     lambda_: float,
 ) -> Expected:
-    mixed = sum(w * d for w, d in zip(weight, kept, strict=True))
+    mixed = np.asarray(sum(w * d for w, d in zip(weight, kept, strict=True)))
     total = sum(weight)
     size = sum(abs(w) for w in weight)
     condition = np.full(base.shape, size)

@@ -17,8 +17,8 @@ from bot.engine.execute import execute
 from bot.methods.core import all_methods as module
 from bot.methods.core.all_methods import catalogue, describe, signatures
 from bot.methods.core.describe_method import BASE, MODELS
-from bot.methods.core.method_input import Array, Block
-from bot.methods.core.registry import PerModel, Range, merge_method
+from bot.methods.core.method_input import Array, Block, Span
+from bot.methods.core.registry import Method, PerModel, Range, merge_method
 from bot.plan.open_sources import open_sources
 from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
@@ -111,7 +111,7 @@ def test_a_function_becomes_a_method_and_stays_a_function() -> None:
         """Half of the first model."""
         return x.models[0] * share[0]
 
-    mine = {}
+    mine: dict[str, Method] = {}
     register = merge_method("halve", title="Halve", into=mine)
     assert register(halve) is halve
     assert "halve" not in catalogue()
@@ -125,6 +125,6 @@ def test_a_function_becomes_a_method_and_stays_a_function() -> None:
 
 
 def test_a_block_without_a_base_has_no_deltas() -> None:
-    block = Block(models=(np.ones(3, np.float32),), base=None, span=(0, 3, 3), shape=(3,))
+    block = Block(models=(np.ones(3, np.float32),), base=None, span=Span(0, 3, 3), shape=(3,))
     with pytest.raises(ValueError, match="base"):
         _ = block.deltas

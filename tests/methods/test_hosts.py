@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import torch
 from bot.engine.random_masks import PhiloxDraws
 from bot.methods.core.all_methods import catalogue
 from bot.methods.core.apply import Inputs, reduce
-from bot.methods.core.method_input import GRAIN, Unit
+from bot.methods.core.method_input import GRAIN, Span, Unit
 from tests.methods.cases import family
 from tests.methods.test_properties import models_for, parameters
 
@@ -44,8 +46,8 @@ def digests(**environment: str) -> str:
 
 
 def test_with_and_without_the_wide_instructions_of_the_cpu() -> None:
-    features = np._core._multiarray_umath.__cpu_features__
-    dispatched = np._core._multiarray_umath.__cpu_dispatch__
+    umath = import_module("numpy._core._multiarray_umath")
+    features, dispatched = umath.__cpu_features__, umath.__cpu_dispatch__
     off = " ".join(name for name in dispatched if features.get(name))
     plain = digests(NPY_DISABLE_CPU_FEATURES=off)
     assert plain == digests()
@@ -58,14 +60,14 @@ class TorchDraws:
     def __init__(self) -> None:
         self.draws = PhiloxDraws(seed=1, tensor="w")
 
-    def keep(self, model: int, probability: float, span: slice) -> torch.Tensor:
+    def keep(self, model: int, probability: float, span: Span) -> torch.Tensor:
         return torch.from_numpy(self.draws.keep(model, probability, span))
 
     def realised(self, probability: float) -> float:
         return self.draws.realised(probability)
 
     def rivals(
-        self, model: int, between: tuple[int, int], span: slice, width: int
+        self, model: int, between: tuple[int, int], span: Span, width: int
     ) -> Iterator[torch.Tensor]:
         return map(torch.from_numpy, self.draws.rivals(model, between, span, width))
 
@@ -74,8 +76,8 @@ class TorchDraws:
 @pytest.mark.parametrize("name", FLAT)
 def test_the_same_function_runs_on_torch_tensors(name: str, rescale: str) -> None:
     method, count = catalogue()[name], models_for(name)
-    base, models = family(3, (50, 31), count, coarse=True)
-    base = None if method.signature.base == "none" else base
+    drawn, models = family(3, (50, 31), count, coarse=True)
+    base = None if method.signature.base == "none" else drawn
     knob = method.signature.parameter("rescale")
     given = parameters(name, count, density=0.4, gamma=0.02)
     if knob and rescale in knob.choices:
@@ -88,14 +90,14 @@ def test_the_same_function_runs_on_torch_tensors(name: str, rescale: str) -> Non
         for key, asked in method.reductions(arguments).items()
     }
     (block,) = inputs.blocks(method.unit)
-    tensors = replace(
-        block,
-        base=None if block.base is None else torch.from_numpy(block.base.copy()),
-        models=tuple(torch.from_numpy(model.copy()) for model in block.models),
-        draws=TorchDraws(),
-        xp=torch,
-    )
+    changes: dict[str, Any] = {
+        "base": None if block.base is None else torch.from_numpy(block.base.copy()),
+        "models": tuple(torch.from_numpy(model.copy()) for model in block.models),
+        "draws": TorchDraws(),
+        "xp": torch,
+    }
+    tensors = replace(block, **changes)
     plain = method.function(block, **vars(arguments), **stats)
-    tensor = method.function(tensors, **vars(arguments), **stats)
+    tensor: Any = method.function(tensors, **vars(arguments), **stats)
     assert tensor.dtype == torch.float32
     assert np.array_equal(tensor.numpy(), plain)

@@ -67,7 +67,7 @@ def test_model_stock_finds_a_planted_centre(models: int, sigma: float) -> None:
         for _ in range(models)
     ]
     out = run("model_stock", np.zeros(size, np.float32), tunes).astype(float)
-    mean = np.mean(tunes, axis=0, dtype=np.float64)
+    mean = np.asarray(np.mean(tunes, axis=0, dtype=np.float64))
     best = (centre @ mean) / (mean @ mean)
     assert (out @ mean) / (mean @ mean) == pytest.approx(best, abs=0.01)
 

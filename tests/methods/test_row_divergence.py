@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from bot.methods.operators.row_divergence import divergences
 
 
-def expected(models: Sequence[np.ndarray], bases: Sequence[np.ndarray]) -> np.ndarray:
+def expected(models: np.ndarray, bases: np.ndarray) -> np.ndarray:
     def shares(rows: np.ndarray) -> np.ndarray:
         wide = rows.astype(np.longdouble)
         powers = np.exp(wide - wide.max(axis=-1, keepdims=True))

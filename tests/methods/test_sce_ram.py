@@ -58,7 +58,7 @@ def test_sce_step_by_step_with_many_ties(share: float, models: int) -> None:
     np.testing.assert_allclose(out, expected, rtol=0, atol=2e-6)
 
 
-def _variance(moved: Sequence[np.ndarray]) -> np.ndarray:
+def _variance(moved: np.ndarray) -> np.ndarray:
     """As float32 has it: which of two nearly equal variances is larger is a matter of rounding."""
     single = moved.astype(np.float32)
     mean = sum(single) / np.float32(len(single))

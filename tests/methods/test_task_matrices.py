@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -172,7 +174,8 @@ def test_a_task_too_large_for_float32_is_no_quiet_base(name: str) -> None:
 def test_wudi_of_tasks_whose_squares_are_no_numbers() -> None:
     pair = [RNG.normal(size=(6, 8)) for _ in range(2)]
     plain = tasks(*pair, name="wudi")
-    tiny = tasks(*pair, name="wudi", weight=(1e-170, 1e-170), **{"lambda": 1e170})
+    scaled: dict[str, Any] = {"weight": (1e-170, 1e-170), "lambda": 1e170}
+    tiny = tasks(*pair, name="wudi", **scaled)
     assert np.allclose(tiny, plain, atol=1e-5)
     assert not np.isfinite(tasks(*pair, name="wudi", weight=(1e200, 1e200))).any()
 
@@ -185,8 +188,10 @@ def test_a_decomposition_that_fails_names_its_tensor() -> None:
 @pytest.mark.parametrize("name", SPECTRAL)
 def test_lambda_scales_and_zero_tasks_are_harmless(name: str) -> None:
     pair = RNG.normal(size=(2, 8, 8))
-    assert np.allclose(tasks(*pair, name=name, **{"lambda": 0.0}), 0)
-    half = tasks(*pair, name=name, **{"lambda": 0.5})
+    none: dict[str, Any] = {"lambda": 0.0}
+    some: dict[str, Any] = {"lambda": 0.5}
+    assert np.allclose(tasks(*pair, name=name, **none), 0)
+    half = tasks(*pair, name=name, **some)
     assert np.allclose(half, 0.5 * tasks(*pair, name=name), atol=1e-6)
     assert np.allclose(tasks(0 * pair[0], 0 * pair[1], name=name), 0)
     assert np.isfinite(tasks(0 * pair[0], pair[1], name=name)).all()

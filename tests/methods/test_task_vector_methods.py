@@ -13,7 +13,9 @@ from tests.methods.cases import family, run
 from tests.methods.oracles import deltas, keep_ranks
 
 
-def merge(name: str, vectors: Sequence[Sequence[float]], **parameters: object) -> np.ndarray:
+def merge(
+    name: str, vectors: Sequence[Sequence[float] | np.ndarray], **parameters: object
+) -> np.ndarray:
     """Merge deltas given as lists, from a base of zeros."""
     models = [np.array(vector, np.float32) for vector in vectors]
     given = {"weight": (1.0,) * len(models)} | parameters

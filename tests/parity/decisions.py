@@ -44,7 +44,7 @@ def leeway(
 
 def thinned(
     method: str, moved: Sequence[np.ndarray], given: Mapping[str, Any]
-) -> tuple[list[np.ndarray], np.ndarray]:
+) -> tuple[Sequence[np.ndarray], np.ndarray]:
     if method == "ties":
         kept = [oracles.trim(d, share) for d, share in zip(moved, given["density"], strict=True)]
         edges = [[max(1, int(s * d.size))] for d, s in zip(moved, given["density"], strict=True)]
@@ -68,8 +68,7 @@ def _disagree(moved: Sequence[np.ndarray], given: Mapping[str, Any]) -> bool:
     rows = [d.reshape(-1, d.shape[-1] if given["filter_wise"] else d.size) for d in moved]
     units = [row / np.linalg.norm(row, axis=-1, keepdims=True) for row in rows]
     pairs = [(a * b).sum(-1) for a, b in combinations(units, 2)]
-    found: bool = np.mean(pairs, axis=0).min() < 0
-    return found
+    return bool(np.mean(pairs, axis=0).min() < 0)
 
 
 def _of_weights(given: Mapping[str, Any]) -> float:
@@ -79,10 +78,10 @@ def _of_weights(given: Mapping[str, Any]) -> float:
 
 
 def _linear(
-    _base: np.ndarray, _models: Sequence[np.ndarray], given: Mapping[str, Any]
-) -> np.ndarray:
+    _base: np.ndarray | None, _models: Sequence[np.ndarray], given: Mapping[str, Any]
+) -> float:
     size = sum(map(abs, given["weight"]))
-    found: np.ndarray = (
+    found: float = (
         size / abs(sum(given["weight"])) * _of_weights(given) if given["normalize"] else size
     )
     return found
@@ -104,7 +103,9 @@ def _slerp(base: np.ndarray, models: Sequence[np.ndarray], _given: Mapping[str, 
     return _arc((base, models[0]))
 
 
-def _nuslerp(base: np.ndarray, models: Sequence[np.ndarray], given: Mapping[str, Any]) -> float:
+def _nuslerp(
+    base: np.ndarray | None, models: Sequence[np.ndarray], given: Mapping[str, Any]
+) -> float:
     ends = models if base is None else [model - base for model in models]
     axis = None if given["nuslerp_flatten"] else 0 if given["nuslerp_row_wise"] else -1
     return _arc(ends, axis)
@@ -115,7 +116,9 @@ def _directions(ends: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [end / max(np.linalg.norm(end), 1e-300) for end in flat]
 
 
-def _multislerp(base: np.ndarray, models: Sequence[np.ndarray], given: Mapping[str, Any]) -> float:
+def _multislerp(
+    base: np.ndarray | None, models: Sequence[np.ndarray], given: Mapping[str, Any]
+) -> float:
     """Directions that cancel leave a mean direction of noise."""
     units = _directions(models if base is None else oracles.deltas(base, models))
     size = sum(map(abs, given["weight"]))

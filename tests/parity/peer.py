@@ -36,8 +36,8 @@ def assert_agree(
     ours: np.ndarray,
     peer: np.ndarray,
     size: float,
-    condition: float = 1.0,
-    except_where: bool = False,
+    condition: float | np.ndarray = 1.0,
+    except_where: bool | np.ndarray = False,
 ) -> None:
     """Within 1e-6 of the inputs' size times the conditioning, wherever the decision is no tie."""
     assert ours.shape == peer.shape

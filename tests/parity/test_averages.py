@@ -27,7 +27,7 @@ def test_linear(data: st.DataObject, normalize: bool) -> None:
     total = abs(sum(weight)) if normalize else 1.0
     condition = sum(map(abs, weight)) / total
     ours = run("linear", base, models, given_)
-    exact = sum(w * m.astype(float) for w, m in zip(weight, models, strict=True))
+    exact = np.asarray(sum(w * m.astype(float) for w, m in zip(weight, models, strict=True)))
     exact = exact / sum(weight) if normalize else exact
     assert_agree(ours, np.asarray(exact), size_of(None, models), condition)
     peer = theirs("linear", None, models, given_)

@@ -114,8 +114,9 @@ def slices(
 ) -> list[dict[str, Any]]:
     """One to three slices; every source of a slice takes the same layers."""
     bounds = sorted(draw(st.sets(st.integers(1, LAYERS - 1), max_size=2)))
-    listed = any(entry["model"] == str(root / "base") for entry in members) if root else True
-    extra = [] if listed else [{"model": str(root / "base")}]
+    base = None if root is None else {"model": str(root / "base")}
+    listed = base is None or any(entry["model"] == base["model"] for entry in members)
+    extra = [] if base is None or listed else [base]
     return [
         {"sources": [{**entry, "layer_range": [first, last]} for entry in [*extra, *members]]}
         for first, last in zip([0, *bounds], [*bounds, LAYERS], strict=True)

@@ -64,7 +64,8 @@ def test_multislerp(data: st.DataObject, normalize: bool, with_base: bool) -> No
     start = base if with_base else None
     ends = [model - base for model in models] if with_base else models
     units = [end / max(np.linalg.norm(end), 1e-12) for end in ends]
-    mean = np.linalg.norm(sum(w * u for w, u in zip(weight, units, strict=True))) / sum(weight)
+    total: np.ndarray = sum(w * u for w, u in zip(weight, units, strict=True))
+    mean = float(np.linalg.norm(total)) / sum(weight)
     assume(mean > 0.05)
     assume(min(np.linalg.norm(end) for end in ends) > SHORT)
     given_ = {"weight": weight, "normalize_weights": normalize}

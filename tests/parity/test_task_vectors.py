@@ -20,7 +20,9 @@ FLAGS = {"normalize": st.booleans(), "lambda": st.sampled_from([1.0, 0.5, -1.0, 
 @settings(max_examples=60, deadline=None)
 def test_task_arithmetic(data: st.DataObject) -> None:
     base, models = data.draw(families())
-    given_ = data.draw(st.fixed_dictionaries({"weight": weights(len(models)), **FLAGS}))
+    given_: dict[str, Any] = data.draw(
+        st.fixed_dictionaries({"weight": weights(len(models)), **FLAGS})
+    )
     expected = oracles.summed(
         base.astype(float),
         oracles.deltas(base, models),
@@ -62,7 +64,7 @@ def agree_where_decided(
 @settings(max_examples=120, deadline=None)
 def test_ties(data: st.DataObject) -> None:
     base, models = data.draw(families())
-    given_ = data.draw(
+    given_: dict[str, Any] = data.draw(
         st.fixed_dictionaries(
             {
                 "weight": weights(len(models)),
@@ -91,7 +93,7 @@ def test_ties(data: st.DataObject) -> None:
 def test_breadcrumbs(data: st.DataObject, method: str) -> None:
     base, models = data.draw(families())
     count = len(models)
-    given_ = data.draw(
+    given_: dict[str, Any] = data.draw(
         st.fixed_dictionaries(
             {
                 "weight": weights(count),

@@ -44,7 +44,7 @@ def test_one_commit_holds_regular_and_lfs_files(api: HfApi, repo: str, server: H
         file.rfilename: file for file in present(api.model_info(repo, files_metadata=True).siblings)
     }
     assert (
-        present(present(present(files)))["sub/model.safetensors"].lfs["sha256"]
+        present(present(present(present(files))))["sub/model.safetensors"].lfs["sha256"]
         == hashlib.sha256(weights).hexdigest()
     )
     assert files["config.json"].lfs is None

@@ -74,7 +74,7 @@ def name_of(kernel: Kernel[..., Any], kinds: Kinds) -> str:
 @cache
 def _compiler() -> tuple[str, ...]:
     """The releases that compile, and the two files that say how they are asked to."""
-    files = (Path(__file__), Path(__file__).with_name("compiling.py"))
+    files = (Path(__file__), Path(__file__).with_name("compiler.py"))
     return release("numba"), release("llvmlite"), *(file.read_text("utf-8") for file in files)
 
 
