@@ -1,15 +1,14 @@
-"""Reading ``config.json``: a stranger's file, taken as data and never as code."""
+"""Reading ``config.json``: an untrusted file, taken as data and never as code."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bot.checkpoint.source import Source
 from bot.checkpoint.untrusted_json import parse_object
-from bot.errors import CheckpointError, Problem
-from bot.recipe.strict_yaml import shorten
+from bot.errors import CheckpointError
 
 JsonObject = dict[str, Any]
 
@@ -17,7 +16,6 @@ LAYER_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 TEXT_SECTIONS = ("text_config", "llm_config", "language_config")
 _EXPORT_AGAIN = "download the model again, or save it once more with save_pretrained"
 _SIZE_CAP = 4 << 20
-_CODE_KEYS = frozenset({"auto_map", "custom_pipelines", "model_file", "trust_remote_code"})
 
 
 def read_json_object(source: Source, path: str, label: str, *, cap: int) -> JsonObject | None:
@@ -36,12 +34,7 @@ def read_json_object(source: Source, path: str, label: str, *, cap: int) -> Json
     data = source.file(path)
     if data is None:
         return None
-    place = f"{path} of {label}"
-    if len(data) > cap:
-        raise CheckpointError(
-            f"{place} has {len(data)} bytes; at most {cap} are read", hint=_EXPORT_AGAIN
-        )
-    return parse_object(data, place, _EXPORT_AGAIN)
+    return parse_object(data, f"{path} of {label}", _EXPORT_AGAIN, cap=cap)
 
 
 def read_config(source: Source, label: str) -> JsonObject:
@@ -57,41 +50,6 @@ def read_config(source: Source, label: str) -> JsonObject:
             hint="merges need models in the Hugging Face layout: config.json and safetensors",
         )
     return config
-
-
-def refusals(config: Mapping[str, Any], label: str, file: str = "config.json") -> Iterator[Problem]:
-    """What in a config file stands in the way of a merge, wherever it is nested."""
-    for path, key in _keys(config):
-        if key in _CODE_KEYS:
-            yield Problem(
-                message=f"{file} of {label} asks for code from its repository ({_dotted(path)})",
-                hint="remote code is never run; use a copy of the model in a format that "
-                "transformers supports by itself, without that key",
-            )
-        elif key == "quantization_config":
-            yield Problem(
-                message=f"{label} is quantized ({_dotted(path)} in its {file})",
-                hint="merge the full-precision model and quantize the result",
-            )
-
-
-def _keys(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every (path, key) with a value that is set, at any depth."""
-    stack: list[tuple[Any, tuple[str, ...]]] = [(config, ())]
-    while stack:
-        node, at = stack.pop()
-        if isinstance(node, dict):
-            for key, child in node.items():
-                below = (*at, key)
-                if child is not None:
-                    yield below, key
-                    stack.append((child, below))
-        elif isinstance(node, list):
-            stack += [(child, (*at, f"[{index}]")) for index, child in enumerate(node)]
-
-
-def _dotted(path: Sequence[str]) -> str:
-    return shorten(".".join(path).replace(".[", "["))
 
 
 def text_section(config: JsonObject) -> JsonObject:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.architecture.model_config import JsonObject, layer_key, text_section
+from bot.architecture.untrusted_config import without_sources
 
 _DROPPED = ("_name_or_path", "_commit_hash")
-_DROPPED_PREFIX = "_attn_implementation"  # may name a kernel repository, that is, code
 _LAYER_INDEX_LISTS = frozenset({"mlp_only_layers", "attn_layer_indices", "full_attn_idxs"})
 _TOKEN_KEYS = ("_token_id", "_token_ids", "_token_index")
 _LAYER_RULES = frozenset(
@@ -46,8 +45,7 @@ class Changes:
 
 def output_config(donor: JsonObject, changes: Changes) -> tuple[JsonObject, list[str]]:
     """The output's config and warnings about what could not be carried over."""
-    config = copy.deepcopy(donor)
-    _clean(config)
+    config = _cleaned(without_sources(donor))
     section = text_section(config)
     _set_dtype(config, changes.dtype)
     if changes.vocabulary is not None:
@@ -62,13 +60,15 @@ def output_config(donor: JsonObject, changes: Changes) -> tuple[JsonObject, list
     return config, warnings
 
 
-def _clean(config: JsonObject) -> None:
-    """Drop what names the donor's folder, commit or kernels, at any depth."""
-    for key in list(config):
-        if key in _DROPPED or key.startswith(_DROPPED_PREFIX):
-            del config[key]
-        elif isinstance(config[key], dict):
-            _clean(config[key])
+def _cleaned(config: JsonObject) -> JsonObject:
+    """A copy without the keys that name its author's folder or commit, at any depth."""
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _cleaned(value)
+        return [copied(item) for item in value] if isinstance(value, list) else value
+
+    return {key: copied(value) for key, value in config.items() if key not in _DROPPED}
 
 
 def _set_dtype(config: JsonObject, dtype: str) -> None:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bot.architecture.layer_names import TensorLayout, group_by_layer
-from bot.architecture.model_config import JsonObject, layer_count, read_config, refusals
+from bot.architecture.model_config import JsonObject, layer_count, read_config, read_json_object
+from bot.architecture.untrusted_config import CONFIG_FILES, refusals
 from bot.architecture.vocabulary_tensors import embedding_rows
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor_spec import TensorSpec
 from bot.errors import MergebotError, Problem
 from bot.recipe.recipe import ModelRef
+
+_CONFIG_CAP = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +61,12 @@ def examine(parent: Parent) -> tuple[ParentModel | None, list[Problem]]:
     try:
         config = read_config(parent.source, label)
         tensors = parent.source.tensors()
+        problems = list(refusals(config, label))
+        for file in CONFIG_FILES[1:]:
+            content = read_json_object(parent.source, file, label, cap=_CONFIG_CAP)
+            problems += refusals(content or {}, label, file)
     except MergebotError as error:
         return None, list(error.problems())
-    problems = list(refusals(config, label))
     if not tensors:
         problems.append(
             Problem(message=f"{label} holds no tensors", hint="check that its files are complete")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.architecture.model_config import read_json_object, refusals, write_json
+from bot.architecture.model_config import read_json_object, write_json
 from bot.architecture.output_config import Changes, Layer, output_config, renumbered
+from bot.architecture.untrusted_config import without_sources
 from bot.architecture.vocabulary_tensors import embedding_rows
 from bot.checkpoint.tensor_spec import Dtype
 from bot.errors import CheckpointError
@@ -18,7 +19,6 @@ from bot.plan.parent_model import ParentModel
 from bot.recipe.recipe import ModelRef, Recipe
 from bot.tokens.chat_template import chosen_template, model_template, with_template
 from bot.tokens.tokenizer_files import (
-    PROCESSOR_FILES,
     SLOW_TOKENIZER_FILES,
     processor_files,
     tokenizer_files,
@@ -49,7 +49,6 @@ def side_files(facts: Facts, findings: Findings) -> dict[str, bytes]:
     try:
         files = _configs(facts, findings) | _tokenizer(facts)
         files |= processor_files(facts.config_source.parent.source)
-        _refuse_code(files, facts, findings)
         return _templated(files, facts)
     except CheckpointError as error:
         findings.problem(error.message, hint=error.hint)
@@ -79,7 +78,9 @@ def _configs(facts: Facts, findings: Findings) -> dict[str, bytes]:
     for warning in warnings:
         findings.warn(warning)
     files = {"config.json": write_json(config)}
-    return files | ({"generation_config.json": write_json(generation)} if generation else {})
+    return files | (
+        {"generation_config.json": write_json(without_sources(generation))} if generation else {}
+    )
 
 
 def _tokenizer(facts: Facts) -> dict[str, bytes]:
@@ -100,16 +101,6 @@ def _tokenizer(facts: Facts) -> dict[str, bytes]:
             rewritten_tokenizer_config(config, tokens.vocabulary, tokens.ids, tokens.others)
         )
     return files
-
-
-def _refuse_code(files: Mapping[str, bytes], facts: Facts, findings: Findings) -> None:
-    """Refuse a tokenizer or processor that needs code from its repository."""
-    for path in ("tokenizer_config.json", *PROCESSOR_FILES):
-        if path in files:
-            tokens = facts.tokens if path == "tokenizer_config.json" else None
-            model = tokens.tokenizer_source if tokens else facts.config_source
-            config = read_json_object(model.parent.source, path, model.label, cap=_LARGE) or {}
-            findings.problems += refusals(config, model.label, path)
 
 
 def _templated(files: dict[str, bytes], facts: Facts) -> dict[str, bytes]:

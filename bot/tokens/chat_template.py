@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -10,6 +9,7 @@ from typing import Any
 
 from bot.architecture.model_config import read_json_object, write_json
 from bot.checkpoint.source import Source
+from bot.checkpoint.untrusted_json import parse_object
 
 TEMPLATE_FILE = "chat_template.jinja"
 BUILT_IN = ("alpaca", "chatml", "exaone", "llama3", "mistral")
@@ -60,7 +60,8 @@ def chosen_template(choice: str, templates: Sequence[str | None]) -> str | None:
 def with_template(files: Mapping[str, bytes], template: str) -> dict[str, bytes]:
     """Tokenizer files with this as their only template, where transformers looks first."""
     kept = {path: data for path, data in files.items() if path != "chat_template.json"}
-    config = json.loads(kept.get("tokenizer_config.json", b"{}"))
+    data = kept.get("tokenizer_config.json", b"{}")
+    config = parse_object(data, "tokenizer_config.json", "save the tokenizer once more")
     if "chat_template" in config:
         rest = {key: value for key, value in config.items() if key != "chat_template"}
         kept["tokenizer_config.json"] = write_json(rest)
