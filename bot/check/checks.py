@@ -13,9 +13,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bot.check.config_files import config_faults, config_or_nothing
 from bot.check.finite_check import check_finite
 from bot.check.template_check import check_known, check_rendering
 from bot.checkpoint.folder_source import FolderSource
+from bot.checkpoint.untrusted_json import count_of
 from bot.errors import CheckFailedError, CheckpointError
 from bot.events import Event, Report, silent
 from bot.isolation import Limits, address_space, run_isolated
@@ -117,8 +119,8 @@ def _loaded(
     device: str,
 ) -> list[Check]:
     """The checks that need the model in memory, made in an isolated process."""
-    if remote := _remote_code(model):
-        return [Check(name="loads", hard=True, passed=False, detail=remote)]
+    if fault := next(config_faults(model), None):
+        return [Check(name="loads", hard=True, passed=False, detail=fault)]
     nbytes = sum(spec.nbytes for spec in source.tensors().values())
     cpu_seconds = _BASE_CPU_SECONDS + _CPU_SECONDS_PER_GIB * (nbytes >> 30)
     request = {
@@ -149,20 +151,4 @@ def _loaded(
 
 
 def _vocab_size(parent: Path) -> int | None:
-    try:
-        size = json.loads((parent / "config.json").read_text("utf-8")).get("vocab_size")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return size if isinstance(size, int) else None
-
-
-def _remote_code(model: Path) -> str | None:
-    try:
-        config = json.loads((model / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        return f"config.json cannot be read: {error}"
-    if not isinstance(config, dict):
-        return "config.json is not a JSON object"
-    if "auto_map" in config:
-        return "config.json asks for code of its own (auto_map), which is never run"
-    return None
+    return count_of(config_or_nothing(parent, "config.json"), "vocab_size") or None

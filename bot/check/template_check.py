@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from bot.check.config_files import config_or_nothing
 from bot.isolation import Limits, run_isolated
+from bot.tokens.chat_template import default_template
 from leaderboard.record_provenance import Check
 
 SECONDS = 60.0
+LONGEST_TEMPLATE = 1 << 20
 LIMITS = Limits(memory_bytes=8 << 30, cpu_seconds=60, file_bytes=1 << 20)
 """Of the process with its imports; it limits itself further before it renders."""
 
@@ -24,12 +26,9 @@ def template_of(folder: Path) -> str | None:
     """
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text("utf-8", errors="replace")
-    template = _tokenizer_config(folder).get("chat_template")
-    if isinstance(template, list):
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
-    return template if isinstance(template, str) else None
+        with file.open("rb") as stream:
+            return stream.read(LONGEST_TEMPLATE).decode("utf-8", errors="replace")
+    return default_template(config_or_nothing(folder, "tokenizer_config.json").get("chat_template"))
 
 
 def check_rendering(folder: Path) -> Check:
@@ -61,7 +60,7 @@ def digest(template: str) -> str:
 
 
 def _special_tokens(folder: Path) -> dict[str, str]:
-    content = _tokenizer_config(folder)
+    content = config_or_nothing(folder, "tokenizer_config.json")
     tokens = {}
     for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
         value = content.get(name)
@@ -69,11 +68,3 @@ def _special_tokens(folder: Path) -> dict[str, str]:
         if isinstance(text, str):
             tokens[name] = text
     return tokens
-
-
-def _tokenizer_config(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

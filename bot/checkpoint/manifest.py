@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from bot.checkpoint.untrusted_json import parse_object
 from bot.errors import CheckpointError
 
 MANIFEST_FILE = "digests.json"
@@ -65,13 +65,11 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         if not path.is_file():
             return None
-        content: Any = json.loads(path.read_bytes())
+        content = parse_object(path.read_bytes(), str(path), "remove it if you do not need it")
         form = content.pop("format")
         manifest = Manifest(**content)
         _check_types(manifest)
-    except (
-        OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError,
-    ) as error:  # fmt: skip
+    except (OSError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path} is not a list of digests this version can read ({error})",
             hint="remove it if you do not need it",

@@ -27,13 +27,13 @@ def model_template(source: Source, label: str) -> str | None:
         return data[:_SIZE_CAP].decode("utf-8", errors="replace")
     for path in ("chat_template.json", "tokenizer_config.json"):
         config = read_json_object(source, path, label, cap=64 << 20) or {}
-        template = _default(config.get("chat_template"))
+        template = default_template(config.get("chat_template"))
         if template:
             return template
     return None
 
 
-def _default(value: Any) -> str | None:
+def default_template(value: Any) -> str | None:
     """A template may be a text, or a list of named ones of which ``default`` counts."""
     if isinstance(value, list):
         rows = [row for row in value if isinstance(row, dict) and row.get("name") == "default"]
