@@ -12,11 +12,15 @@ Relation = Literal["base", "finetune", "merge", "adapter", "quantized", "unknown
 
 
 class License(RecordModel):
-    """The license of a model and how it was found."""
+    """The license of a model and how it was found.
+
+    ``links`` are the addresses of all licenses that apply, ``derived_from`` their ids.
+    """
 
     id: Short
     name: Short | None = None
     link: Short | None = None
+    links: Many[Short] = ()
     conflicts: Many[Text] = ()
     reasons: Many[Text] = ()
     derived_from: Many[Text] = ()

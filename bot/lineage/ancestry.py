@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import cast
@@ -64,6 +64,25 @@ def family_tree(
     for _ in range(GENERATIONS):
         frontier = _climb(frontier, nodes, edges, card_of)
     return Lineage(nodes=tuple(nodes.values()), edges=tuple(edges.values()))
+
+
+def ancestor_cards(
+    cards: Mapping[str, LockedCard], card_of: CardOf = no_cards
+) -> Mapping[str, LockedCard | None]:
+    """The cards of the models that parents were made from, None for those that cannot be read.
+
+    Args:
+        cards: the parents' own, by Hub id; parents are no ancestors.
+        card_of: looks up the others, for as many as ``GENERATIONS`` generations.
+    """
+    found: dict[str, LockedCard | None] = {}
+    frontier = list(cards.values())
+    for _ in range(GENERATIONS):
+        named = dict.fromkeys(model for card in frontier for model in card.base_model)
+        fresh = [model for model in named if model not in found and model not in cards]
+        found |= {model: card_of(model) for model in fresh[: NODES - len(found)]}
+        frontier = [card for model in fresh if (card := found.get(model)) is not None]
+    return found
 
 
 def _parent_node(parent: Ancestry) -> LineageNode:

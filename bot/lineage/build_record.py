@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from bot.architecture.model_config import JsonObject
 from bot.check.checks import CheckReport
 from bot.lineage.ancestry import (
     Ancestry,
     CardOf,
+    ancestor_cards,
     family_tree,
     flagged_models,
     no_cards,
     relation_of,
 )
 from bot.lineage.license import Decision, Declared, decide
+from bot.lineage.license_text import text_licenses
 from bot.lineage.parameter_text import parameter_summary, weight_of
 from bot.lineage.resolved_parent import ResolvedParent
 from bot.plan.merge_plan import Plan
@@ -67,17 +70,33 @@ class RunContext:
 
 
 def license_of(story: RunContext) -> Decision:
-    """The license the merge must carry, from its parents' cards."""
-    declared = [
-        Declared(
-            model=str(origin.ref),
-            id=origin.card.license,
-            name=origin.card.license_name,
-            link=origin.card.license_link,
-        )
-        for origin in story.origins.values()
+    """The license the merge must carry: from cards, LICENSE files and the cards of ancestors."""
+    cards = {origin.ref.path: origin.card for origin in story.origins.values()}
+    declared = [_declared(origin) for origin in story.origins.values()]
+    declared += [
+        Declared(model=model, id=card.license, name=card.license_name, ancestor=True)
+        for model, card in ancestor_cards(cards, story.card_of).items()
+        if card is not None
     ]
     return decide(declared, wanted=story.recipe.about.license)
+
+
+def _declared(origin: ResolvedParent) -> Declared:
+    return Declared(
+        model=str(origin.ref),
+        id=origin.card.license,
+        name=origin.card.license_name,
+        links=tuple(_absolute(link, origin) for link in (origin.card.license_link or "").split()),
+        texts=text_licenses(origin.source),
+    )
+
+
+def _absolute(link: str, origin: ResolvedParent) -> str:
+    """An address as it stands; a file of the parent's repository at the pinned commit."""
+    if ":" in link or origin.url is None:
+        return link
+    commit = origin.pin.partition("+")[0]
+    return f"{origin.url}/blob/{commit}/{quote(link.lstrip('./'))}"
 
 
 def build_record(story: RunContext) -> Record:
@@ -158,9 +177,11 @@ def _license(decision: Decision) -> License:
     return License(
         id=decision.id,
         name=decision.name,
-        link=decision.link,
+        link=decision.links[0] if decision.links else None,
+        links=decision.links,
         conflicts=decision.conflicts,
         reasons=decision.reasons,
+        derived_from=decision.licenses,
     )
 
 

@@ -14,8 +14,9 @@ import yaml
 
 from bot.lineage.hub_benchmarks import is_official
 from bot.recipe.model_reference import HUB_ID
-from leaderboard.record import Record
+from leaderboard.record import License, Record
 from leaderboard.record_results import SuiteResult, TaskResult
+from leaderboard.render.escape import web_address
 
 HUB_TAGS = ("merge", "mergebot")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
@@ -59,7 +60,7 @@ def front_matter(record: Record, page: Page = NOWHERE) -> dict[str, Any]:
         "language": _languages(record) or None,
         "license": license.id if known and license else None,
         "license_name": license.name if named and license else None,
-        "license_link": license.link if named and license else None,
+        "license_link": _first_link(license) if named and license else None,
         "tags": list(dict.fromkeys([*HUB_TAGS, record.recipe.method, *record.tags])),
         "model-index": model_index(record) or None,
     }
@@ -100,6 +101,12 @@ def _result(record: Record, suite: SuiteResult, task: TaskResult) -> dict[str, A
         },
         "metrics": [metric],
     }
+
+
+def _first_link(license: License) -> str | None:
+    """The one address that the Hub's metadata takes; the page lists all."""
+    links = [link for link in (license.link, *license.links) if web_address(link)]
+    return links[0] if links else None
 
 
 def _hub_models(record: Record) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.lineage import license as rules
+from bot.lineage import license_terms as rules
 from bot.lineage.front_matter import LANGUAGE, PIPELINE
 
 RELATIONS = ("adapter", "merge", "quantized", "finetune")
@@ -17,7 +17,7 @@ LICENSES = tuple(
     sorted(
         {
             *rules.PERMISSIVE, *rules.COPYLEFT, *rules.RAIL, *rules.COMMUNITY,
-            *rules.NONCOMMERCIAL, *rules.NO_DERIVATIVES, "other",
+            *rules.NONCOMMERCIAL, *rules.NO_DERIVATIVES, *rules.FAMILY_NAMES, "unknown", "other",
         }
     )
 )  # fmt: skip

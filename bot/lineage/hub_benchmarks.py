@@ -76,5 +76,5 @@ def _entry(
 @cache
 def benchmarks() -> Mapping[str, Benchmark]:
     """The maintained list, by the harness's name of the task."""
-    text = resources.files("bot.lineage").joinpath("benchmarks.yaml").read_text("utf-8")
+    text = resources.files("bot.lineage").joinpath("hub_benchmarks.yaml").read_text("utf-8")
     return {task: Benchmark(**entry) for task, entry in yaml.safe_load(text).items()}

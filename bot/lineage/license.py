@@ -1,114 +1,73 @@
 """The license of a merge, from the licenses of its parents.
 
-A merge is a derivative work of every parent, so every parent's terms must be met at once. The
-rules below are the documented reading this project acts on; they are no legal advice. An unknown
-license never blocks merging and evaluating, it blocks publishing.
+A merge is a derivative work of every parent and of the models they were made from, so all their
+terms must be met at once. What counts is what a card lists, what the text of a LICENSE file is, and
+what the cards of ancestors list. An unknown license never blocks merging and evaluating, it blocks
+publishing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from leaderboard.record import Record
-
-
-class Family(StrEnum):
-    """What a license asks of a derivative."""
-
-    PERMISSIVE = "permissive"
-    COPYLEFT = "copyleft"
-    RAIL = "use-restricted (OpenRAIL)"
-    COMMUNITY = "community license"
-    NONCOMMERCIAL = "non-commercial"
-    NO_DERIVATIVES = "no derivatives"
-    CUSTOM = "custom terms"
-    UNKNOWN = "unknown"
-
-
-PERMISSIVE = (
-    "cc0-1.0", "unlicense", "wtfpl", "pddl", "zlib", "isc", "mit", "bsd", "bsd-2-clause",
-    "bsd-3-clause", "bsd-3-clause-clear", "postgresql", "ncsa", "bsl-1.0", "afl-3.0", "ecl-2.0",
-    "ms-pl", "artistic-2.0", "cdla-permissive-1.0", "cdla-permissive-2.0", "odc-by", "cc-by-2.0",
-    "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "apache-2.0",
-)  # fmt: skip
-"""From fewest to most conditions: a merge of several takes the last of them."""
-
-COPYLEFT = (
-    "gpl", "gpl-2.0", "gpl-3.0", "agpl-3.0", "lgpl", "lgpl-2.1", "lgpl-3.0", "mpl-2.0", "eupl-1.1",
-    "eupl-1.2", "osl-3.0", "epl-1.0", "epl-2.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "odbl",
-    "cdla-sharing-1.0", "gfdl",
-)  # fmt: skip
-RAIL = (
-    "openrail", "openrail++", "creativeml-openrail-m", "bigscience-openrail-m",
-    "bigcode-openrail-m", "bigscience-bloom-rail-1.0",
-)  # fmt: skip
-COMMUNITY = (
-    "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "llama4", "gemma", "lgpl-lr",
-    "deepfloyd-if-license", "apple-amlr", "apple-ascl", "intel-research",
-    "fair-noncommercial-research-license",
-)  # fmt: skip
-NONCOMMERCIAL = (
-    "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0",
-    "cc-by-nc-sa-4.0",
-)  # fmt: skip
-NO_DERIVATIVES = ("cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0")
-
-STRONGER_COPYLEFT: Mapping[tuple[str, str], str] = {
-    ("gpl-3.0", "agpl-3.0"): "agpl-3.0",
-    ("lgpl-3.0", "gpl-3.0"): "gpl-3.0",
-    ("lgpl-3.0", "agpl-3.0"): "agpl-3.0",
-    ("lgpl-2.1", "gpl-2.0"): "gpl-2.0",
-    ("lgpl-2.1", "gpl-3.0"): "gpl-3.0",
-    ("mpl-2.0", "gpl-3.0"): "gpl-3.0",
-    ("mpl-2.0", "agpl-3.0"): "agpl-3.0",
-    ("mpl-2.0", "lgpl-3.0"): "lgpl-3.0",
-    ("cc-by-sa-4.0", "gpl-3.0"): "gpl-3.0",
-}
-"""Pairs of which the second may govern a work that contains the first."""
-
-CLOSED_TO_OTHER_MODELS = frozenset({"llama2", "llama3"})
-"""Licenses that forbid improving models outside their own family with theirs."""
-
-LLAMA_DUTIES = (
-    'start the model\'s name with "Llama"',
-    'show "Built with Llama" on the page',
-    "ship a copy of the license and its notice file",
-    "keep the acceptable use policy",
+from bot.lineage.license_terms import (
+    CLOSED_TO_OTHER_MODELS,
+    FAMILY_NAMES,
+    PERMISSIVE,
+    STRONGER_COPYLEFT,
+    UNKNOWN_NAMES,
+    Family,
+    duties_of,
+    family,
+    split_expression,
 )
-DUTIES: Mapping[str, tuple[str, ...]] = {
-    "llama2": ("ship the Llama 2 license and its notice",),
-    **dict.fromkeys(("llama3", "llama3.1", "llama3.2", "llama3.3", "llama4"), LLAMA_DUTIES),
-    "gemma": ("pass on the Gemma terms and prohibited use policy", "say that files were changed"),
-    "apache-2.0": ("keep the parents' notices and say that files were changed",),
-}
+from bot.lineage.resolved_parent import NESTED, UNREADABLE
+from leaderboard.render.escape import web_address
+
+THE_RECIPE = "the recipe"
+_ASKED_FOR = frozenset({Family.COPYLEFT, Family.RAIL, Family.NONCOMMERCIAL, Family.NO_DERIVATIVES})
+"""What a recipe may ask for beyond its parents' terms; other families are of a certain owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What one parent's card says: a Hub license id, and name and link where the id is "other"."""
+    """What is known about one model's license.
+
+    Args:
+        model: how messages call it.
+        id: what its card declares: a Hub license id, several joined by ``AND``, or anything else.
+        name: ``license_name`` of the card.
+        links: addresses of the card's ``license_link``, made absolute where they were relative.
+        texts: ids of the texts of its LICENSE files, empty where they are not identified; None
+            where there is no such file.
+        ancestor: whether it is no parent but a model that a parent was made from.
+    """
 
     model: str
     id: str | None
     name: str | None = None
-    link: str | None = None
+    links: tuple[str, ...] = ()
+    texts: Sequence[str] | None = None
+    ancestor: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """The merge's license, or why it may not be published.
 
-    ``id`` is a Hub license id ("other" goes with ``name``); ``conflicts`` name the parents that
-    cause them; ``duties`` are what the publisher has to do.
+    ``id`` is a Hub license id ("other" goes with ``name``); ``conflicts`` name the models that
+    cause them; ``duties`` are what the publisher has to do; ``links`` are the addresses of all
+    licenses that have one; ``licenses`` are all ids whose terms the merge carries.
     """
 
     id: str
     name: str | None = None
-    link: str | None = None
+    links: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     duties: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
 
     @property
     def publishable(self) -> bool:
@@ -116,83 +75,155 @@ class Decision:
         return not self.conflicts
 
 
-def family(license: str | None) -> Family:
-    """The family of a Hub license id; "other" is custom, None unknown."""
-    table = {
-        Family.PERMISSIVE: PERMISSIVE,
-        Family.COPYLEFT: COPYLEFT,
-        Family.RAIL: RAIL,
-        Family.COMMUNITY: COMMUNITY,
-        Family.NONCOMMERCIAL: NONCOMMERCIAL,
-        Family.NO_DERIVATIVES: NO_DERIVATIVES,
-        Family.CUSTOM: ("other",),
-    }
-    return next((kind for kind, ids in table.items() if license in ids), Family.UNKNOWN)
+@dataclass(frozen=True, kw_only=True)
+class _Term:
+    """One license of one model; ``source`` says where it was found."""
+
+    model: str
+    id: str
+    name: str | None = None
+    source: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The license's own name."""
+        return self.name if self.id == "other" and self.name else self.id
+
+    @property
+    def reason(self) -> str:
+        """Why the merge carries it."""
+        where = f", {self.source}" if self.source else ""
+        return f"{self.model}: {self.shown} ({family(self.id)}{where})"
 
 
 def decide(parents: Sequence[Declared], wanted: str | None = None) -> Decision:
-    """The license a merge of these parents must carry.
+    """The license a merge of these models must carry.
 
     Args:
-        parents: what each parent declares, base included.
+        parents: what each parent and ancestor declares, base included.
         wanted: what the recipe asks for; it may be stricter than needed, never looser.
     """
     derived = _combine(parents)
     if wanted is None or wanted == derived.id or derived.conflicts:
         return derived
-    if _stricter(wanted, derived.id):
+    if family(wanted) in _ASKED_FOR:
+        asked = Declared(model=THE_RECIPE, id=wanted)
+        return _combine([*parents, asked])
+    if _is_stricter_permissive(wanted, derived.id):
         reason = f"the recipe asks for {wanted}, which keeps every parent's terms"
-        return Decision(id=wanted, reasons=(*derived.reasons, reason), duties=derived.duties)
+        licenses = (*derived.licenses, wanted)
+        return replace(derived, id=wanted, reasons=(*derived.reasons, reason), licenses=licenses)
     conflict = f"the recipe asks for {wanted}, but its parents' licenses lead to {derived.id}"
-    return Decision(
-        id=derived.id,
-        name=derived.name,
-        link=derived.link,
-        reasons=derived.reasons,
-        conflicts=(conflict,),
-        duties=derived.duties,
-    )
+    return replace(derived, conflicts=(conflict,))
 
 
-def licenses_of(record: Record) -> tuple[str, ...]:
-    """Every license whose terms a merge carries: its own id and its parents'."""
-    own = [record.license.id] if record.license else []
-    return tuple(dict.fromkeys([*own, *(p.license for p in record.parents if p.license)]))
-
-
-def duties_of(licenses: Iterable[str]) -> tuple[str, ...]:
-    """What the publisher has to do under all of these licenses, each duty once."""
-    return tuple(dict.fromkeys(duty for name in licenses for duty in DUTIES.get(name, ())))
-
-
-def _stricter(wanted: str, needed: str) -> bool:
+def _is_stricter_permissive(wanted: str, needed: str) -> bool:
     if {family(wanted), family(needed)} != {Family.PERMISSIVE}:
         return False
     return PERMISSIVE.index(wanted) > PERMISSIVE.index(needed)
 
 
 def _combine(parents: Sequence[Declared]) -> Decision:
-    conflicts = [*_blocked(parents), *_clashes(parents)]
-    ids = list(dict.fromkeys(parent.id or "unknown" for parent in parents))
-    bound = [name for name in ids if family(name) is not Family.PERMISSIVE]
-    reasons = tuple(_reason(parent) for parent in parents)
-    duties = duties_of(ids)
-    if not ids:
+    if not parents:
         return Decision(id="unknown", conflicts=("the recipe has no parents",))
+    terms = [term for parent in parents for term in _terms(parent)]
+    conflicts = [fault for parent in parents for fault in _faults(parent)]
+    conflicts += [*_forbidden(terms), *_clashes(terms)]
+    ids = list(dict.fromkeys(term.id for term in terms)) or ["unknown"]
+    bound = [name for name in ids if family(name) is not Family.PERMISSIVE]
     chosen = _governing(bound) if bound else max(ids, key=PERMISSIVE.index)
-    if chosen is not None and family(chosen) is not Family.CUSTOM:
-        return Decision(id=chosen, reasons=reasons, conflicts=tuple(conflicts), duties=duties)
-    named = [parent for parent in parents if (parent.id or "unknown") in bound]
-    names = dict.fromkeys(parent.name or parent.id or "unknown" for parent in named)
-    link = next((parent.link for parent in named if parent.link), None)
-    return Decision(
-        id="other" if "unknown" not in bound else "unknown",
-        name=" AND ".join(names),
-        link=link,
-        reasons=reasons,
-        conflicts=tuple(conflicts),
-        duties=duties,
+    links = [link for parent in parents for link in parent.links if link.startswith("https://")]
+    decision = Decision(
+        id=chosen or "other",
+        links=tuple(dict.fromkeys(filter(web_address, links))),
+        reasons=tuple(dict.fromkeys(term.reason for term in terms)),
+        conflicts=tuple(dict.fromkeys(conflicts)),
+        duties=duties_of(ids),
+        licenses=tuple(ids),
     )
+    if chosen is not None and family(chosen) not in (Family.CUSTOM, Family.UNKNOWN):
+        return decision
+    names = dict.fromkeys(term.shown for term in terms if term.id in bound)
+    known = all(family(name) is not Family.UNKNOWN for name in bound)
+    return replace(decision, id="other" if known else "unknown", name=" AND ".join(names))
+
+
+def _terms(model: Declared) -> Iterator[_Term]:
+    """The licenses of one model: what its card lists and what its LICENSE files add to that."""
+    source = "of an ancestor" if model.ancestor else ""
+    ids = _declared_ids(model)
+    for name in ids:
+        yield _Term(model=model.model, id=name, name=model.name, source=source)
+    texts = [name for name in model.texts or () if not _covers(ids, name)]
+    for name in texts:
+        yield _Term(model=model.model, id=name, source="its LICENSE file")
+    if not ids and not texts and not model.ancestor:
+        yield _Term(model=model.model, id="unknown", source=source)
+
+
+def _declared_ids(model: Declared) -> tuple[str, ...]:
+    """The ids of a card that are licenses; ``unknown`` by any name is none."""
+    ids = split_expression(model.id or "") if model.id not in (UNREADABLE, NESTED) else ()
+    unnamed = (model.name or "").strip().lower() in UNKNOWN_NAMES
+    return tuple(
+        name
+        for name in ids
+        if not (name in UNKNOWN_NAMES and name != "other") and not (name == "other" and unnamed)
+    )
+
+
+def _covers(ids: Sequence[str], text: str) -> bool:
+    """Whether a card that lists ``ids`` has said what its LICENSE file says."""
+    families = {name for name in ids if name in ("bsd", "gpl", "lgpl", "openrail", *FAMILY_NAMES)}
+    return text in ids or any(text.startswith(f"{name}-") for name in families)
+
+
+def _faults(model: Declared) -> Iterator[str]:
+    """Why the terms of one model are not known, or contradict each other."""
+    ids = _declared_ids(model)
+    if not ids and not model.texts:
+        if not model.ancestor:
+            yield f"the license of {model.model} is unknown: its card {_said(model)}"
+        return
+    for name in ids:
+        if name in FAMILY_NAMES:
+            yield f"the license of {model.model} is unknown: {name!r} is a family of licenses"
+        elif family(name) is Family.UNKNOWN:
+            yield (
+                f"the license of {model.model} is unknown: its card declares {name!r}, which is "
+                "not known"
+            )
+    for text in model.texts or ():
+        free = ids and all(family(name) is Family.PERMISSIVE for name in ids)
+        if family(text) is Family.UNKNOWN:
+            yield f"the LICENSE file of {model.model} is {text}, whose terms are not known here"
+        elif free and family(text) is not Family.PERMISSIVE:
+            yield (
+                f"{model.model} contradicts itself: its card declares {' AND '.join(ids)}, its "
+                f"LICENSE file is the text of {text}"
+            )
+
+
+def _said(model: Declared) -> str:
+    """What the card of a model without a known license does say."""
+    beside = "" if model.texts is None else ", and its LICENSE file is the text of no known license"
+    if model.id == UNREADABLE:
+        return f"cannot be understood{beside}"
+    if model.id == NESTED:
+        return f"declares something that is no license id{beside}"
+    if model.id is None:
+        return f"declares none{beside}"
+    if "other" in split_expression(model.id):
+        if not model.name:
+            return f'says "other" without `license_name`{beside}'
+        return f'says "other" and calls it {model.name!r}, which names no license{beside}'
+    return f"declares {model.id!r}, which names no license{beside}"
+
+
+def _forbidden(terms: Sequence[_Term]) -> Iterator[str]:
+    for term in terms:
+        if family(term.id) is Family.NO_DERIVATIVES and term.model != THE_RECIPE:
+            yield f"{term.model} is {term.id}: derivatives may not be shared"
 
 
 def _governing(bound: Sequence[str]) -> str | None:
@@ -215,32 +246,13 @@ def _stronger(left: str, right: str) -> str | None:
     return STRONGER_COPYLEFT.get((left, right)) or STRONGER_COPYLEFT.get((right, left))
 
 
-def _blocked(parents: Sequence[Declared]) -> list[str]:
-    """Parents that no merge of theirs may be published with, whatever the others are."""
-    found = []
-    for parent in parents:
-        kind = family(parent.id)
-        if kind is Family.UNKNOWN:
-            said = f"declares {parent.id!r}, which is not known" if parent.id else "declares none"
-            found.append(f"the license of {parent.model} is unknown: its card {said}")
-        elif kind is Family.NO_DERIVATIVES:
-            found.append(f"{parent.model} is {parent.id}: derivatives may not be shared")
-        elif kind is Family.CUSTOM and not parent.name:
-            found.append(
-                f'{parent.model} says "other" without `license_name`: its terms are unknown'
-            )
-    return found
-
-
-def _clashes(parents: Sequence[Declared]) -> list[str]:
-    """Pairs of parents whose terms cannot both be met."""
-    found = []
-    for index, left in enumerate(parents):
-        for right in parents[index + 1 :]:
-            why = _clash(left.id or "", right.id or "")
+def _clashes(terms: Sequence[_Term]) -> Iterator[str]:
+    """Pairs of licenses whose terms cannot both be met."""
+    for index, left in enumerate(terms):
+        for right in terms[index + 1 :]:
+            why = _clash(left.id, right.id)
             if why:
-                found.append(f"{left.model} ({left.id}) and {right.model} ({right.id}): {why}")
-    return found
+                yield f"{left.model} ({left.id}) and {right.model} ({right.id}): {why}"
 
 
 def _clash(left: str, right: str) -> str | None:
@@ -258,8 +270,3 @@ def _clash(left: str, right: str) -> str | None:
     if closed and left != right and Family.COMMUNITY in {family(left)} & {family(right)}:
         return f"{min(closed)} may not be used to improve models outside its family"
     return None
-
-
-def _reason(parent: Declared) -> str:
-    shown = parent.name if parent.id == "other" and parent.name else parent.id or "unknown"
-    return f"{parent.model}: {shown} ({family(parent.id)})"

@@ -11,13 +11,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bot.lineage.front_matter import NOWHERE, Page, dump_front_matter, front_matter
-from bot.lineage.license import duties_of, licenses_of
+from bot.lineage.license_terms import (
+    attributions_of,
+    duties_of,
+    licenses_of,
+    use_restrictions_of,
+)
 from leaderboard import number_format
 from leaderboard.record import Record
 from leaderboard.record_results import SuiteResult
 from leaderboard.render.ancestry_tree import lineage_markdown
 from leaderboard.render.escape import markdown as escape
-from leaderboard.render.escape import markdown_block
+from leaderboard.render.escape import markdown_block, markdown_link
 from leaderboard.statistics.multiple_testing import holm, two_sided_claim
 from leaderboard.verdict import ALPHA, judge, sentence
 
@@ -34,7 +39,7 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
     front = dump_front_matter(front_matter(record, page))
     body = (
         _environment()
-        .get_template("card.md.jinja")
+        .get_template("model_card.md.jinja")
         .render(
             record=record,
             page=page,
@@ -45,6 +50,9 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
             duties=duties_of(licenses_of(record)),
+            attributions=attributions_of(licenses_of(record)),
+            restrictions=use_restrictions_of(licenses_of(record)),
+            license_links=_license_links(record),
             attempts=number_format.attempts(record.attempts.count) if record.attempts else "",
             warnings=[check for check in record.checks if not check.passed],
         )
@@ -92,6 +100,13 @@ def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:
         "best": escape(judgement.best_parent_name or ""),
         "verdict": escape(sentence(judgement, record.name)),
     }
+
+
+def _license_links(record: Record) -> list[str]:
+    """The addresses of all licenses, as links that show where they lead."""
+    license = record.license
+    links = dict.fromkeys([license.link, *license.links]) if license else {}
+    return [markdown_link(link, link) for link in links if link and link.startswith("https://")]
 
 
 def _score(score: Any) -> str:

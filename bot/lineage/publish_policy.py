@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from bot.errors import LicenseError, PublishError
-from bot.lineage.license import licenses_of
+from bot.lineage.license_terms import LLAMA, licenses_of
 from leaderboard.record import Record
 from leaderboard.verdict import Verdict, judge
 
 Policy = Literal["all", "not-worse", "better"]
-
-LLAMA = ("llama3", "llama3.1", "llama3.2", "llama3.3", "llama4")
 
 
 def require_publishable(record: Record, name: str) -> None:
