@@ -142,7 +142,9 @@ def test_light_modules_load_no_torch(module: str) -> None:
 
 def test_a_merge_loads_what_it_needs() -> None:
     """Each of these would be a tenth of a second or more before the first byte is read."""
-    loaded = loaded_by("bot.cli.merge, bot.pipeline.merging, bot.engine.kernels.method_dispatch")
+    loaded = loaded_by(
+        "bot.cli.merge, bot.pipeline.merge_recipe, bot.engine.kernels.method_dispatch"
+    )
     assert not loaded & {"torch", "scipy.linalg", "pyarrow", "huggingface_hub", "bot.evaluation"}
     assert not loaded & {"numba", "leaderboard.record", "pydantic"}
     assert not loaded & {"importlib.metadata", "rich.progress"}

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from bot.checkpoint.digest import model_digest, shapes_behaviour, tensor_digest
+from bot.checkpoint.digest import model_digest, shapes_behaviour
+from bot.checkpoint.file_digests import FileDigests
 from bot.checkpoint.header import PREFIX_BYTES, Extent, header_length, parse_header
 from bot.checkpoint.shard_index import parse_index, place_tensors
 from bot.checkpoint.tensor_spec import TensorSpec
@@ -48,13 +49,21 @@ class FolderSource:
     Args:
         path: the folder.
         weights: the name of an unsharded file of weights.
+        digests: where digests of files are kept; by default each source hashes its files itself.
 
     Raises:
         CheckpointError: no safetensors, a broken header, an index that does not fit its shards.
     """
 
-    def __init__(self, path: Path | str, weights: str = SINGLE_FILE) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        weights: str = SINGLE_FILE,
+        *,
+        digests: FileDigests | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._digests = digests or FileDigests()
         self._places: dict[str, tuple[_File, Extent]] = {}
         for name, file, extent in _contents(self.path, weights):
             self._places[name] = (file, extent)
@@ -63,8 +72,37 @@ class FolderSource:
     @cached_property
     def id(self) -> str:
         """The model digest: tensors, config, generation config, tokenizer and template."""
-        digests = {name: tensor_digest(self, spec) for name, spec in self._specs.items()}
-        return model_digest(self._specs, digests, self._behaviour_files())
+        return model_digest(self._specs, self.tensor_digests(), self._behaviour_files())
+
+    def tensor_digests(self) -> dict[str, str]:
+        """The digest of every tensor by name; each file is read once, or not at all where known."""
+        found: dict[str, str] = {}
+        for file, extents in self._by_file():
+            found |= self._digests.of(file.descriptor, file.read_into, extents).tensors
+        return {name: found[name] for name in self._specs}
+
+    def file_sha256s(self) -> dict[str, tuple[str, int]]:
+        """SHA-256 in hex and size in bytes of every file in the folder, hidden ones left out.
+
+        Files of weights are read in the same pass as for ``tensor_digests``.
+        """
+        known = {file.path.name: (file, extents) for file, extents in self._by_file()}
+        found: dict[str, tuple[str, int]] = {}
+        with readable(self.path):
+            paths = sorted(path for path in self.path.iterdir() if path.is_file())
+        for path in paths:
+            if not path.name.startswith("."):
+                file, extents = known.get(path.name) or (_File(path), {})
+                digest = self._digests.of(file.descriptor, file.read_into, extents)
+                found[path.name] = (digest.sha256, file.size)
+        return found
+
+    def _by_file(self) -> Iterator[tuple[_File, dict[str, Extent]]]:
+        """Each open file of weights with the tensors that are read from it."""
+        tensors: dict[_File, dict[str, Extent]] = {}
+        for name, (file, extent) in self._places.items():
+            tensors.setdefault(file, {})[name] = extent
+        yield from tensors.items()
 
     def tensors(self) -> Mapping[str, TensorSpec]:
         """Every tensor by name, in the order of the files."""
@@ -130,6 +168,11 @@ class _File:
             message = f"{path} is not a regular file but a folder, a pipe or a device"
             raise CheckpointError(message, hint="download or export the model again")
         self.size, self._changed = facts.st_size, facts.st_mtime_ns
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of the open file."""
+        return self._fd
 
     def extents(self) -> Mapping[str, Extent]:
         """The tensors of this file."""

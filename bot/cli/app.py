@@ -49,6 +49,7 @@ COMMANDS = {
     "space": CommandEntry("bot.cli.space:space", "Open the leaderboard and chat in the browser."),
     "methods": CommandEntry("bot.cli.methods:methods", "List or explain the merge methods."),
     "suites": CommandEntry("bot.cli.suites:suites", "List or explain the suites."),
+    "stage": CommandEntry("bot.cli.stage:stage", "Run single stages of a run (plumbing)."),
     "demo": CommandEntry("bot.cli.demo:demo", "Run a real recipe end to end, offline."),
     "doctor": CommandEntry("bot.cli.doctor:doctor", "Say whether this machine is ready."),
 }

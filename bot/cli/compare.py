@@ -55,8 +55,9 @@ def compare(
     workspace: Path,
 ) -> None:
     """Compare MODEL with each --baseline, item by item."""
-    opened = open_model(model)
-    others = [open_model(path) for path in baselines]
+    place = Workspace(workspace)
+    opened = open_model(model, place)
+    others = [open_model(path, place) for path in baselines]
     for path, other in zip(baselines, others, strict=True):
         if other.digest == opened.digest:
             raise UsageError(
@@ -68,7 +69,7 @@ def compare(
             opened,
             others,
             suite,
-            Workspace(workspace),
+            place,
             out.report,
             device=device,
             batch_size=batch_size,

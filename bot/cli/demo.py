@@ -11,12 +11,12 @@ import click
 
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
-from bot.cli.run import outcome_data
+from bot.cli.run import run_data
 from bot.cli.suites import load_suites
 from bot.errors import EnvironmentMissingError
 from bot.evaluation.suite_catalog import SEARCH_PATH
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.find_record import load_board
-from bot.pipeline.merging import EngineOptions
 from bot.pipeline.run_recipe import RunOptions
 from bot.pipeline.run_recipe import run as run_recipe
 from bot.pipeline.workspace import Workspace
@@ -51,18 +51,18 @@ def demo(out: Output, workspace: Path) -> None:
     out.note(f"recipe    {recipe.file}")
     options = RunOptions(suites=load_suites(recipe.about.suites), engine=EngineOptions())
     place = Workspace(workspace)
-    outcome = run_recipe(recipe, workspace=place, options=options, report=out.report)
+    ran = run_recipe(recipe, workspace=place, options=options, report=out.report)
     out.close()
     board = build_board(load_board(place).records)
-    verdict = sentence(judge(outcome.record), outcome.record.name)
+    verdict = sentence(judge(ran.record), ran.record.name)
     lines = [
         board_text(board),
         verdict,
         "",
-        f"the card   {outcome.card}",
-        f"next       {program()} verify {outcome.model}",
+        f"the card   {ran.card}",
+        f"next       {program()} verify {ran.model}",
     ]
-    out.result(outcome_data(outcome), "\n".join(lines))
+    out.result(run_data(ran), "\n".join(lines))
 
 
 def program() -> str:

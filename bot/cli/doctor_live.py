@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from bot.events import silent
 from bot.hub.client import Hub
 from bot.hub.round_trip import Step, round_trip
-from bot.pipeline.merging import EngineOptions, merge_once
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import merge_into_folder
 from bot.recipe.load_recipe import parse_recipe
 
 RECIPE = """name: round-trip
@@ -36,7 +37,7 @@ def examine_live(hub: Hub) -> Iterator[Step]:
         for seed, parent in enumerate(("one", "two")):
             _random_model(folder / parent, seed)
         recipe = parse_recipe(RECIPE, str(folder / "recipe.yaml"))
-        merge_once(recipe, folder / "merge", EngineOptions(threads=1), silent)
+        merge_into_folder(recipe, folder / "merge", EngineOptions(threads=1), silent)
         yield from round_trip(hub, folder / "merge")
 
 

@@ -45,7 +45,7 @@ def evaluate(
     workspace: Path,
 ) -> None:
     """Score MODEL, a folder, on suites."""
-    opened = open_model(model)
+    opened = open_model(model, Workspace(workspace))
     rows, data = [], []
     for suite in load_suites(suite_names, datasets):
         found = evaluate_models(

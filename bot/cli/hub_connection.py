@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from bot.cli.options import ByteSize
 from bot.events import Report
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.pipeline.parents import HubResolver
+from bot.pipeline.open_parents import HubResolver
 from bot.recipe.lock import LockedCard
 from bot.recipe.model_reference import hub_id_fault
 from bot.recipe.recipe import ModelRef
 
 if TYPE_CHECKING:
+    from bot.checkpoint.file_digests import FileDigests
     from bot.hub.client import Hub
     from bot.lineage.ancestry import CardOf
 
@@ -32,13 +33,13 @@ def the_hub(*, offline: bool | None = None) -> Hub:
     return connect(offline=offline, cache_limit=size)
 
 
-def fetching(*, offline: bool | None = None) -> HubResolver:
-    """Parents on the Hub are fetched."""
+def fetching(*, offline: bool | None = None, digests: FileDigests | None = None) -> HubResolver:
+    """Parents on the Hub are fetched; ``digests`` are of files that were hashed before."""
 
     def make() -> HubResolver:
         from bot.hub.hub_parents import DownloadResolver
 
-        return DownloadResolver(the_hub(offline=offline))
+        return DownloadResolver(the_hub(offline=offline), digests)
 
     return _late(make)
 

@@ -10,12 +10,13 @@ import click
 
 from bot.checkpoint.disk import write_atomic
 from bot.cli.hub_connection import fetching
-from bot.cli.options import UserPath, engine_options
+from bot.cli.options import UserPath, engine_options, known_digests, rehash_option
 from bot.cli.output import Output, output_options
 from bot.errors import NonFiniteError, UsageError
 from bot.format_units import format_bytes, format_seconds
-from bot.pipeline.merge_sweep import MergedVariant, merge_sweep
-from bot.pipeline.merging import EngineOptions, merge_once
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import merge_into_folder
+from bot.pipeline.merge_sweep import VariantMerge, merge_sweep
 from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import Variant, load_sweep
 
@@ -42,6 +43,7 @@ memory, 7 not finite, 11 the Hub, 12 no access, 14 no such device,
 @click.argument("recipe", type=UserPath())
 @click.argument("out_folder", metavar="OUT", type=UserPath())
 @click.option("--lock", is_flag=True, help="Pin the parents and leave a lock.")
+@rehash_option
 @engine_options
 @output_options
 @click.pass_obj
@@ -50,6 +52,7 @@ def merge(
     recipe: Path,
     out_folder: Path,
     lock: bool,
+    rehash: bool,
     device: str,
     threads: int,
     out_shard_size: int,
@@ -62,7 +65,16 @@ def merge(
         merge_variants(out, variants, out_folder, options, lock=lock)
         return
     loaded = variants[0].recipe
-    done = merge_once(loaded, out_folder, options, out.report, lock=lock, hub=fetching())
+    digests = known_digests(rehash=rehash) if lock else None
+    done = merge_into_folder(
+        loaded,
+        out_folder,
+        options,
+        out.report,
+        lock=lock,
+        hub=fetching(digests=digests),
+        digests=digests,
+    )
     write_atomic(out_folder / "recipe.yaml", loaded.text.encode())
     out.close()
     for warning in done.plan.warnings:
@@ -96,14 +108,14 @@ def merge_variants(
     out.close()
     for warning in dict.fromkeys(text for one in merged for text in one.merge.plan.warnings):
         out.note(f"note: {warning}")
-    finished = [one for one in merged if one.failure is None]
-    lines = "\n".join(f"{one.folder}  {one.variant.label}" for one in finished)
+    finished = [one for one in merged if one.merge.failure is None]
+    lines = "\n".join(f"{one.merge.model}  {one.variant.label}" for one in finished)
     if len(finished) < len(merged):
         out.note(lines)
         raise failure_of(merged)
     rows = [
         {
-            "folder": one.folder.name,
+            "folder": one.merge.model.name,
             "choices": dict(one.variant.choices),
             "model_digest": one.merge.digest,
             "warnings": list(one.merge.plan.warnings),
@@ -122,11 +134,11 @@ def lock_hint(recipe: Recipe, folder: Path) -> str:
     return text
 
 
-def failure_of(merged: Sequence[MergedVariant]) -> NonFiniteError:
+def failure_of(merged: Sequence[VariantMerge]) -> NonFiniteError:
     """What failed, variant by variant."""
-    failures = [(one, one.failure) for one in merged if one.failure is not None]
-    told = [f"{one.folder}  {one.variant.label}: {why.message}" for one, why in failures]
+    failures = [(one, why) for one in merged if (why := one.merge.failure) is not None]
+    lines = [f"{one.merge.model}  {one.variant.label}: {why.message}" for one, why in failures]
     finished = len(merged) - len(failures)
     return NonFiniteError(
-        "\n".join(told), hint=f"{failures[0][1].hint}; {finished} of {len(merged)} are finished"
+        "\n".join(lines), hint=f"{failures[0][1].hint}; {finished} of {len(merged)} are finished"
     )

@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from bot.checkpoint.file_digests import FileDigests
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +63,30 @@ def workspace_option(command: F) -> F:
         show_default=True,
         help="Folder for merges, scores and the board.",
     )(command)
+
+
+def known_digests(model: Path | None = None, *, rehash: bool) -> FileDigests:
+    """Digests of files that were hashed before, for commands without a workspace of their own.
+
+    Those of the workspace that ``model`` lies in are used, else those of the workspace in the
+    folder one is in, else none.
+    """
+    from bot.checkpoint.file_digests import FileDigests
+    from bot.pipeline.workspace import Workspace
+
+    around = [] if model is None else [Workspace(place) for place in model.resolve().parents]
+    for workspace in (*around[:3], Workspace(DEFAULT_WORKSPACE)):
+        if workspace.is_marked:
+            workspace.prepare()
+            return workspace.digests(rehash=rehash)
+    return FileDigests(rehash=rehash)
+
+
+rehash_option = click.option(
+    "--rehash",
+    is_flag=True,
+    help="Hash local files again, even if their size and times did not change.",
+)
 
 
 def engine_options(command: F) -> F:

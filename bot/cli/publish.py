@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from bot.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from bot.pipeline.publishing import Operator, PublishResult
+    from bot.pipeline.run_settings import RunSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("all", "not-worse", "better")
@@ -64,6 +66,18 @@ def make_operator(organisation: str, settings: dict[str, Any]) -> Operator:
     from bot.pipeline.publishing import Operator
 
     return Operator(hub=the_hub(), organisation=organisation, **settings)
+
+
+def operator_of_run(settings: RunSettings) -> Operator:
+    """The operator that a run's settings name, as the user of the environment's token.
+
+    Raises:
+        UsageError: the run is not to be published.
+    """
+    if settings.publish is None:
+        raise UsageError("this run is not to be published", hint="use `mergebot publish RUN`")
+    given = asdict(settings.publish)
+    return make_operator(given.pop("organisation"), given)
 
 
 @click.command(

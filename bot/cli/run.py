@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,24 @@ from bot.cli.options import (
     batch_size_option,
     datasets_option,
     engine_options,
+    rehash_option,
     suite_option,
     workspace_option,
 )
 from bot.cli.output import Output, output_options
-from bot.cli.publish import announced_data, announced_text, make_operator, operator_options
+from bot.cli.publish import (
+    announced_data,
+    announced_text,
+    make_operator,
+    operator_of_run,
+    operator_options,
+)
 from bot.cli.suites import load_suites
 from bot.errors import UsageError
-from bot.events import Report
-from bot.pipeline.merging import EngineOptions
-from bot.pipeline.run_recipe import Outcome, RunOptions
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.run_recipe import RunOptions, RunResult, prepare_run
 from bot.pipeline.run_recipe import run as run_recipe
+from bot.pipeline.run_settings import PublishSettings
 from bot.pipeline.run_sweep import SweepResult, run_sweep
 from bot.pipeline.workspace import Workspace
 from bot.recipe.recipe import Recipe
@@ -34,7 +42,7 @@ from leaderboard.number_format import points
 from leaderboard.verdict import judge, sentence
 
 if TYPE_CHECKING:
-    from bot.pipeline.publishing import Operator, PublishResult
+    from bot.pipeline.publishing import Operator
 
 
 @click.command(
@@ -47,6 +55,7 @@ Examples:
   mergebot run sweep.yaml    # weight: {sweep: [0.3, 0.5]}
 
 A run that was stopped goes on where it was; a finished one is shown again.
+Each run has a folder with a log: WORKSPACE/runs/KEY/log.jsonl.
 
 \b
 --json prints a list with run_key, verdict, model, card, fresh and record of
@@ -66,7 +75,13 @@ parent's files, 6 disk or memory, 7 not finite, 8 failed its checks,
 @batch_size_option
 @datasets_option
 @click.option("--update", is_flag=True, help="Look branches on the Hub up again.")
+@rehash_option
 @engine_options
+@click.option(
+    "--prepare",
+    is_flag=True,
+    help="Only make the runs' folders and print them; see `mergebot stage`.",
+)
 @click.option(
     "--publish", "organisation", metavar="ORG", help="Publish as this user or organisation."
 )
@@ -82,9 +97,11 @@ def run(
     batch_size: int | None,
     datasets: Path | None,
     update: bool,
+    rehash: bool,
     device: str,
     threads: int,
     out_shard_size: int,
+    prepare: bool,
     organisation: str | None,
     **publishing: Any,
 ) -> None:
@@ -93,33 +110,62 @@ def run(
     operator = None if organisation is None else make_operator(organisation, publishing)
     if operator is not None:
         require_access(operator)
-    loaded = [load_sweep(path) for path in recipes]
+    publish = None
+    if organisation is not None:
+        publish = PublishSettings(organisation=organisation, **publishing)
+    options = RunOptions(
+        suites=(),
+        engine=engine,
+        batch_size=batch_size,
+        update=update,
+        rehash=rehash,
+        publish=publish,
+        operator=operator_of_run,
+    )
+    planned = []
+    for variants in map(load_sweep, recipes):
+        names = suite_names or suites_of(variants[0].recipe)
+        planned.append((variants, replace(options, suites=load_suites(names, datasets))))
     place = Workspace(workspace)
+    if prepare:
+        prepare_runs(out, planned, place)
+        return
     ended = []
-    for variants in loaded:
-        options = RunOptions(
-            suites=load_suites(suite_names or suites_of(variants[0].recipe), datasets),
-            engine=engine,
-            batch_size=batch_size,
-            update=update,
-        )
-        with failures_told(place, operator):
-            outcome, swept = run_variants(out, variants, place, options)
-        done = publish_outcome(outcome, place, operator, out.report) if operator else None
-        ended.append((outcome, swept, done))
+    for variants, chosen in planned:
+        with recording_failures(place, operator):
+            ended.append(run_variants(out, variants, place, chosen))
     out.close()
-    data = [told_data(outcome, swept, done) for outcome, swept, done in ended]
-    out.result(data, "\n\n".join(told_text(outcome, done) for outcome, _, done in ended))
+    data = [run_data(ran, swept) for ran, swept in ended]
+    out.result(data, "\n\n".join(run_text(ran) for ran, _ in ended))
     out.note(f"\nthe board: mergebot leaderboard show --workspace {workspace}")
+
+
+def prepare_runs(
+    out: Output, planned: Sequence[tuple[Sequence[Variant], RunOptions]], place: Workspace
+) -> None:
+    """Make the folders of runs and print them.
+
+    Raises:
+        UsageError: a recipe is a sweep, whose variants are chosen among in one process.
+    """
+    for variants, _ in planned:
+        if variants[0].choices:
+            raise UsageError(
+                f"{variants[0].recipe.file} is a sweep and cannot be run stage by stage",
+                hint="run it without --prepare, or write its variants as recipes",
+            )
+    folders = [str(prepare_run(variants[0].recipe, place, chosen)) for variants, chosen in planned]
+    out.close()
+    out.result(folders, "\n".join(folders))
 
 
 def run_variants(
     out: Output, variants: Sequence[Variant], place: Workspace, options: RunOptions
-) -> tuple[Outcome, SweepResult | None]:
+) -> tuple[RunResult, SweepResult | None]:
     """Run a recipe; of a sweep, choose a variant on the search split and run that one."""
-    hub, cards = fetching(), ancestors()
+    hub, cards = fetching(digests=place.digests(rehash=options.rehash)), ancestors()
     if not variants[0].choices:
-        outcome = run_recipe(
+        ran = run_recipe(
             variants[0].recipe,
             workspace=place,
             options=options,
@@ -127,7 +173,7 @@ def run_variants(
             hub=hub,
             card_of=cards,
         )
-        return outcome, None
+        return ran, None
     swept = run_sweep(
         variants, workspace=place, options=options, report=out.report, hub=hub, card_of=cards
     )
@@ -136,7 +182,7 @@ def run_variants(
         for trial in swept.trials
     ]
     out.note_table(out.table(rows, ["", "variant", "search split"], right=[2]))
-    return swept.outcome, swept
+    return swept.run, swept
 
 
 def suites_of(recipe: Recipe) -> tuple[str, ...]:
@@ -161,38 +207,13 @@ def require_access(operator: Operator) -> None:
         require_member(operator.hub, operator.organisation)
 
 
-def failures_told(place: Workspace, operator: Operator | None) -> AbstractContextManager[None]:
+def recording_failures(place: Workspace, operator: Operator | None) -> AbstractContextManager[None]:
     """Add the run to the operator's results also where it ends as a failed one."""
     if operator is None:
         return nullcontext()
     from bot.pipeline.publishing import adding_failures
 
     return adding_failures(place, operator)
-
-
-def publish_outcome(
-    outcome: Outcome, place: Workspace, operator: Operator, report: Report
-) -> PublishResult:
-    """Publish what the run ended with, under the operator's policy."""
-    from bot.pipeline.publishing import announce
-
-    return announce(outcome.record, place, operator, report)
-
-
-def told_text(outcome: Outcome, done: PublishResult | None) -> str:
-    """The verdict, where things are here, and where they are on the Hub."""
-    text = outcome_text(outcome)
-    return f"{text}\n{announced_text(done)}" if done else text
-
-
-def told_data(
-    outcome: Outcome, swept: SweepResult | None, done: PublishResult | None
-) -> dict[str, object]:
-    """The same for programs, and what a sweep tried."""
-    data = outcome_data(outcome)
-    if swept is not None:
-        data["sweep"] = sweep_data(swept)
-    return data | {"published": announced_data(done)} if done else data
 
 
 def sweep_data(swept: SweepResult) -> dict[str, object]:
@@ -204,26 +225,30 @@ def sweep_data(swept: SweepResult) -> dict[str, object]:
     return {"chosen": swept.chosen, "trials": trials}
 
 
-def outcome_text(outcome: Outcome) -> str:
-    """The verdict and where things are."""
-    known = "" if outcome.fresh else "  (already on the board)"
-    return "\n".join(
-        [
-            sentence(judge(outcome.record), outcome.record.name) + known,
-            f"  model  {outcome.model}",
-            f"  card   {outcome.card}",
-            f"  key    {outcome.record.run_key}",
-        ]
-    )
+def run_text(ran: RunResult) -> str:
+    """The verdict, where things are here, and where they are on the Hub."""
+    known = "" if ran.fresh else "  (already on the board)"
+    lines = [
+        sentence(judge(ran.record), ran.record.name) + known,
+        f"  model  {ran.model}",
+        f"  card   {ran.card}",
+        f"  key    {ran.record.run_key}",
+    ]
+    if ran.published is not None:
+        lines.append(announced_text(ran.published))
+    return "\n".join(lines)
 
 
-def outcome_data(outcome: Outcome) -> dict[str, object]:
-    """The same for programs, with the whole record."""
-    return {
-        "run_key": outcome.record.run_key,
-        "verdict": sentence(judge(outcome.record), outcome.record.name),
-        "model": str(outcome.model),
-        "card": str(outcome.card),
-        "fresh": outcome.fresh,
-        "record": outcome.record.model_dump(mode="json"),
+def run_data(ran: RunResult, swept: SweepResult | None = None) -> dict[str, object]:
+    """The same for programs, with the whole record, and what a sweep tried."""
+    data: dict[str, object] = {
+        "run_key": ran.record.run_key,
+        "verdict": sentence(judge(ran.record), ran.record.name),
+        "model": str(ran.model),
+        "card": str(ran.card),
+        "fresh": ran.fresh,
+        "record": ran.record.model_dump(mode="json"),
     }
+    if swept is not None:
+        data["sweep"] = sweep_data(swept)
+    return data | ({"published": announced_data(ran.published)} if ran.published else {})

@@ -13,8 +13,10 @@ from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.score_files import MANIFEST, read_evaluation
+from bot.pipeline.documents import read_object
 from bot.pipeline.live_merge import LiveMerge
-from bot.pipeline.workspace import Workspace, read_json
+from bot.pipeline.merge_facts import recipe_folder
+from bot.pipeline.workspace import Workspace
 from leaderboard.board import Row
 from leaderboard.record_store import FolderStore
 from leaderboard.sample_scores import TaskScores
@@ -177,7 +179,7 @@ class WorkspaceSamples:
 
     def _named(self, manifest: Path) -> tuple[str, str]:
         if manifest not in self._known:
-            content = read_json(manifest) or {}
+            content = read_object(manifest) or {}
             self._known[manifest] = (content.get("suite_digest", ""), content["model_digest"])
         return self._known[manifest]
 
@@ -204,15 +206,13 @@ class WorkspaceWeights:
         """What the local paths of a merge's recipe are relative to."""
         if row.record is None:
             return None
-        facts = read_json(self._place.merge(row.record.merge_key) / "merge.json") or {}
-        folder = facts.get("recipe_folder")
-        return Path(folder) if folder and Path(folder).is_dir() else None
+        return recipe_folder(self._place.merge(row.record.merge_key) / "model")
 
     def _local(self, ref: str) -> str | None:
         for facts in sorted(self._place.root.glob("merges/*/merge.json")):
-            folder = (read_json(facts) or {}).get("recipe_folder")
-            if folder and (Path(folder) / ref).is_dir():
-                return str((Path(folder) / ref).resolve())
+            folder = recipe_folder(facts.parent / "model")
+            if folder is not None and (folder / ref).is_dir():
+                return str((folder / ref).resolve())
         return None
 
 

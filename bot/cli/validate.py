@@ -18,7 +18,7 @@ from bot.cli.output import Output, output_options
 from bot.errors import MergebotError
 from bot.format_units import format_bytes
 from bot.pipeline.forecast import Forecast, forecast, load_checked
-from bot.pipeline.parents import HubResolver
+from bot.pipeline.open_parents import HubResolver
 from bot.plan.merge_plan import Budget
 from leaderboard.render.escape import markdown
 

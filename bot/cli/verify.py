@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from bot.cli.hub_connection import fetching, the_hub
-from bot.cli.options import UserPath, engine_options
+from bot.cli.options import UserPath, engine_options, known_digests, rehash_option
 from bot.cli.output import Output, output_options
 from bot.errors import UsageError
 from bot.events import Report
-from bot.pipeline.merging import EngineOptions
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.verify_merge import verify as verify_model
 from bot.recipe.model_reference import hub_id_fault
 
@@ -36,6 +36,7 @@ or a broken one, 130 interrupted. See docs/cli.md."""
     type=UserPath(folder=True),
     help="Folder that the recipe's local paths are relative to.",
 )
+@rehash_option
 @engine_options
 @output_options
 @click.pass_obj
@@ -43,16 +44,24 @@ def verify(
     out: Output,
     model: str,
     parents: Path | None,
+    rehash: bool,
     device: str,
     threads: int,
     out_shard_size: int,
 ) -> int:
     """Re-make MODEL, a folder or org/name on the Hub, from its lock and compare every tensor."""
     options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
-    hub = fetching()
     named: Path = UserPath().convert(model, None, None)
     folder = named if named.is_dir() else _fetched(model, out.report)
-    found = verify_model(folder, parents=parents, options=options, report=out.report, hub=hub)
+    digests = known_digests(folder, rehash=rehash)
+    found = verify_model(
+        folder,
+        parents=parents,
+        options=options,
+        report=out.report,
+        hub=fetching(digests=digests),
+        digests=digests,
+    )
     out.close()
     lines = [str(found.answer), *(f"  {reason}" for reason in found.reasons)]
     data = {

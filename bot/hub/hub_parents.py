@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from pathlib import Path
 
+from bot.checkpoint.file_digests import FileDigests
 from bot.checkpoint.folder_source import SINGLE_FILE, FolderSource
 from bot.events import Report
 from bot.hub.client import Hub
@@ -19,8 +20,9 @@ from bot.recipe.recipe import ModelRef
 class DownloadResolver:
     """Resolves a reference by fetching what a merge needs, every byte checked."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, digests: FileDigests | None = None) -> None:
         self._hub = hub
+        self._digests = digests
 
     def __call__(self, ref: ModelRef, report: Report) -> ResolvedParent:
         """The model as an opened, pinned parent.
@@ -34,7 +36,7 @@ class DownloadResolver:
         snapshot = take_snapshot(self._hub, ref.path, ref.revision)
         paths = needed_at(self._hub, snapshot, report)
         folder = fetch(self._hub, snapshot, paths, report)
-        source = FolderSource(folder, _weights(paths))
+        source = FolderSource(folder, _weights(paths), digests=self._digests)
         return _origin(
             self._hub, ref, snapshot, source=source, digest=source.id, folder=folder,
             files=dict(hashes(self._hub, snapshot, paths)),

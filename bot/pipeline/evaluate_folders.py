@@ -16,13 +16,16 @@ from bot.pipeline.workspace import Workspace
 from leaderboard.record_results import SuiteResult
 
 
-def open_model(path: Path) -> Model:
+def open_model(path: Path, workspace: Workspace) -> Model:
     """A model folder and the digest of its contents.
 
     Raises:
         CheckpointError: the folder is no usable checkpoint.
+        RecordError: a newer mergebot made the workspace.
     """
-    return Model(name=path.resolve().name, path=path, digest=FolderSource(path).id)
+    workspace.prepare()
+    digest = FolderSource(path, digests=workspace.digests()).id
+    return Model(name=path.resolve().name, path=path, digest=digest)
 
 
 def evaluate(

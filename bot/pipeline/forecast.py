@@ -13,7 +13,8 @@ from bot.evaluation.suite_catalog import suite_names
 from bot.events import Report
 from bot.format_units import format_bytes
 from bot.methods.core.all_methods import catalogue
-from bot.pipeline.parents import HubResolver, no_hub, open_unpinned, require_local
+from bot.pipeline.local_paths import require_local
+from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
 from bot.plan.merge_plan import Budget, Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan
@@ -174,7 +175,7 @@ def plan_variants(recipes: Sequence[Recipe], hub: HubResolver = no_hub) -> tuple
     Raises:
         PlanError: the parents do not fit together; every mismatch of any recipe at once.
     """
-    parents = open_unpinned(recipes[0], hub).parents()
+    parents = open_parents(recipes[0], hub=hub, pinned=False).for_planning()
     plans: list[Plan] = []
     found: list[Problem] = []
     for recipe in recipes:
@@ -195,6 +196,6 @@ def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:
 
 def diagnose_recipe(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Diagnosis:
     """What samples of the parents' weights say about merging them."""
-    family = open_unpinned(recipe, hub)
-    plan = make_plan(recipe, family.parents(), catalogue())
-    return diagnose(plan, open_sources(plan, family.parents().values()), report)
+    parents = open_parents(recipe, hub=hub, pinned=False).for_planning()
+    plan = make_plan(recipe, parents, catalogue())
+    return diagnose(plan, open_sources(plan, parents.values()), report)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from bot.errors import RecipeError, UsageError
 from bot.events import silent
-from bot.pipeline.merging import EngineOptions, merge_once
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import merge_into_folder
 from bot.recipe.load_recipe import parse_recipe
 from bot.recipe.method_signature import load_signatures
 from bot.recipe.recipe import Recipe, Schedule, ScheduleRow
@@ -74,7 +75,7 @@ class LiveMerge:
         with self._lock:
             if key not in self._merged:
                 out = Path(self._home.name) / key
-                merge_once(scaled, out, EngineOptions(threads=2), silent)
+                merge_into_folder(scaled, out, EngineOptions(threads=2), silent)
                 self._merged[key] = out
             self._merged.move_to_end(key)
             while len(self._merged) > MOST_KEPT:

@@ -1,7 +1,7 @@
 """A sweep merged into a folder, without a workspace: a numbered folder per variant, and a table.
 
-The table, ``sweep.json``, is there before the first variant and says whose folder it is, so that a
-merge that was stopped goes on, and nobody else's folder is written to.
+The table, ``sweep.json``, is there before the first variant and says which sweep the folder belongs
+to. A merge that was stopped therefore goes on, and a folder of something else is left alone.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.checkpoint.disk import write_atomic
-from bot.errors import NonFiniteError, StorageError
+from bot.errors import StorageError
 from bot.events import Report
 from bot.methods.core.all_methods import catalogue
-from bot.pipeline.merging import RECIPE_FILE, Alone, EngineOptions, merge_into
-from bot.pipeline.parents import HubResolver, no_hub, open_unpinned
-from bot.pipeline.workspace import read_json, write_json
+from bot.pipeline.documents import SWEEP, read_document, write_document
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import RECIPE_FILE, MergeResult, merge_into
+from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
 from bot.plan.planner import make_plan
 from bot.recipe.canonical import recipe_hash
 from bot.recipe.sweep import Variant
@@ -26,17 +27,11 @@ TABLE = "sweep.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergedVariant:
-    """A variant, the folder its model is in, and its merge, which may have failed."""
+class VariantMerge:
+    """A variant and what became of its merge, which may have failed."""
 
     variant: Variant
-    folder: Path
-    merge: Alone
-
-    @property
-    def failure(self) -> NonFiniteError | None:
-        """Why there is no model, None where there is one."""
-        return self.merge.made if isinstance(self.merge.made, NonFiniteError) else None
+    merge: MergeResult
 
 
 def merge_sweep(
@@ -46,31 +41,29 @@ def merge_sweep(
     report: Report,
     *,
     hub: HubResolver = no_hub,
-) -> tuple[MergedVariant, ...]:
+) -> tuple[VariantMerge, ...]:
     """Merge every variant into a folder of its own inside ``out``; the parents are read once.
 
     Raises:
         StorageError: ``out`` holds something else.
-        MergebotError: as ``merge``, for what concerns all variants.
+        MergebotError: as ``merge_into``, for what concerns all variants.
     """
     rows = [_row(number, variant) for number, variant in enumerate(variants, start=1)]
     _refuse_foreign(out, rows)
-    family = open_unpinned(variants[0].recipe, hub)
-    parents, methods = family.parents(), catalogue()
-    plans = [make_plan(variant.recipe, parents, methods) for variant in variants]
-    write_json(out / TABLE, {"variants": rows})
-    folders = [out / row["folder"] for row in rows]
-    made = merge_into(folders, plans, family, options, report)
-    merged = tuple(
-        MergedVariant(variant=variant, folder=folder, merge=Alone(plan=plan, made=one))
-        for variant, folder, plan, one in zip(variants, folders, plans, made, strict=True)
-    )
-    for one in merged:
+    parents = open_parents(variants[0].recipe, hub=hub, pinned=False)
+    planned, methods = parents.for_planning(), catalogue()
+    plans = [make_plan(variant.recipe, planned, methods) for variant in variants]
+    write_document(out / TABLE, SWEEP, {"variants": rows})
+    merged = merge_into([out / row["folder"] for row in rows], plans, parents, options, report)
+    for variant, one in zip(variants, merged, strict=True):
         if one.failure is None:
-            write_atomic(one.folder / RECIPE_FILE, one.variant.recipe.text.encode())
+            write_atomic(one.model / RECIPE_FILE, variant.recipe.text.encode())
     ended = [row | _outcome(one) for row, one in zip(rows, merged, strict=True)]
-    write_json(out / TABLE, {"variants": ended})
-    return merged
+    write_document(out / TABLE, SWEEP, {"variants": ended})
+    return tuple(
+        VariantMerge(variant=variant, merge=one)
+        for variant, one in zip(variants, merged, strict=True)
+    )
 
 
 def _row(number: int, variant: Variant) -> dict[str, Any]:
@@ -81,16 +74,16 @@ def _row(number: int, variant: Variant) -> dict[str, Any]:
     }
 
 
-def _outcome(one: MergedVariant) -> dict[str, Any]:
+def _outcome(one: MergeResult) -> dict[str, Any]:
     if one.failure is not None:
         return {"failure": one.failure.message}
-    return {"model_digest": one.merge.digest}
+    return {"model_digest": one.digest}
 
 
 def _refuse_foreign(out: Path, rows: Sequence[dict[str, Any]]) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    kept = (read_json(out / TABLE) or {}).get("variants")
+    kept = (read_document(out / TABLE, SWEEP) or {}).get("variants")
     if _recipes(kept) != _recipes(rows):
         raise StorageError(
             f"{out} exists and is not the result of this sweep",
@@ -99,6 +92,6 @@ def _refuse_foreign(out: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _recipes(rows: object) -> list[object]:
-    """The recipes a table names, whatever a stranger has put there."""
+    """The recipes that a table names, whatever somebody has put there."""
     found = rows if isinstance(rows, list) else []
     return [row.get("recipe_hash") if isinstance(row, dict) else None for row in found]

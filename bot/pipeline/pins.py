@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import RecordError
-from bot.pipeline.parents import HubResolver, at_pins
+from bot.pipeline.open_parents import HubResolver, at_pins
 from bot.pipeline.workspace import Workspace
 from bot.recipe.canonical import recipe_hash
 from bot.recipe.lock import LOCK_FILE, Lock, read_lock

@@ -1,56 +1,98 @@
-"""The way a recipe travels: resolve, merge, check, evaluate, compare, card, board.
-
-Every stage leaves its result under a name made from what went in, so a second run of the same
-recipe finds everything done, and a killed one goes on where it stopped.
-"""
+"""``mergebot run``: a recipe becomes a run's folder, and a run is a loop over its stages."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot.check.checks import CheckReport
-from bot.checkpoint.disk import write_atomic
-from bot.errors import CheckFailedError, NonFiniteError, RecordError
 from bot.evaluation.evaluation_settings import require_pinned
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Report
 from bot.lineage.ancestry import CardOf, no_cards
-from bot.lineage.build_record import RunContext, build_record
-from bot.lineage.model_card import render_card
-from bot.pipeline import evaluation_stages, run_state
-from bot.pipeline.find_record import known_record
-from bot.pipeline.merging import EngineOptions, Merged, merge
-from bot.pipeline.parents import Family, HubResolver, no_hub, resolve
-from bot.pipeline.pins import reuse_lock
-from bot.pipeline.workspace import Workspace, alone, write_json
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.make_lock import make_lock
+from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub
+from bot.pipeline.record_stages import CARD_FILE, left_publication, run_record
+from bot.pipeline.resolved_parents import RESOLVED_FILE, leave_resolved
+from bot.pipeline.run_folder import RunFolder, StageTools
+from bot.pipeline.run_settings import PublishSettings, RunSettings, settings_of, write_settings
+from bot.pipeline.run_stages import NAMES, run_stages
+from bot.pipeline.workspace import Workspace
 from bot.recipe.recipe import Recipe
-from bot.redaction import redact
-from leaderboard.record import Failure, Record, Sweep
-from leaderboard.record_store import FolderStore
+from leaderboard.record import Record, Sweep
+
+if TYPE_CHECKING:
+    from bot.pipeline.publishing import Operator, PublishResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What the operator chooses for a run; ``update`` looks branches on the Hub up anew."""
+    """What the operator chooses for a run.
+
+    Args:
+        suites: what is evaluated.
+        engine: device, threads and size of files.
+        batch_size: instead of the suites' own.
+        update: look branches on the Hub up again.
+        rehash: hash local files again, whatever is known about them.
+        publish: where the run is published; None keeps it here.
+        operator: makes the Hub account that it is published with.
+        clock: seconds since 1970.
+    """
 
     suites: tuple[Suite, ...]
     engine: EngineOptions = field(default_factory=EngineOptions)
     batch_size: int | None = None
     update: bool = False
+    rehash: bool = False
+    publish: PublishSettings | None = None
+    operator: Callable[[RunSettings], Operator] | None = None
     clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunResult:
     """Where a run ended. ``fresh`` is False when the board already had its record."""
 
     record: Record
     model: Path
     card: Path
     fresh: bool
+    published: PublishResult | None = None
+
+
+def prepare_run(
+    recipe: Recipe, workspace: Workspace, options: RunOptions, *, sweep: Sweep | None = None
+) -> Path:
+    """Make the folder of a run, from which its stages can be run; preparing it twice is harmless.
+
+    Returns:
+        ``<workspace>/runs/<request>``.
+
+    Raises:
+        EnvironmentMissingError: a suite needs another lm-eval than the one installed.
+        RecordError: a newer mergebot made the workspace.
+        StorageError: the disk refused.
+    """
+    for suite in options.suites:
+        require_pinned(suite)
+    workspace.prepare()
+    settings: RunSettings = settings_of(
+        recipe,
+        options.suites,
+        engine=options.engine,
+        batch_size=options.batch_size,
+        sweep=sweep,
+        publish=options.publish,
+    )
+    folder = workspace.run(settings.request_key)
+    write_settings(folder, settings)
+    if options.update:
+        (folder / RESOLVED_FILE).unlink(missing_ok=True)
+    return folder
 
 
 def run(
@@ -61,8 +103,7 @@ def run(
     report: Report,
     hub: HubResolver = no_hub,
     card_of: CardOf = no_cards,
-    sweep: Sweep | None = None,
-) -> Outcome:
+) -> RunResult:
     """Take one recipe from its file to the board.
 
     A merge that fails its checks is recorded as failed, so that it counts as an attempt.
@@ -74,84 +115,62 @@ def run(
         report: progress.
         hub: opens parents on the Hub.
         card_of: looks up the cards of ancestors on the Hub.
-        sweep: the search this recipe was chosen by.
 
     Raises:
         MergebotError: a stage failed; what earlier stages made is kept.
     """
-    for suite in options.suites:
-        require_pinned(suite)
-    opening = hub if options.update else reuse_lock(recipe, workspace, hub)
-    family = resolve(recipe, report, opening)
-    told = run_state.begin(
-        recipe, family, options.suites, options.engine, options.clock(), sweep=sweep
-    )
-    told = replace(told, card_of=card_of)
-    with alone("run", workspace.run(told.run_key), report):
-        known = known_record(workspace, told.run_key)
-        board = FolderStore(workspace.board)
-        merged, checks = _made(told, family, workspace, options, report)
-        if known is None:
-            told = run_state.with_merge(told, merged, checks)
-            _record(told, merged, family, workspace, options, report)
-        elif known.status == "failed":
-            raise _passes_now(known, workspace)
-        elif sweep is not None:
-            board.choose(told.run_key, sweep)
-        record = board.get(told.run_key)
-        card = merged.model / "README.md"
-        write_atomic(card, render_card(record).encode())
-    return Outcome(record=record, model=merged.model, card=card, fresh=known is None)
+    folder = prepare_run(recipe, workspace, options)
+    return run_folder(RunFolder(folder, _tools(options, report, hub, card_of)))
 
 
-def _made(
-    told: RunContext, family: Family, workspace: Workspace, options: RunOptions, report: Report
-) -> tuple[Merged, CheckReport]:
-    """Merge and check; what is broken is put on the board as an attempt that failed."""
-    try:
-        merged = merge(told.recipe, family, workspace, options.engine, report)
-        evaluation_stages.require_unchanged(merged)
-        return merged, evaluation_stages.check(merged, family, options.suites, report)
-    except (CheckFailedError, NonFiniteError) as refused:
-        stage = "check" if isinstance(refused, CheckFailedError) else "merge"
-        failure = Failure(stage=stage, message=redact(refused.message))
-        failed = replace(told, failure=failure, created=run_state.moment(options.clock()))
-        board = FolderStore(workspace.board)
-        if told.run_key not in board:
-            board.add(build_record(run_state.counted(failed, board)))
-        raise
-
-
-def _passes_now(known: Record, workspace: Workspace) -> RecordError:
-    """A record is never rewritten by a run; a person may take a failed one away."""
-    path = FolderStore(workspace.board).records / f"{known.run_key}.json"
-    return RecordError(
-        f"{known.name} passes its checks now, but the board has this run as failed",
-        hint=f"move {path} away and run again, to record it anew",
-    )
-
-
-def _record(
-    told: RunContext,
-    merged: Merged,
-    family: Family,
+def run_resolved(
+    recipe: Recipe,
+    parents: ParentSet,
+    *,
     workspace: Workspace,
     options: RunOptions,
     report: Report,
-) -> None:
-    """Evaluate and compare a merge, and put what was found on the board."""
-    results = evaluation_stages.compare(
-        told.name,
-        merged,
-        family,
-        options.suites,
-        workspace,
-        report,
-        device=options.engine.device,
-        batch_size=options.batch_size,
+    sweep: Sweep,
+    card_of: CardOf = no_cards,
+) -> RunResult:
+    """Run the variant that a sweep chose, over the very parents that it was chosen with.
+
+    Raises:
+        MergebotError: as ``run``.
+    """
+    folder = prepare_run(recipe, workspace, options, sweep=sweep)
+    running = RunFolder(folder, _tools(options, report, no_hub, card_of))
+    lock = make_lock(running.recipe, parents, options.engine.device)
+    leave_resolved(folder, lock, parents)
+    running.parents = parents
+    return run_folder(running)
+
+
+def run_folder(run: RunFolder) -> RunResult:
+    """Run every stage of a run, and say where it ended.
+
+    Raises:
+        MergebotError: as ``run``.
+    """
+    run_stages(run, NAMES[:1])
+    known = run.run_key in run.board
+    run_stages(run, NAMES[1:])
+    return RunResult(
+        record=run_record(run),
+        model=run.model,
+        card=run.model / CARD_FILE,
+        fresh=not known,
+        published=left_publication(run),
     )
-    rows = [result.model_dump(mode="json") for result in results]
-    write_json(workspace.run(told.run_key) / "comparison.json", rows)
-    told = replace(told, suites=results, created=run_state.moment(options.clock()))
-    board = FolderStore(workspace.board)
-    board.add(build_record(run_state.counted(told, board)))
+
+
+def _tools(options: RunOptions, report: Report, hub: HubResolver, card_of: CardOf) -> StageTools:
+    return StageTools(
+        report=report,
+        hub=hub,
+        card_of=card_of,
+        clock=options.clock,
+        update=options.update,
+        rehash=options.rehash,
+        operator=options.operator,
+    )

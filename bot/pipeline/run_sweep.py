@@ -17,10 +17,11 @@ from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.suite_catalog import Suite, suite
 from bot.events import Event, Report
 from bot.lineage.ancestry import CardOf, no_cards
-from bot.pipeline import evaluation_stages
-from bot.pipeline.merging import Merged, merge_all
-from bot.pipeline.parents import Family, HubResolver, no_hub, resolve
-from bot.pipeline.run_recipe import Outcome, RunOptions, run
+from bot.pipeline.merge_recipe import MergeResult, merge_all_in_workspace
+from bot.pipeline.merge_stages import checked
+from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub, open_parents
+from bot.pipeline.pins import reuse_lock
+from bot.pipeline.run_recipe import RunOptions, RunResult, run_resolved
 from bot.pipeline.workspace import Workspace
 from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import Variant
@@ -29,7 +30,7 @@ from leaderboard.statistics.headline import headline
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class VariantScore:
     """A variant's mean on the search split; None when it failed its checks or is not finite."""
 
     label: str
@@ -38,11 +39,11 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """Every trial, and what became of the chosen variant."""
+    """Every variant's score, which variant was chosen, and what became of it."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[VariantScore, ...]
     chosen: str
-    outcome: Outcome
+    run: RunResult
 
 
 def run_sweep(
@@ -56,6 +57,8 @@ def run_sweep(
 ) -> SweepResult:
     """Merge every variant, choose the best on the search split, report that one.
 
+    The parents are resolved once: the chosen variant is reported over the pins it was chosen with.
+
     Raises:
         UsageError: a suite has no search split to choose on.
         CheckFailedError, NonFiniteError: no variant passed; the first one is recorded as failed.
@@ -63,23 +66,26 @@ def run_sweep(
     """
     search = search_suites(options.suites)
     recipes = [variant.recipe for variant in variants]
-    family = resolve(recipes[0], report, hub)
-    merged = _merged(recipes, family, workspace, options, report)
-    scores = _scores(variants, merged, family, search, workspace, options, report)
+    workspace.prepare()
+    opening = hub if options.update else reuse_lock(recipes[0], workspace, hub)
+    digests = workspace.digests(rehash=options.rehash)
+    parents = open_parents(recipes[0], report, opening, digests=digests)
+    merged = merge_variants(recipes, parents, workspace, options, report)
+    scores = _scores(variants, merged, parents, search, workspace, options, report)
     trials = tuple(
-        Trial(label=variant.label, score=score)
+        VariantScore(label=variant.label, score=score)
         for variant, score in zip(variants, scores, strict=True)
     )
     best = max(range(len(trials)), key=lambda index: _or_least(scores[index]))
     if scores[best] is not None:
         report(Event("sweep", "note", item=f"chosen on the search split: {trials[best].label}"))
-    with _none_passed_told(trials):
-        outcome = run(
+    with _naming_the_sweep(trials):
+        ended = run_resolved(
             recipes[best],
+            parents,
             workspace=workspace,
             options=options,
             report=report,
-            hub=hub,
             card_of=card_of,
             sweep=Sweep(
                 name=Path(recipes[best].file).stem,
@@ -87,7 +93,7 @@ def run_sweep(
                 selection_split=", ".join(one.name for one in search),
             ),
         )
-    return SweepResult(trials=trials, chosen=trials[best].label, outcome=outcome)
+    return SweepResult(trials=trials, chosen=trials[best].label, run=ended)
 
 
 def _or_least(score: float | None) -> float:
@@ -95,8 +101,8 @@ def _or_least(score: float | None) -> float:
 
 
 @contextmanager
-def _none_passed_told(trials: Sequence[Trial]) -> Iterator[None]:
-    """Where no variant passed, the first was run for its failure to be recorded; say so."""
+def _naming_the_sweep(trials: Sequence[VariantScore]) -> Iterator[None]:
+    """Where no variant passed, the first is run so that its failure is recorded; say so."""
     try:
         yield
     except (CheckFailedError, NonFiniteError) as failed:
@@ -125,24 +131,24 @@ def search_suites(suites: Sequence[Suite]) -> tuple[Suite, ...]:
     )
 
 
-def _merged(
+def merge_variants(
     recipes: Sequence[Recipe],
-    family: Family,
+    parents: ParentSet,
     workspace: Workspace,
     options: RunOptions,
     report: Report,
-) -> Sequence[Merged | NonFiniteError]:
-    """Every variant's merge or why there is none; a parent that is broken breaks all of them."""
+) -> Sequence[MergeResult | NonFiniteError]:
+    """Every variant's merge, or why there is none; a parent that is broken breaks all of them."""
     try:
-        return merge_all(recipes, family, workspace, options.engine, report)
+        return merge_all_in_workspace(recipes, parents, workspace, options.engine, report)
     except NonFiniteError as broken:
         return [broken] * len(recipes)
 
 
 def _scores(
     variants: Sequence[Variant],
-    merged: Sequence[Merged | NonFiniteError],
-    family: Family,
+    merged: Sequence[MergeResult | NonFiniteError],
+    parents: ParentSet,
     search: Sequence[Suite],
     workspace: Workspace,
     options: RunOptions,
@@ -150,15 +156,13 @@ def _scores(
 ) -> list[float | None]:
     """Each variant's mean headline over the search suites, None where it did not pass."""
     models: dict[int, Model] = {}
-    for number, made in enumerate(merged):
+    for number, merge in enumerate(merged):
         try:
-            model = _passing(made, family, search, report)
+            digest, path = _passing(merge, parents, search, report)
         except (CheckFailedError, NonFiniteError) as failed:
             report(Event("sweep", "note", item=f"{variants[number].label}: {failed.message}"))
         else:
-            models[number] = Model(
-                name=f"variant {number + 1}", path=model.model, digest=model.digest
-            )
+            models[number] = Model(name=f"variant {number + 1}", path=path, digest=digest)
     totals = dict.fromkeys((model.digest for model in models.values()), 0.0)
     for one in search if models else ():
         settings = Settings.of(one, device=options.engine.device, batch_size=options.batch_size)
@@ -174,14 +178,18 @@ def _scores(
 
 
 def _passing(
-    made: Merged | NonFiniteError, family: Family, search: Sequence[Suite], report: Report
-) -> Merged:
-    """A variant that may be evaluated.
+    merge: MergeResult | NonFiniteError,
+    parents: ParentSet,
+    search: Sequence[Suite],
+    report: Report,
+) -> tuple[str, Path]:
+    """The digest and the folder of a variant that may be evaluated.
 
     Raises:
-        CheckFailedError, NonFiniteError: it may not.
+        CheckFailedError, NonFiniteError: it may not be.
     """
-    if isinstance(made, NonFiniteError):
-        raise made
-    evaluation_stages.check(made, family, search, report)
-    return made
+    if isinstance(merge, NonFiniteError):
+        raise merge
+    digest = merge.digest
+    checked(merge.model, digest, parents, search, report)
+    return digest, merge.model

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 
+from bot.checkpoint.file_digests import FileDigests
 from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
 from bot.errors import EvaluationError, PublishError
@@ -22,7 +23,7 @@ from bot.hub.upload import Upload
 from bot.lineage.front_matter import Page
 from bot.lineage.hub_benchmarks import EVAL_RESULTS_FILE, eval_results
 from bot.lineage.model_card import render_card
-from bot.pipeline.merging import RECIPE_FILE
+from bot.pipeline.merge_recipe import RECIPE_FILE
 from bot.pipeline.workspace import Workspace
 from bot.recipe.lock import LOCK_FILE, read_lock
 from leaderboard.hub_store import sample_file
@@ -63,7 +64,7 @@ def bundle_of(record: Record, workspace: Workspace, hub: Hub, page: Page) -> Upl
         PublishError: the weights are gone, or are not those that were checked and evaluated.
     """
     model = workspace.merge(record.merge_key) / "model"
-    files: dict[str, Path | bytes] = dict(_model_files(model, record))
+    files: dict[str, Path | bytes] = dict(_model_files(model, record, workspace.digests()))
     plain = record.model_copy(update={"publication": None, "retraction": None})
     files["README.md"] = render_card(plain, page).encode()
     files["record.json"] = dump_record(plain).encode()
@@ -93,12 +94,12 @@ def samples_of(record: Record, workspace: Workspace) -> Mapping[str, bytes]:
     return found
 
 
-def _model_files(model: Path, record: Record) -> Mapping[str, Path]:
+def _model_files(model: Path, record: Record, digests: FileDigests) -> Mapping[str, Path]:
     manifest = read_manifest(model) if model.is_dir() else None
     hint = "run the recipe again; everything that was evaluated is kept"
     if manifest is None:
         raise PublishError(f"the weights of {record.name} are not in {model} any more", hint=hint)
-    if FolderSource(model).id != record.model_digest:
+    if FolderSource(model, digests=digests).id != record.model_digest:
         raise PublishError(
             f"the weights in {model} are not those that were checked and evaluated", hint=hint
         )

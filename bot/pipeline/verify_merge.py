@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from bot.checkpoint.comparing_sink import ComparingSink
 from bot.checkpoint.digest import tensor_digest
+from bot.checkpoint.file_digests import FileDigests
 from bot.checkpoint.folder_source import FolderSource
 from bot.engine.engine_version import ENGINE_VERSION
 from bot.engine.execute import execute
 from bot.errors import MergebotError, VerificationError
 from bot.events import Event, Report
 from bot.methods.core.all_methods import catalogue
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.machine_info import host
-from bot.pipeline.merging import EngineOptions
-from bot.pipeline.parents import Family, HubResolver, at_pins, no_hub, resolve
+from bot.pipeline.merge_facts import recipe_folder
+from bot.pipeline.open_parents import HubResolver, ParentSet, at_pins, no_hub, open_parents
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import parse_recipe
@@ -54,6 +55,7 @@ def verify(
     options: EngineOptions,
     report: Report,
     hub: HubResolver = no_hub,
+    digests: FileDigests | None = None,
 ) -> Verification:
     """Check a model folder against its lock: its own bytes, its parents' bytes, and a new merge.
 
@@ -64,6 +66,7 @@ def verify(
         options: device and threads for the new merge.
         report: progress.
         hub: opens parents on the Hub at their locked commits.
+        digests: digests of the parents' files that were hashed before.
 
     Raises:
         VerificationError: there is no finished lock, or a parent cannot be had.
@@ -76,10 +79,10 @@ def verify(
         )
     existing = FolderSource(model)
     reasons = list(_changed_output(existing, lock.result, report))
-    family = _family(lock, model, parents, report, hub)
-    reasons += _changed_parents(lock, family)
+    opened = _open_at_pins(lock, model, parents, report, hub, digests)
+    reasons += _changed_parents(lock, opened)
     if not reasons:
-        reasons, nearly = _remake(lock, family, existing, options, report)
+        reasons, nearly = _remake(lock, opened, existing, options, report)
         if nearly:
             answer = Answer.ONE_ULP
             return Verification(answer=answer, model_digest=existing.id, reasons=tuple(reasons))
@@ -102,13 +105,18 @@ def _changed_output(existing: FolderSource, result: LockedResult, report: Report
     return found
 
 
-def _family(
-    lock: Lock, model: Path, parents: Path | None, report: Report, hub: HubResolver
-) -> Family:
+def _open_at_pins(
+    lock: Lock,
+    model: Path,
+    parents: Path | None,
+    report: Report,
+    hub: HubResolver,
+    digests: FileDigests | None,
+) -> ParentSet:
     folder = parents or recipe_folder(model) or model
     recipe = parse_recipe(lock.recipe, str(folder / lock.recipe_file))
     try:
-        return resolve(recipe, report, at_pins(hub, lock.pins()))
+        return open_parents(recipe, report, at_pins(hub, lock.pins()), digests=digests)
     except MergebotError as missing:
         wrong = "; ".join(problem.message for problem in missing.problems())
         raise VerificationError(
@@ -117,26 +125,16 @@ def _family(
         ) from missing
 
 
-def recipe_folder(model: Path) -> Path | None:
-    """Where the recipe was run from, for a model that still lies in its workspace."""
-    try:
-        content = json.loads((model.resolve().parent / "merge.json").read_text("utf-8"))
-        folder = Path(content["recipe_folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return folder if folder.is_dir() else None
-
-
-def _changed_parents(lock: Lock, family: Family) -> list[str]:
+def _changed_parents(lock: Lock, parents: ParentSet) -> list[str]:
     found = []
-    here = {origin.ref: origin for origin in family.origins.values()}
+    here = {parent.ref: parent for parent in parents.parents.values()}
     for parent in lock.parents:
-        origin = here[parent.ref]
-        if origin.pin != parent.pin:
+        found_now = here[parent.ref]
+        if found_now.pin != parent.pin:
             changed = [
                 name
                 for name, file in parent.files.items()
-                if name not in origin.files or origin.files[name].sha256 != file.sha256
+                if name not in found_now.files or found_now.files[name].sha256 != file.sha256
             ]
             names = f" ({', '.join(sorted(changed)[:5])})" if changed else ""
             found.append(f"parent {parent.ref} is not what the lock pins{names}")
@@ -145,16 +143,16 @@ def _changed_parents(lock: Lock, family: Family) -> list[str]:
 
 def _remake(
     lock: Lock,
-    family: Family,
+    parents: ParentSet,
     existing: FolderSource,
     options: EngineOptions,
     report: Report,
 ) -> tuple[list[str], bool]:
     """Merge again; the reasons it differs, and whether it is within one ulp on another class."""
     recipe = parse_recipe(lock.recipe, lock.recipe_file)
-    plan = make_plan(recipe, family.parents(), catalogue())
+    plan = make_plan(recipe, parents.for_planning(), catalogue())
     sink = ComparingSink(existing)
-    sources = open_sources(plan, family.parents().values())
+    sources = open_sources(plan, parents.for_planning().values())
     execute(plan, sources, sink, device=options.device, threads=options.threads, report=report)
     far = {name: d for name, d in sink.distances.items() if d is None or d > 1}
     if not sink.distances:

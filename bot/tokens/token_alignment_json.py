@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bot.tokens.token_alignment import MISSING, Alignment, Row
+from bot.tokens.token_alignment import MISSING, Alignment
 
 Run = tuple[int, int, int]
 """Output row, source row, length: both sides count up together."""
@@ -35,29 +35,6 @@ def dump_alignment(alignment: Alignment) -> dict[str, Any]:
     }
 
 
-def load_alignment(value: Mapping[str, Any]) -> Alignment:
-    """Read what ``dump_alignment`` wrote."""
-    tokens = value["tokens"]
-    fills: dict[int, tuple[Row, ...]] = {
-        row: tuple((key, at) for key, at in parts) for row, parts in value["mixed"]
-    }
-    for donor, runs in value["copied"].items():
-        fills.update({row: ((donor, at),) for row, at in _rows(runs)})
-    own = {}
-    for key, runs in value["own"].items():
-        rows = [MISSING] * tokens
-        for row, at in _rows(runs):
-            rows[row] = at
-        own[key] = tuple(rows)
-    return Alignment(
-        tokens=tokens,
-        rows=value["rows"],
-        own=own,
-        fills=dict(sorted(fills.items())),
-        tensors=value["tensors"],
-    )
-
-
 def _runs(pairs: Iterable[tuple[int, int]]) -> Iterator[Run]:
     start: tuple[int, int] | None = None
     length = 0
@@ -70,9 +47,3 @@ def _runs(pairs: Iterable[tuple[int, int]]) -> Iterator[Run]:
         start, length = (row, at), 1
     if start:
         yield (*start, length)
-
-
-def _rows(runs: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
-    for row, at, length in runs:
-        for step in range(length):
-            yield row + step, at + step

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.cli.run import told_data
-from bot.pipeline.run_recipe import Outcome
-from bot.pipeline.run_sweep import SweepResult, Trial
+from bot.cli.run import run_data
+from bot.pipeline.run_recipe import RunResult
+from bot.pipeline.run_sweep import SweepResult, VariantScore
 from tests.leaderboard.samples import record_of
 
-OUTCOME = Outcome(record=record_of(), model=Path("model"), card=Path("card"), fresh=True)
+RUN = RunResult(record=record_of(), model=Path("model"), card=Path("card"), fresh=True)
 
 
 def test_a_sweep_tells_its_trials_and_which_was_chosen() -> None:
-    trials = (Trial(label="weight=0.3", score=0.5), Trial(label="weight=1000.0", score=None))
-    swept = SweepResult(trials=trials, chosen="weight=0.3", outcome=OUTCOME)
-    assert told_data(OUTCOME, swept, None)["sweep"] == {
+    trials = (
+        VariantScore(label="weight=0.3", score=0.5),
+        VariantScore(label="weight=1000.0", score=None),
+    )
+    swept = SweepResult(trials=trials, chosen="weight=0.3", run=RUN)
+    assert run_data(RUN, swept)["sweep"] == {
         "chosen": "weight=0.3",
         "trials": [
             {"label": "weight=0.3", "score": 0.5, "passed": True},
@@ -25,4 +28,4 @@ def test_a_sweep_tells_its_trials_and_which_was_chosen() -> None:
 
 
 def test_a_recipe_that_is_no_sweep_has_none() -> None:
-    assert "sweep" not in told_data(OUTCOME, None, None)
+    assert "sweep" not in run_data(RUN)

@@ -18,8 +18,10 @@ from bot.hub.upload import Upload
 from bot.hub.visibility import make_public
 from bot.lineage.build_record import build_record
 from bot.pipeline import run_state
-from bot.pipeline.merging import EngineOptions, merge
-from bot.pipeline.parents import resolve
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.make_lock import make_lock
+from bot.pipeline.merge_recipe import merge_in_workspace
+from bot.pipeline.open_parents import open_parents
 from bot.pipeline.publishing import Operator, PublishResult, announce
 from bot.pipeline.workspace import Workspace
 from bot.recipe.load_recipe import load_recipe
@@ -85,19 +87,20 @@ def prepare(hub: Hub, folder: Path) -> Prepared:
     recipe = push_family(hub, folder / "family")
     loaded = load_recipe(recipe)
     options = EngineOptions(threads=1)
-    family = resolve(loaded, silent, DownloadResolver(hub))
+    parents = open_parents(loaded, silent, DownloadResolver(hub))
     workspace = Workspace(folder / "workspace")
-    merged = merge(loaded, family, workspace, options, silent)
-    told = run_state.begin(loaded, family, (), options, 1_700_000_000.0)
+    merged = merge_in_workspace(loaded, parents, workspace, options, silent)
+    lock = make_lock(loaded, parents, options.device)
+    context = run_state.begin(loaded, parents, (), lock, 1_700_000_000.0)
     passed = CheckReport(checks=(Check(name="finite", hard=True, passed=True),))
-    told = run_state.with_merge(told, merged, passed)
-    digests = {key: origin.digest for key, origin in family.origins.items()}
+    context = run_state.with_merge(context, merged, passed, workspace.digests())
+    digests = {key: origin.digest for key, origin in parents.parents.items()}
     shares = [(0.6, 0.6, 0.6), (0.5, 0.9, 0.5), (0.5, 0.5, 0.9)]
-    parents = {
+    scores = {
         digest: scores_of(found) for digest, found in zip(digests.values(), shares, strict=True)
     }
-    suite = suite_of(scores_of((0.8, 0.85, 0.85)), parents, key=merged.digest)
-    record = build_record(replace(told, suites=(suite,)))
+    suite = suite_of(scores_of((0.8, 0.85, 0.85)), scores, key=merged.digest)
+    record = build_record(replace(context, suites=(suite,)))
     FolderStore(workspace.board).add(record)
     return Prepared(record=record, workspace=workspace, recipe=recipe, digests=digests)
 

@@ -22,7 +22,7 @@ from bot.hub.publish_model import publish
 from bot.hub.repo_snapshot import card_of, take_snapshot
 from bot.hub.upload import Upload
 from bot.pipeline.forecast import forecast, quick_plan
-from bot.pipeline.parents import at_pins, resolve
+from bot.pipeline.open_parents import at_pins, open_parents
 from bot.recipe.load_recipe import load_recipe
 from bot.recipe.recipe import ModelRef
 from bot.recipe.sweep import load_sweep
@@ -316,13 +316,13 @@ def test_an_adapter_on_the_hub_is_pinned_with_its_base(
     text += "- model: tester/first+tester/lora\n"
     recipe = tmp_path / "lora.yaml"
     recipe.write_text(text)
-    found = resolve(load_recipe(recipe), silent, DownloadResolver(hub))
-    (origin,) = found.origins.values()
+    found = open_parents(load_recipe(recipe), silent, DownloadResolver(hub))
+    (origin,) = found.parents.values()
     base, _, lora = origin.pin.partition("+")
     assert (lora, len(base)) == (commit, 40)
     assert quick_plan(load_recipe(recipe), HeaderResolver(hub)).jobs
     again = at_pins(DownloadResolver(hub), {origin.ref: origin.pin})
-    assert resolve(load_recipe(recipe), silent, again).origins["first"].digest == origin.digest
+    assert open_parents(load_recipe(recipe), silent, again).parents["first"].digest == origin.digest
 
 
 def test_cards_of_ancestors_are_looked_up_once(hub: Hub, server: HubServer) -> None:

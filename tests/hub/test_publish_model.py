@@ -23,7 +23,7 @@ from bot.hub.download import fetch_model
 from bot.hub.hub_parents import DownloadResolver
 from bot.hub.publish_model import publish
 from bot.hub.upload import Upload
-from bot.pipeline.merging import EngineOptions
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.publishing import Operator, PublishResult, adding_failures, announce, retract
 from bot.pipeline.verify_merge import Answer, verify
 from leaderboard.hub_store import HubStore

@@ -11,8 +11,8 @@ import pytest
 from bot.errors import InterruptedRunError
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Event, Report
-from bot.pipeline.merging import EngineOptions
-from bot.pipeline.run_recipe import Outcome, RunOptions, run
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.run_recipe import RunOptions, RunResult, run
 from bot.pipeline.workspace import Workspace
 from bot.recipe.load_recipe import load_recipe
 from tests.evaluation.conftest import load_mini
@@ -51,11 +51,11 @@ class Journey:
     recipe: Path
     workspace: Workspace
     suite: Suite
-    outcome: Outcome
+    result: RunResult
     stopped: int
     seen: list[Event] = field(default_factory=list)
 
-    def again(self, report: Report) -> Outcome:
+    def again(self, report: Report) -> RunResult:
         return travel(self.recipe, self.workspace, self.suite, report)
 
 
@@ -68,7 +68,7 @@ def write_models(folder: Path) -> Path:
     return folder / "recipe.yaml"
 
 
-def travel(recipe: Path, workspace: Workspace, suite: Suite, report: Report) -> Outcome:
+def travel(recipe: Path, workspace: Workspace, suite: Suite, report: Report) -> RunResult:
     options = RunOptions(suites=(suite,), engine=ENGINE, clock=lambda: NOW)
     return run(load_recipe(recipe), workspace=workspace, options=options, report=report)
 
@@ -84,9 +84,9 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
         with pytest.raises(InterruptedRunError):
             travel(recipe, workspace, suite, _until(stop, seen))
         stopped += 1
-    outcome = travel(recipe, workspace, suite, seen.append)
+    result = travel(recipe, workspace, suite, seen.append)
     return Journey(
-        recipe=recipe, workspace=workspace, suite=suite, outcome=outcome, stopped=stopped, seen=seen
+        recipe=recipe, workspace=workspace, suite=suite, result=result, stopped=stopped, seen=seen
     )
 
 

@@ -13,7 +13,8 @@ from bot.check import Check
 from bot.errors import CheckFailedError, InterruptedRunError, NonFiniteError, RecordError
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Event, silent
-from bot.pipeline.workspace import Workspace, write_json
+from bot.pipeline.documents import CHECKS, write_document
+from bot.pipeline.workspace import Workspace
 from bot.recipe.lock import LOCK_FILE, read_lock
 from leaderboard.record import Record
 from leaderboard.record_store import FolderStore
@@ -43,7 +44,7 @@ def leave_checks(place: Workspace, *, passed: bool) -> None:
     assert result is not None
     row = Check(name="loads", hard=True, passed=passed, detail="" if passed else "no such layer")
     content = {"model_digest": result.model_digest, "checks": [row.model_dump(mode="json")]}
-    write_json(merge / "checks.json", content)
+    write_document(merge / "checks.json", CHECKS, content)
 
 
 def stop_before_the_check(event: Event) -> None:

@@ -10,8 +10,8 @@ import pytest
 from bot.checkpoint.memory_checkpoint import MemorySource
 from bot.events import Report, silent
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.pipeline.merging import EngineOptions, make_lock
-from bot.pipeline.parents import Family
+from bot.pipeline.make_lock import make_lock
+from bot.pipeline.open_parents import ParentSet
 from bot.pipeline.pins import reuse_lock
 from bot.pipeline.workspace import Workspace
 from bot.recipe.load_recipe import parse_recipe
@@ -45,7 +45,7 @@ def run_once(recipe: Recipe, hub: MovingBranch, workspace: Workspace) -> str:
     ref = recipe.references()[0]
     origin = reuse_lock(recipe, workspace, hub)(ref, silent)
     assert origin.ref == ref
-    lock = make_lock(recipe, Family(origins={"model": origin}), EngineOptions())
+    lock = make_lock(recipe, ParentSet(parents={"model": origin}), "cpu")
     place = workspace.merge(lock.merge_key)
     place.mkdir(parents=True, exist_ok=True)
     (place / LOCK_FILE).write_text(dump_lock(lock))

@@ -14,8 +14,8 @@ from bot.errors import CheckpointError, RecordError
 from bot.evaluation.evaluate_models import Model
 from bot.evaluation.score_files import read_evaluation
 from bot.events import Event, silent
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.find_record import find_record
-from bot.pipeline.merging import EngineOptions
 from bot.pipeline.verify_merge import Answer, verify
 from bot.pipeline.workspace import Workspace
 from bot.recipe.lock import LOCK_FILE, read_lock
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.heavy
 
 def test_nothing_is_done_twice_however_often_it_is_stopped(journey: Journey) -> None:
     assert journey.stopped == len(STOPS)
-    assert journey.outcome.fresh
+    assert journey.result.fresh
     done = Counter((event.stage, event.item) for event in journey.seen if event.kind == "note")
     for model in ("half-and-quarter", "base", "one", "two"):
         assert done["evaluate", f"{model} is evaluated"] == 1
@@ -44,8 +44,8 @@ def test_an_interrupted_run_ends_in_the_same_record_and_bytes(
 ) -> None:
     place = Workspace(tmp_path / "straight")
     straight = travel(journey.recipe, place, journey.suite, silent)
-    assert weights_of(straight.model) == weights_of(journey.outcome.model)
-    assert told(straight.record) == told(journey.outcome.record)
+    assert weights_of(straight.model) == weights_of(journey.result.model)
+    assert told(straight.record) == told(journey.result.record)
 
 
 def weights_of(model: Path) -> bytes:
@@ -65,7 +65,7 @@ def test_the_record_fits_the_committed_schema(journey: Journey) -> None:
 
 
 def test_every_parent_is_compared_under_one_setting(journey: Journey) -> None:
-    record = journey.outcome.record
+    record = journey.result.record
     (suite,) = record.suites
     digests = {parent.name: parent.key for parent in record.parents}
     assert list(digests) == ["one", "two", "base"]
@@ -80,7 +80,7 @@ def test_every_parent_is_compared_under_one_setting(journey: Journey) -> None:
 
 def test_the_numbers_are_those_of_the_items(journey: Journey) -> None:
     """The record's scores and differences, from the kept items by plain means."""
-    record = journey.outcome.record
+    record = journey.result.record
     (suite,) = record.suites
     kept = [read_evaluation(path) for path in journey.workspace.evaluations.glob("?" * 64)]
     items = {found.model_digest: found.task_scores for found in kept if found}
@@ -96,15 +96,15 @@ def test_the_numbers_are_those_of_the_items(journey: Journey) -> None:
 
 
 def test_card_board_and_verdict_tell_the_same(journey: Journey) -> None:
-    record = journey.outcome.record
+    record = journey.result.record
     said = sentence(judge(record), record.name)
-    card = journey.outcome.card.read_text("utf-8").replace("\\", "").replace("&lt;", "<")
+    card = journey.result.card.read_text("utf-8").replace("\\", "").replace("&lt;", "<")
     assert said in card
     board = board_text(build_board([record]))
     assert judge(record).verdict.value in board
     (suite,) = record.suites
     names = {parent.key: parent.name for parent in record.parents}
-    own = Model(name=record.name, path=journey.outcome.model, digest=record.model_digest or "")
+    own = Model(name=record.name, path=journey.result.model, digest=record.model_digest or "")
     for row in comparison_rows(suite, own, names):
         if row[0] == "mean":
             assert row[1] in card
@@ -113,22 +113,22 @@ def test_card_board_and_verdict_tell_the_same(journey: Journey) -> None:
 
 
 def test_the_lock_pins_parents_by_content_and_verifies(journey: Journey) -> None:
-    lock = read_lock(journey.outcome.model / LOCK_FILE)
-    record = journey.outcome.record
+    lock = read_lock(journey.result.model / LOCK_FILE)
+    record = journey.result.record
     assert lock.merge_key == record.merge_key
     assert lock.result is not None
     assert lock.result.model_digest == record.model_digest
     assert [parent.digest for parent in lock.parents] == [one.key for one in record.parents]
     assert all("model.safetensors" in parent.files for parent in lock.parents)
-    found = verify(journey.outcome.model, options=EngineOptions(), report=silent)
+    found = verify(journey.result.model, options=EngineOptions(), report=silent)
     assert found.answer is Answer.IDENTICAL
 
 
 def test_the_cards_own_command_works_beside_the_card(
     journey: Journey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(journey.outcome.card.parent)
-    text = journey.outcome.card.read_text("utf-8")
+    monkeypatch.chdir(journey.result.card.parent)
+    text = journey.result.card.read_text("utf-8")
     command = next(line for line in text.splitlines() if line.startswith("mergebot verify"))
     done = command_line(*command.split()[1:])
     assert (done.code, done.out.strip()) == (0, "identical")
@@ -136,7 +136,7 @@ def test_the_cards_own_command_works_beside_the_card(
 
 
 def test_the_merge_stands_in_its_tree_with_its_own_license(journey: Journey) -> None:
-    record = journey.outcome.record
+    record = journey.result.record
     assert record.license is not None
     node = next(one for one in record.lineage.nodes if one.id == record.model_digest)
     assert node.license == record.license.id == "mit"
@@ -146,17 +146,17 @@ def test_a_finished_run_is_shown_again_and_does_nothing(journey: Journey) -> Non
     events: list[Event] = []
     again = journey.again(events.append)
     assert not again.fresh
-    assert again.record == journey.outcome.record
+    assert again.record == journey.result.record
     assert {event.stage for event in events} <= {"resolve", "merge"}
 
 
 def test_torn_files_of_a_finished_run_are_made_anew(journey: Journey) -> None:
-    place = journey.workspace.merge(journey.outcome.record.merge_key)
+    place = journey.workspace.merge(journey.result.record.merge_key)
     for name in ("merge.json", "plan.json", "recipe.lock.json"):
         content = json.loads((place / name).read_text())
         (place / name).write_text(json.dumps({key: {"a": [1]} for key in content} | kept(content)))
     again = journey.again(silent)
-    assert again.record == journey.outcome.record
+    assert again.record == journey.result.record
     assert verify(again.model, options=EngineOptions(), report=silent).answer is Answer.IDENTICAL
 
 
@@ -173,13 +173,13 @@ def test_a_broken_record_is_never_overwritten(journey: Journey) -> None:
             journey.again(silent)
         assert f"move {path} away" in (said.value.hint or "")
         with pytest.raises(RecordError, match="cannot be read"):
-            find_record(journey.workspace, journey.outcome.record.run_key)
+            find_record(journey.workspace, journey.result.record.run_key)
     finally:
         path.write_text(whole)
 
 
 def test_files_that_the_merge_did_not_make_are_never_scored(journey: Journey) -> None:
-    config = journey.outcome.model / "config.json"
+    config = journey.result.model / "config.json"
     whole = config.read_bytes()
     config.write_bytes(whole.replace(b"1e-06", b"1e-05"))
     try:

@@ -11,8 +11,9 @@ import pytest
 from bot.errors import InterruptedRunError, UsageError
 from bot.evaluation.suite_catalog import suite
 from bot.events import Event, silent
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import merge_into_folder
 from bot.pipeline.merge_sweep import merge_sweep
-from bot.pipeline.merging import EngineOptions, merge_once
 from bot.pipeline.run_recipe import RunOptions
 from bot.pipeline.run_sweep import run_sweep, search_suites
 from bot.pipeline.workspace import Workspace
@@ -39,7 +40,7 @@ def test_variants_merged_together_are_the_variants_merged_alone(
     variants = load_sweep(sweep)
     together = merge_sweep(variants, tmp_path / "together", OPTIONS, silent)
     alone = [
-        merge_once(variant.recipe, tmp_path / f"alone-{number}", OPTIONS, silent)
+        merge_into_folder(variant.recipe, tmp_path / f"alone-{number}", OPTIONS, silent)
         for number, variant in enumerate(variants)
     ]
     assert [one.merge.digest for one in together] == [made.digest for made in alone]
@@ -147,7 +148,7 @@ def test_the_winner_of_the_search_split_is_reported_and_all_trials_count(tmp_pat
     scores = {trial.label.rsplit("=", 1)[1]: trial.score or 0.0 for trial in swept.trials}
     assert scores["1.0"] > scores["3.0"] + 0.2
     assert swept.chosen.endswith("=1.0")
-    record = swept.outcome.record
+    record = swept.run.record
     assert record.attempts is not None
     assert record.attempts.count == 2
     assert record.attempts.sweep is not None

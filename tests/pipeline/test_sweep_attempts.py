@@ -69,14 +69,14 @@ def trials(record: Record) -> int:
 def test_a_merge_counts_once_however_often_it_is_tried(place: Workspace, suite: Suite) -> None:
     events: list[Event] = []
     swept = sweep(place, suite, "1.0e+9, 0.25, 0.2501", events.append)
-    first = swept.outcome
+    first = swept.run
     assert [trial.score is None for trial in swept.trials] == [True, False, False]
     assert swept.chosen == swept.trials[1].label  # so near that the first listed wins
     notes = [event.item for event in events if event[:2] == ("sweep", "note")]
     assert notes[0].startswith(f"{swept.trials[0].label}: the merge of tensor")
     assert attempts(first.record).count == trials(first.record) == 3
 
-    second = sweep(place, suite, "0.25, 0.2502, 0.2501, 2.0e+9").outcome
+    second = sweep(place, suite, "0.25, 0.2502, 0.2501, 2.0e+9").run
     assert second.record.run_key == first.record.run_key
     assert not second.fresh
     assert attempts(second.record).count == 5

@@ -14,7 +14,8 @@ from bot.checkpoint.folder_source import FolderSource
 from bot.engine.engine_version import ENGINE_VERSION
 from bot.errors import VerificationError
 from bot.events import silent
-from bot.pipeline.merging import EngineOptions, merge_once
+from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.merge_recipe import merge_into_folder
 from bot.pipeline.verify_merge import Answer, Verification, verify
 from bot.recipe.load_recipe import load_recipe
 from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, dump_lock, read_lock
@@ -26,7 +27,9 @@ NORM = "model.norm.weight"
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    merge_once(load_recipe(write_family(tmp_path)), tmp_path / "out", OPTIONS, silent, lock=True)
+    merge_into_folder(
+        load_recipe(write_family(tmp_path)), tmp_path / "out", OPTIONS, silent, lock=True
+    )
     return tmp_path / "out"
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from bot.errors import StorageError
 from bot.events import Event, silent
-from bot.pipeline.workspace import alone, read_json
+from bot.pipeline.documents import CHECKS, read_document
+from bot.pipeline.file_lock import exclusive_lock
 
 
 def lock_of(path: Path) -> Path:
@@ -25,7 +26,7 @@ def held(path: Path) -> int:
 
 
 def test_nothing_is_left_of_a_lock(tmp_path: Path) -> None:
-    with alone("merge", tmp_path / "below" / "model", silent):
+    with exclusive_lock("merge", tmp_path / "below" / "model", silent):
         assert lock_of(tmp_path / "below/model").is_file()
     assert list((tmp_path / "below").iterdir()) == []
 
@@ -38,7 +39,7 @@ def test_a_second_process_waits_and_says_so(tmp_path: Path) -> None:
         said.append(event.item)
         os.close(other)
 
-    with alone("merge", tmp_path / "model", report):
+    with exclusive_lock("merge", tmp_path / "model", report):
         assert len(said) == 1
     assert f"another process is at work on {tmp_path / 'model'};" in said[0]
 
@@ -48,7 +49,7 @@ def test_a_lock_file_of_the_users_is_kept(tmp_path: Path) -> None:
     files = [tmp_path / "poetry.lock", lock_of(tmp_path / "poetry")]
     for file in files:
         file.write_text("mine")
-    with alone("merge", tmp_path / "poetry", silent):
+    with exclusive_lock("merge", tmp_path / "poetry", silent):
         pass
     assert [file.read_text() for file in files] == ["mine", "mine"]
 
@@ -57,7 +58,7 @@ def test_a_folder_in_the_place_of_the_lock_is_named(tmp_path: Path) -> None:
     lock_of(tmp_path / "model").mkdir()
     with (
         pytest.raises(StorageError, match=r"\.model\.mergebot-lock: Is a directory") as caught,
-        alone("merge", tmp_path / "model", silent),
+        exclusive_lock("merge", tmp_path / "model", silent),
     ):
         pass
     assert "move it away" in (caught.value.hint or "")
@@ -72,7 +73,7 @@ def test_the_first_one_takes_its_lock_away_while_the_second_waits(tmp_path: Path
         lock_of(tmp_path / "model").unlink()
         os.close(other)
 
-    with alone("merge", tmp_path / "model", report):
+    with exclusive_lock("merge", tmp_path / "model", report):
         third = os.open(lock_of(tmp_path / "model"), os.O_RDWR)
         with pytest.raises(BlockingIOError):
             fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,6 +83,6 @@ def test_the_first_one_takes_its_lock_away_while_the_second_waits(tmp_path: Path
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": ', "\x00", '"word"'])
 def test_a_torn_document_counts_as_missing(text: str, tmp_path: Path) -> None:
     path = tmp_path / "checks.json"
-    assert read_json(path) is None
+    assert read_document(path, CHECKS) is None
     path.write_text(text)
-    assert read_json(path) is None
+    assert read_document(path, CHECKS) is None

@@ -14,7 +14,8 @@ from huggingface_hub import HfApi
 from bot.cli.app import run_command
 from bot.cli.output import Output
 from bot.cli.space import WorkspaceSamples, WorkspaceWeights, local_space
-from bot.pipeline.workspace import Workspace, write_json
+from bot.pipeline.documents import MERGE, write_document
+from bot.pipeline.workspace import Workspace
 from leaderboard.record_store import FolderStore
 from space_app.deployed_main import settings_from
 from tests.hub_server import serve
@@ -40,7 +41,9 @@ def place(tmp_path: Path) -> Workspace:
     recipes = tmp_path / "recipes"
     (recipes / "models/base").mkdir(parents=True)
     (place.merge(record.merge_key) / "model").mkdir(parents=True)
-    write_json(place.merge(record.merge_key) / "merge.json", {"recipe_folder": str(recipes)})
+    write_document(
+        place.merge(record.merge_key) / "merge.json", MERGE, {"recipe_folder": str(recipes)}
+    )
     return place
 
 

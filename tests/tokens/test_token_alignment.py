@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.tokens.token_alignment import MISSING, Member, Rule, align, compare, extended, union
-from bot.tokens.token_alignment_json import dump_alignment, load_alignment
+from bot.tokens.token_alignment_json import dump_alignment
 from bot.tokens.vocabulary import Vocabulary
 from tests.present import present
+from tests.tokens.read_alignment import load_alignment
 
 
 def vocabulary(*tokens: str, added: tuple[str, ...] = ()) -> Vocabulary:
