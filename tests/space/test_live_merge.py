@@ -9,8 +9,9 @@ from safetensors.numpy import load_file
 
 from bot.errors import UsageError
 from bot.events import silent
+from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.live_merge import LiveMerge
-from bot.pipeline.merging import EngineOptions, merge_once
+from bot.pipeline.merge_recipe import merge_into_folder
 from bot.recipe.load_recipe import load_recipe
 from space_app.app_context import Context
 from space_app.chat.chat_backend import ChatModel, Sampling, Turn
@@ -43,7 +44,7 @@ def test_scale_one_is_the_published_merge_to_the_byte(tmp_path: Path) -> None:
     """A recipe with several weights keeps them: the slider never replaces them by their mean."""
     (tmp_path / "recipe.yaml").write_text(SLIDING.replace("./models", str(SKILLS / "models")))
     recipe = load_recipe(tmp_path / "recipe.yaml")
-    merge_once(recipe, tmp_path / "out", EngineOptions(threads=2), silent)
+    merge_into_folder(recipe, tmp_path / "out", EngineOptions(threads=2), silent)
     live_merge = LiveMerge()
     again = live_merge.merge_at(SLIDING, folder=SKILLS, scale=1.0)
     published = (tmp_path / "out/model.safetensors").read_bytes()
