@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -p tests.areas -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 WORKSPACE ?= demo
 
 export OMP_NUM_THREADS ?= 2
@@ -28,13 +29,13 @@ demo: .venv/.demo ## merge, check, evaluate and rank a real recipe; a few minute
 	@$(BIN)/mergebot demo --workspace $(WORKSPACE)
 
 test: .venv/.dev chromium check ## everything CI runs
-	$(PYTEST) -p tests.areas
+	$(PYTEST)
 
 test-fast: .venv/.dev ## for editing: no browser, no model evaluation
-	$(PYTEST) -p tests.areas -m 'not slow and not browser and not heavy'
+	$(PYTEST) -m 'not slow and not browser and not heavy'
 
 test-slow: .venv/.dev chromium ## long kill loops, load tests, big files
-	$(PYTEST) -p tests.areas -m slow --timeout 3600
+	$(PYTEST) -m slow --timeout 3600
 
 check: .venv/.dev ## style, types, architecture, generated documentation
 	$(BIN)/ruff format --check --quiet .
