@@ -11,6 +11,8 @@ from bot.architecture.untrusted_config import without_sources
 
 _DROPPED = ("_name_or_path", "_commit_hash")
 _LAYER_INDEX_LISTS = frozenset({"mlp_only_layers", "attn_layer_indices", "full_attn_idxs"})
+_PREDICTION_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers")
+"""How many layers for multi-token prediction follow the language model's layers."""
 _TOKEN_KEYS = ("_token_id", "_token_ids", "_token_index")
 _LAYER_RULES = frozenset(
     {
@@ -96,16 +98,23 @@ def _set_layers(section: JsonObject, layers: Sequence[Layer]) -> list[str]:
             section[name] = [at for at, layer in enumerate(layers) if _listed(layer, name)]
         elif _is_per_layer(name, value, depth):
             section[name] = [_entry(layer, name, value) for layer in layers]
-    # The depth is a stranger's number: nothing is made as long as it says.
+    predicting = [name for name in _PREDICTION_LAYERS if section.get(name)]
+    warnings = [_without_prediction(section, name) for name in predicting]
+    # The depth is an untrusted number: no list of that length is made.
     moved = len(layers) != depth or any(layer.index != at for at, layer in enumerate(layers))
     if not moved or isinstance(section.get("layer_types"), list):
-        return []
-    return [
+        return warnings
+    return warnings + [
         f"{name} in config.json depends on the layer's number, and layers moved: "
         "the merge may run with other settings than its sources did"
         for name in sorted(_LAYER_RULES.intersection(section))
         if section[name] is not None
     ]
+
+
+def _without_prediction(section: JsonObject, name: str) -> str:
+    section[name] = 0
+    return f"the slices leave out the layers for multi-token prediction: {name} is 0 in the output"
 
 
 def _is_per_layer(name: str, value: Any, depth: int) -> bool:

@@ -253,6 +253,11 @@ def _no_safetensors(folder: Path, weights: str) -> CheckpointError:
             hint="convert them to safetensors, in a sandbox: "
             "https://huggingface.co/docs/safetensors/convert-weights",
         )
+    if weights == SINGLE_FILE and (folder / "adapter_config.json").exists():
+        return CheckpointError(
+            f"{folder} is a LoRA adapter, not a model",
+            hint=f"write it with its base model, such as org/base+./{folder.name}",
+        )
     return CheckpointError(
         f"{folder} has neither {weights} nor {INDEX_FILE}", hint="is this a model folder?"
     )

@@ -18,6 +18,8 @@ from bot.errors import CheckpointError
 
 PREFIX_BYTES = 8
 MAX_HEADER_BYTES = 16 << 20
+MAX_TENSORS = 50_000
+"""Tensors of one model, over all its files; the largest published models have about 47,000."""
 ALIGNMENT = 4096
 _METADATA_KEY = "__metadata__"
 _MAX_DIMENSIONS = 64
@@ -71,6 +73,8 @@ def parse_header(raw: bytes, file_bytes: int, where: str) -> Mapping[str, Extent
             size of the file; names the file and, where there is one, the tensor.
     """
     entries = _json_object(raw, where)
+    if len(entries) > MAX_TENSORS:
+        raise _broken(where, f"has {len(entries):,} tensors; the limit is {MAX_TENSORS:,}")
     _check_metadata(entries.pop(_METADATA_KEY, {}), where)
     data_start = PREFIX_BYTES + len(raw)
     extents = [_extent(name, entry, data_start, where) for name, entry in entries.items()]

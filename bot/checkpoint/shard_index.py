@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.checkpoint.header import Extent
+from bot.checkpoint.header import MAX_TENSORS, Extent
 from bot.checkpoint.untrusted_json import is_text, parse_object, shown
 from bot.errors import CheckpointError
 
@@ -28,6 +28,9 @@ def parse_index(data: bytes, where: str) -> dict[str, str]:
     if not isinstance(shard_of, dict):
         message = f"{where} is not a safetensors index: weight_map is not a table of files"
         raise CheckpointError(message, hint=AGAIN)
+    if len(shard_of) > MAX_TENSORS:
+        message = f"{where} lists {len(shard_of):,} tensors; the limit is {MAX_TENSORS:,}"
+        raise CheckpointError(message, hint="merge a model with fewer tensors")
     for tensor, shard in shard_of.items():
         if not isinstance(shard, str) or not _is_plain_name(shard):
             message = f"{where}: tensor {shown(tensor)} is placed in {shown(shard)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _EMBEDDINGS = frozenset(
     {
         "embed_tokens", "wte", "embed_in", "word_embeddings", "tok_embeddings", "embeddings",
@@ -30,6 +32,7 @@ def is_embedding(name: str) -> bool:
     return leaf == "weight" and module in _EMBEDDINGS and not _OTHER_TOWERS.intersection(path)
 
 
+@lru_cache(maxsize=1 << 16)
 def is_head(name: str) -> bool:
     """Whether the tensor belongs to the output head (its weight or its bias)."""
     *path, module, leaf = ["", *name.split(".")]

@@ -5,7 +5,7 @@ report.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,29 @@ from bot.cli.error_report import Failure, explain
 from bot.cli.hub_connection import planning
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
-from bot.errors import MergebotError
+from bot.errors import AccessError, MergebotError
 from bot.format_units import format_bytes
 from bot.pipeline.forecast import Forecast, forecast, load_checked
 from bot.pipeline.open_parents import HubResolver
 from bot.plan.merge_plan import Budget
+from bot.recipe.repository_rules import require_inside
 from leaderboard.render.escape import markdown
+
+REPORT_BYTES = 512 << 10
+"""GitHub takes job summaries of up to 1 MiB."""
+REPORTED_PROBLEMS = 50
+"""Problems of one recipe in a report."""
+GATED = (
+    "This check has no token, so it cannot read gated or private parents. A maintainer whose "
+    "account has access must run `mergebot validate` on this file and merge the request by hand."
+)
 
 
 @click.command(
     epilog="""\b
 Examples:
   mergebot validate my-merge.yaml
-  mergebot validate recipes/skills/*.yaml --report report.md
+  mergebot validate recipes/skills --report report.md
   mergebot validate --schema > recipe.schema.json
 
 \b
@@ -37,18 +47,30 @@ several recipes the first that is not valid decides. See docs/cli.md."""
 )
 @click.argument("recipes", nargs=-1, type=UserPath())
 @click.option("--report", type=UserPath(), help="Also write Markdown for a PR.")
+@click.option(
+    "--inside",
+    type=UserPath(folder=True, exists=True),
+    help="Refuse local models outside this folder, links followed (for CI).",
+)
 @click.option("--offline", is_flag=True, help="Do not contact the Hub.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes and stop.")
 @output_options
 @click.pass_obj
 def validate(
-    out: Output, recipes: tuple[Path, ...], report: Path | None, schema: bool, offline: bool
+    out: Output,
+    recipes: tuple[Path, ...],
+    report: Path | None,
+    inside: Path | None,
+    schema: bool,
+    offline: bool,
 ) -> int:
     """Check recipes: grammar, parameters, suites, access to the parents, and the whole plan.
 
     Of parents on the Hub only headers and config files are fetched, no weights.
 
-    Every problem is reported at once, with its line and the nearest valid name.
+    Every problem is reported at once, with its line and the nearest valid name. Of a folder, every
+    .yaml and .yml file in it is checked. Recipes in recipes/community must keep the rules for
+    community recipes: name, license, authors and suites, and models on the Hub only.
     """
     if schema:
         text = (Path(__file__).parent.parent / "recipe/recipe.schema.json").read_text("utf-8")
@@ -56,7 +78,8 @@ def validate(
         return 0
     if not recipes:
         raise click.UsageError("Which recipe? Name one or more YAML files.")
-    findings = [_check(path, None if offline else planning()) for path in recipes]
+    paths = [path for named in recipes for path in _files_of(named)]
+    findings = [_check(path, None if offline else planning(), inside) for path in paths]
     if report is not None:
         report.write_text(markdown_report(findings), "utf-8")
     failures = [finding.failure for finding in findings if finding.failure is not None]
@@ -104,11 +127,25 @@ def vars_of(problem: Any) -> dict[str, Any]:
     return {name: getattr(problem, name) for name in ("message", "file", "line", "column", "hint")}
 
 
-def _check(path: Path, hub: HubResolver | None) -> ValidationResult:
+def _files_of(path: Path) -> list[Path]:
+    """The recipe files of a folder, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+    if not found:
+        raise click.UsageError(f"{path} holds no recipe: no .yaml file.")
+    return found
+
+
+def _check(path: Path, hub: HubResolver | None, inside: Path | None) -> ValidationResult:
     try:
+        if inside is not None:
+            require_inside(path, inside)
         return ValidationResult(path, seen=forecast(load_checked(path), hub))
     except MergebotError as wrong:
         return ValidationResult(path, failure=explain(wrong))
+    except Exception as surprise:  # noqa: BLE001 - a bug that one recipe meets ends no other's check
+        return ValidationResult(path, failure=explain(surprise))
 
 
 def _cost(budget: Budget) -> str:
@@ -118,21 +155,43 @@ def _cost(budget: Budget) -> str:
 
 
 def markdown_report(findings: list[ValidationResult]) -> str:
-    """A report for a pull request; every word of a recipe is escaped."""
-    lines = []
-    for finding in findings:
-        name = markdown(str(finding.path))
-        if finding.failure is None and finding.seen is not None:
-            lines += [f"### ✔ {name}", "", markdown(finding.seen.summary), ""]
-            budget = finding.seen.budget
-            if budget is not None:
-                lines += [_cost(budget), ""]
-            lines += [f"- {markdown(warning)}" for warning in finding.seen.warnings]
-        elif finding.failure is not None:
-            lines += [f"### ✕ {name}", ""]
-            for problem in finding.failure.problems:
-                place = f"line {problem.line}: " if problem.line else ""
-                hint = f" — {markdown(problem.hint)}" if problem.hint else ""
-                lines.append(f"- {place}{markdown(problem.message)}{hint}")
-        lines.append("")
-    return "\n".join(lines)
+    """A report for a pull request; every word of a recipe is escaped.
+
+    Recipes with problems come first. A report that would be too long for GitHub ends in the number
+    of recipes that are left out.
+    """
+    parts: list[str] = []
+    size = 0
+    for finding in sorted(findings, key=lambda finding: finding.failure is None):
+        part = _recipe_report(finding)
+        size += len(part.encode())
+        if size > REPORT_BYTES:
+            parts.append(f"{len(findings) - len(parts)} more recipes are left out.\n")
+            break
+        parts.append(part)
+    return "\n".join(parts)
+
+
+def _recipe_report(finding: ValidationResult) -> str:
+    name = markdown(str(finding.path))
+    if finding.failure is not None:
+        return "\n".join([f"### ✕ {name}", "", *_problem_lines(finding.failure), ""])
+    lines = [f"### ✔ {name}", ""]
+    if finding.seen is not None:
+        lines += [markdown(finding.seen.summary), ""]
+        if finding.seen.budget is not None:
+            lines += [_cost(finding.seen.budget), ""]
+        lines += [f"- {markdown(warning)}" for warning in finding.seen.warnings]
+    return "\n".join([*lines, ""])
+
+
+def _problem_lines(failure: Failure) -> Iterator[str]:
+    for problem in failure.problems[:REPORTED_PROBLEMS]:
+        place = f"line {problem.line}: " if problem.line else ""
+        hint = f" — {markdown(problem.hint)}" if problem.hint else ""
+        yield f"- {place}{markdown(problem.message)}{hint}"
+    more = len(failure.problems) - REPORTED_PROBLEMS
+    if more > 0:
+        yield f"- and {more} more"
+    if failure.code == AccessError.exit_code:
+        yield f"\n{GATED}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.engine.diagnose import Diagnosis, diagnose
-from bot.errors import PlanError, Problem, RecipeError
+from bot.errors import Problem, RecipeError
 from bot.evaluation.suite_catalog import suite_names
 from bot.events import Report
 from bot.format_units import format_bytes
@@ -17,15 +17,15 @@ from bot.pipeline.local_paths import require_local
 from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
 from bot.plan.merge_plan import Budget, Plan
 from bot.plan.open_sources import open_sources
-from bot.plan.planner import make_plan
+from bot.plan.planner import make_plan, make_plans
 from bot.recipe.field_readers import value_of
 from bot.recipe.load_recipe import read_document, read_file
 from bot.recipe.metadata import NAME
 from bot.recipe.problems import nearest
 from bot.recipe.recipe import ModelRef, Recipe
+from bot.recipe.repository_rules import check_community_rules, is_community
 from bot.recipe.strict_yaml import ListNode, MapNode, Node, ScalarNode, shorten
 from bot.recipe.sweep import Variant, load_sweep
-from bot.recipe.untrusted_text import decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Forecast:
     @property
     def recipe(self) -> Recipe:
         """The recipe, of a sweep its first variant."""
-        return self.variants[0].recipe
+        return self.variants[0].parsed
 
     @property
     def plan(self) -> Plan | None:
@@ -99,7 +99,9 @@ class Forecast:
 
 
 def load_checked(path: Path) -> tuple[Variant, ...]:
-    """Read a recipe file and all its variants; the suites it names must be known too.
+    """Read a recipe file and all its variants; its suites must be known.
+
+    Files in ``recipes/community`` must keep the rules for community recipes too.
 
     Raises:
         RecipeError: every problem of the file and of every variant, each once.
@@ -110,10 +112,14 @@ def load_checked(path: Path) -> tuple[Variant, ...]:
         variants = load_sweep(path)
     except RecipeError as wrong:
         found += wrong.problems()
-    try:
-        require_known_suites(path)
-    except RecipeError as wrong:
-        found += wrong.problems()
+    checks = [require_known_suites]
+    if is_community(path):
+        checks.append(check_community_rules)
+    for check in checks:
+        try:
+            check(path)
+        except RecipeError as wrong:
+            found += wrong.problems()
     if found:
         raise RecipeError(sorted(dict.fromkeys(found), key=lambda one: one.line or 0))
     return variants
@@ -155,43 +161,33 @@ def forecast(variants: Sequence[Variant], hub: HubResolver | None = None) -> For
     unseen = tuple(ref for ref in recipe.references() if not ref.is_local)
     if unseen and hub is None:
         return Forecast(variants=tuple(variants), unseen=unseen)
-    plans = plan_variants([variant.recipe for variant in variants], hub or no_hub)
+    plans = plan_variants(variants, hub or no_hub)
     return Forecast(variants=tuple(variants), plans=plans)
 
 
 def as_in_its_file(variant: Variant) -> Recipe:
-    """A variant with the text of the file, so that problems are told at the file's lines."""
-    recipe = variant.recipe
-    if not variant.choices:
-        return recipe
-    return replace(recipe, text=decode(read_file(Path(recipe.file)), recipe.file))
+    """A variant with the text of the file, so that problems have the file's lines."""
+    return variant.parsed
 
 
-def plan_variants(recipes: Sequence[Recipe], hub: HubResolver = no_hub) -> tuple[Plan, ...]:
-    """Plans of recipes over the same parents, which are opened once.
+def plan_variants(variants: Sequence[Variant], hub: HubResolver = no_hub) -> tuple[Plan, ...]:
+    """Plans of a recipe's variants; the parents are opened once.
 
     Sources are known by size and header instead of by a digest of their bytes.
 
     Raises:
-        PlanError: the parents do not fit together; every mismatch of any recipe at once.
+        PlanError: the parents do not fit together, or the variants have too many tensors in all;
+            every problem of any variant at once.
     """
+    recipes = [variant.parsed for variant in variants]
     parents = open_parents(recipes[0], hub=hub, pinned=False).for_planning()
-    plans: list[Plan] = []
-    found: list[Problem] = []
-    for recipe in recipes:
-        try:
-            plans.append(make_plan(recipe, parents, catalogue()))
-        except PlanError as wrong:
-            found += wrong.problems()
-    if found:
-        raise PlanError(dict.fromkeys(found))
-    return tuple(plans)
+    return make_plans(recipes, parents, catalogue(), sweep_at=variants[0].sweep_at)
 
 
 def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:
     """A plan whose sources are known by size and header instead of by a digest of their bytes."""
-    (plan,) = plan_variants([recipe], hub)
-    return plan
+    parents = open_parents(recipe, hub=hub, pinned=False).for_planning()
+    return make_plan(recipe, parents, catalogue())
 
 
 def diagnose_recipe(recipe: Recipe, report: Report, hub: HubResolver = no_hub) -> Diagnosis:

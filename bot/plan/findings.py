@@ -15,13 +15,28 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list)
     _warned: dict[str, None] = field(default_factory=dict)
-    _tensors: dict[tuple[str, str | None], list[str]] = field(default_factory=dict)
+    _tensors: dict[tuple[str, str | None], dict[str, None]] = field(default_factory=dict)
     _filters: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     @property
     def noted(self) -> int:
         """How many problems were added, each tensor counted."""
         return len(self.problems) + sum(map(len, self._tensors.values()))
+
+    def copy(self) -> Findings:
+        """An independent copy."""
+        return Findings(
+            problems=[*self.problems],
+            _warned={**self._warned},
+            _tensors={key: {**names} for key, names in self._tensors.items()},
+            _filters={**self._filters},
+        )
+
+    def take(self, other: Findings) -> None:
+        """Add the problems and warnings of another collection."""
+        for found in other.problems:
+            self.problem(found.message, hint=found.hint)
+        self._warned.update(other._warned)
 
     def problem(self, message: str, *, hint: str | None = None) -> None:
         """Add a problem that prevents the merge; equal ones are added once."""
@@ -31,9 +46,7 @@ class Findings:
 
     def tensor(self, message: str, name: str, *, hint: str | None = None) -> None:
         """Add a problem of one tensor; ``{tensors}`` in ``message`` is replaced by the names."""
-        names = self._tensors.setdefault((message, hint), [])
-        if name not in names:
-            names.append(name)
+        self._tensors.setdefault((message, hint), {}).setdefault(name)
 
     def warn(self, message: str) -> None:
         """Add a warning, which does not prevent the merge; equal ones are added once."""
@@ -62,7 +75,7 @@ class Findings:
             PlanError: with every problem added so far and the recipe's file name.
         """
         grouped = [
-            Problem(message=message.replace("{tensors}", _enumerate(names)), hint=hint)
+            Problem(message=message.replace("{tensors}", _enumerate([*names])), hint=hint)
             for (message, hint), names in self._tensors.items()
         ]
         found = [*self.problems, *grouped]

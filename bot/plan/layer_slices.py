@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.architecture.model_config import layer_count
 from bot.plan.findings import Findings
 from bot.plan.parent_model import ParentModel
 from bot.recipe.method_signature import Signature
@@ -50,7 +51,19 @@ def output_slices(
         _output_slice(recipe, part, f"slice {number}", signature, models, findings)
         for number, part in enumerate(parts, start=1)
     )
-    return tuple(output_slice for output_slice in found if output_slice is not None)
+    slices = tuple(output_slice for output_slice in found if output_slice is not None)
+    if recipe.slices and len(slices) == len(parts):
+        _check_empty(slices, findings)
+    return slices
+
+
+def _check_empty(slices: Sequence[OutputSlice], findings: Findings) -> None:
+    """An empty slice decides embedding, head and norm if it is first or last, else nothing."""
+    if not any(part.length for part in slices):
+        findings.problem("the slices hold no layer", hint="give one slice a layer range")
+    for number, part in enumerate(slices[1:-1], start=2):
+        if not part.length:
+            findings.warn(f"slice {number} holds no layer and changes nothing")
 
 
 def _output_slice(
@@ -94,12 +107,17 @@ def _range(
     model = models.get(source.model)
     if model is None:
         return None
-    depth = model.tensor_layout.depth
-    start, stop = source.layer_range or (0, depth)
+    found = model.tensor_layout.depth
+    if source.layer_range is None:
+        return 0, found
+    start, stop = source.layer_range
+    stated = layer_count(model.config)
+    depth = found if stated is None else min(stated, found)
     if not 0 <= start <= stop <= depth:
+        more = f" (layers {depth} to {found - 1} are for multi-token prediction)"
         findings.problem(
             f"{where}: layer range [{start}, {stop}) of {model.label} does not fit: "
-            f"it has {depth} layers",
+            f"it has {depth} layers{more if stop <= found else ''}",
             hint=f"ranges are half-open: all of {model.label} is [0, {depth}]",
         )
         return None

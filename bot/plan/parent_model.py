@@ -10,6 +10,7 @@ from bot.architecture.layer_names import TensorLayout, group_by_layer
 from bot.architecture.model_config import JsonObject, layer_count, read_config, read_json_object
 from bot.architecture.untrusted_config import CONFIG_FILES, refusals
 from bot.architecture.vocabulary_tensors import embedding_rows
+from bot.checkpoint.lora_config import CONFIG_FILE
 from bot.checkpoint.source import Source
 from bot.checkpoint.tensor_spec import TensorSpec
 from bot.errors import MergebotError, Problem
@@ -51,6 +52,20 @@ class ParentModel:
         return embedding_rows(self.tensors)
 
 
+def _adapter_beside(parent: Parent) -> list[Problem]:
+    """A local folder with weights and an adapter: loaders apply the adapter, a merge would not."""
+    ref = parent.ref
+    if not ref.is_local or parent.source.file(CONFIG_FILE) is None:
+        return []
+    return [
+        Problem(
+            message=f"{ref.path} holds a LoRA adapter ({CONFIG_FILE}) beside its weights",
+            hint="move the adapter to a folder of its own and write "
+            f"`{ref.path}+./adapter`, or remove {CONFIG_FILE}",
+        )
+    ]
+
+
 def examine(parent: Parent) -> tuple[ParentModel | None, list[Problem]]:
     """Read a parent's header and config.
 
@@ -67,6 +82,7 @@ def examine(parent: Parent) -> tuple[ParentModel | None, list[Problem]]:
             problems += refusals(content or {}, label, file)
     except MergebotError as error:
         return None, list(error.problems())
+    problems += _adapter_beside(parent)
     if not tensors:
         problems.append(
             Problem(message=f"{label} holds no tensors", hint="check that its files are complete")

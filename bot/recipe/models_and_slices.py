@@ -132,10 +132,9 @@ def _read_layers(item: MapNode, problems: Problems) -> tuple[int, int] | None:
     )
     if first is None or end is None:
         return None
-    if first >= end:
-        problems.add(
-            node, f"`layer_range` [{first}, {end}] holds no layer", "the end is not included"
-        )
+    if first > end:
+        message = f"`layer_range` [{first}, {end}] ends before it begins"
+        problems.add(node, message, "write the first layer, then the end, which is not included")
         return None
     return first, end
 

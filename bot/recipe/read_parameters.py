@@ -15,6 +15,8 @@ from bot.recipe.recipe import Parameters, Scalar, Schedule, ScheduleRow
 from bot.recipe.strict_yaml import ListNode, MapNode, Node, RefusedNode, ScalarNode, shorten
 from bot.recipe.yaml_scalars import plain_value
 
+LONGEST_GRADIENT = 256
+LONGEST_FILTER = 200
 Level = Literal["recipe", "slice", "model"]
 IGNORED = Parameter(name="int8_mask", kind="bool", scope="global", required=False)
 """Accepted because published recipes carry it, without effect on any weight: mergekit's
@@ -137,6 +139,9 @@ def _read_filter(row: MapNode, problems: Problems) -> str | None:
     if isinstance(node, ScalarNode) and node.value is None:
         return None
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
+        if len(node.text) > LONGEST_FILTER:
+            message = f"`filter` has {len(node.text):,} characters; the limit is {LONGEST_FILTER}"
+            problems.add(node, message, "write a shorter part of the tensors' names")
         return None if node.text == "*" else node.text
     if not isinstance(node, RefusedNode):
         problems.add(node, "`filter` must be text", "write a part of the tensors' names, or `*`")
@@ -164,6 +169,10 @@ def _read_gradient(
         return None
     if param and param.kind != "float":
         problems.add(node, f"`{param.name}` takes no gradient", _kind_hint(param))
+        return None
+    if len(node.items) > LONGEST_GRADIENT:
+        message = f"a gradient of {len(node.items):,} numbers; the limit is {LONGEST_GRADIENT}"
+        problems.add(node, message, "list fewer numbers: values between them are interpolated")
         return None
     numbers = []
     for item in node.items:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,27 @@ from bot.recipe.yaml_scalars import plain_value
 
 KEY = "sweep"
 MOST_VARIANTS = 256
+MOST_NODES = 20_000
+"""Keys and values of all variants together: reading one takes about 50 microseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One recipe of a sweep; ``choices`` maps ``models[1].parameters.weight`` to its value."""
+    """One recipe of a sweep; ``choices`` maps ``models[1].parameters.weight`` to its value.
 
-    recipe: Recipe
+    ``parsed`` is the recipe without a text of its own: writing one takes longer than reading it.
+    ``sweep_at`` is the line and column of the file's first sweep.
+    """
+
+    parsed: Recipe
     choices: Mapping[str, object]
+    tree: Node
+    sweep_at: tuple[int, int] | None = None
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe, with the text that makes this variant again."""
+        return replace(self.parsed, text=_written(self.tree)) if self.choices else self.parsed
 
     @property
     def label(self) -> str:
@@ -71,13 +85,13 @@ def parse_sweep(
     root = _without_misplaced(root, problems)
     sweeps = [_read_sweep(where, node, problems) for where, node in _find(root, "", inside=False)]
     variants = []
-    for chosen in _combinations(sweeps, problems):
+    for chosen in _combinations(root, sweeps, problems):
         tree = _replaced(root, {_at(s.node): v for s, v in zip(sweeps, chosen, strict=True)})
-        text = _written(tree) if sweeps else problems.text
-        recipe = read_recipe(tree, known, problems, text=text, file=file)
+        recipe = read_recipe(tree, known, problems, text=problems.text, file=file)
         choices = {s.where: plain(v) for s, v in zip(sweeps, chosen, strict=True)}
+        at = _at(sweeps[0].node) if sweeps else None
         if recipe:
-            variants.append(Variant(recipe=recipe, choices=choices))
+            variants.append(Variant(parsed=recipe, choices=choices, tree=tree, sweep_at=at))
     problems.raise_if_any()
     _refuse_equal(variants, sweeps, problems)
     problems.raise_if_any()
@@ -104,18 +118,38 @@ def _without_misplaced(node: Node, problems: Problems, key: str = "") -> Node:
     return replace(node, entries=entries)
 
 
-def _combinations(sweeps: Sequence[_Sweep], problems: Problems) -> Iterable[Sequence[Node]]:
-    """Every combination of values; beyond the limit, only enough to check each value once."""
+def _combinations(
+    root: Node, sweeps: Sequence[_Sweep], problems: Problems
+) -> Iterable[Sequence[Node]]:
+    """Every combination of values; beyond a limit, only enough to check each value once."""
     count = math.prod(len(sweep.values) for sweep in sweeps)
-    if count <= MOST_VARIANTS:
+    nodes = _count(root)
+    if not sweeps or (count <= MOST_VARIANTS and count * nodes <= MOST_NODES):
         return itertools.product(*(sweep.values for sweep in sweeps))
-    problems.add(
-        sweeps[0].node,
-        f"the sweeps make {count:,} variants; the limit is {MOST_VARIANTS}",
-        "list fewer values: begin with a coarse sweep, then list finer values around its best",
-    )
+    if count > MOST_VARIANTS:
+        message = f"the sweeps make {count:,} variants; the limit is {MOST_VARIANTS}"
+    else:
+        message = (
+            f"the sweeps make {count} variants of {nodes:,} keys and values, "
+            f"{count * nodes:,} in all; the limit is {MOST_NODES:,}"
+        )
+    hint = "list fewer values: begin with a coarse sweep, then list finer values around its best"
+    problems.add(sweeps[0].node, message, hint)
     longest = max(len(sweep.values) for sweep in sweeps)
-    return ([s.values[turn % len(s.values)] for s in sweeps] for turn in range(longest))
+    checked = min(longest, max(1, MOST_NODES // nodes))
+    return ([s.values[turn % len(s.values)] for s in sweeps] for turn in range(checked))
+
+
+def _count(node: Node) -> int:
+    """Keys and values of a variant: of a sweep's values the largest counts."""
+    if isinstance(node, ListNode):
+        return 1 + sum(map(_count, node.items))
+    if not isinstance(node, MapNode):
+        return 1
+    listed = node.entries[KEY][1] if KEY in node.entries else None
+    if isinstance(listed, ListNode):
+        return max(map(_count, listed.items), default=1)
+    return 1 + sum(1 + _count(value) for _, value in node.entries.values())
 
 
 def _refuse_equal(
@@ -124,7 +158,7 @@ def _refuse_equal(
     """Report variants that are written differently but are the same merge."""
     first: dict[str, Variant] = {}
     for variant in variants if sweeps else ():
-        twin = first.setdefault(recipe_hash(variant.recipe), variant)
+        twin = first.setdefault(recipe_hash(variant.parsed), variant)
         if twin is not variant:
             message = f"{variant.label} makes the same merge as {twin.label}"
             problems.add(sweeps[0].node, message, "list each value once")
@@ -137,6 +171,13 @@ def plain(node: Node) -> Any:
     if isinstance(node, ListNode):
         return [plain(item) for item in node.items]
     return node.value if isinstance(node, ScalarNode) else None
+
+
+def _hashable(value: Any) -> Hashable:
+    """Plain data as a set's element; equal data give equal elements."""
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _find(node: Node, where: str, *, inside: bool) -> Iterator[tuple[str, MapNode]]:
@@ -160,12 +201,14 @@ def _read_sweep(where: str, node: MapNode, problems: Problems) -> _Sweep:
     if not items:
         problems.add(values, "a sweep needs a list of values", "write {sweep: [0.3, 0.5]}")
     usable: list[Node] = []
+    seen: set[Hashable] = set()
     for item in items:
         if next(_find(item, "", inside=True), None):
             problems.add(item, "a sweep inside a sweep", "list all values in one sweep")
-        elif plain(item) in map(plain, usable):
+        elif (value := _hashable(plain(item))) in seen:
             problems.add(item, "a value that this sweep has already", "list each value once")
         else:
+            seen.add(value)
             usable.append(item)
     for key, (place, _) in node.entries.items():
         if key != KEY:

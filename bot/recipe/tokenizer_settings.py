@@ -11,6 +11,7 @@ from bot.recipe.untrusted_text import MAXIMUM_BYTES
 
 CHAT_TEMPLATES = ("auto", "alpaca", "chatml", "exaone", "llama3", "mistral")
 SHORTEST_TEMPLATE = 20
+LONGEST_TOKEN = 256
 MOST_PADDING = 65536
 MOST_TOKEN_ID = 2**31 - 1
 
@@ -93,6 +94,10 @@ def _read_rule(key: ScalarNode, value: Node, problems: Problems) -> TokenRule | 
         return None
     if not key.text:
         problems.add(key, "an empty token", "write the token as the key")
+        return None
+    if len(key.text) > LONGEST_TOKEN:
+        message = f"a token of {len(key.text):,} characters; the limit is {LONGEST_TOKEN}"
+        problems.add(key, message, "write a token of the vocabulary")
         return None
     check_keys(node, ("source", "force"), "a token's rule", problems)
     force = _read_force(node, problems)

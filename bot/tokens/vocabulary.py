@@ -10,7 +10,8 @@ from bot.architecture.model_config import JsonObject, read_json_object
 from bot.checkpoint.source import Source
 from bot.errors import CheckpointError
 
-MAXIMUM_ID = 1 << 22
+MAXIMUM_ID = 1 << 20
+"""Tokens and ids of one model; the largest published vocabularies have about 900,000 tokens."""
 _SIZE_CAP = 64 << 20
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
@@ -64,6 +65,8 @@ def read_vocabulary(source: Source, label: str) -> Vocabulary | None:
         if token not in ids:
             ids[token] = index
             added[token] = flags
+    if len(ids) > MAXIMUM_ID:
+        raise _broken(f"{place} has {len(ids):,} tokens; the limit is {MAXIMUM_ID:,}")
     ordered = dict(sorted(ids.items(), key=lambda item: item[1]))
     _refuse_shared_ids(ordered, place)
     return Vocabulary(ids=ordered, added=added, document=document)

@@ -96,3 +96,36 @@ def test_a_filter_after_one_that_matches_is_no_mistake(place: Path) -> None:
     rows = "density: [{value: 0.3}, {filter: mlp, value: 0.2}]"
     file = written(place, "later.yaml", RECIPE.replace("density: 0.3", rows))
     assert run("validate", file).err == ""
+
+
+def test_community_recipes_must_keep_their_rules(place: Path) -> None:
+    community = place / "recipes" / "community"
+    community.mkdir(parents=True)
+    file = written(community, "mine.yaml", RECIPE)
+    ended = run("validate", file, "--json")
+    assert ended.code == 3
+    found = [problem["message"] for problem in ended.json()["recipes"][0]["problems"]]
+    assert "a community recipe needs `license`" in found
+    assert any("is a local path" in message for message in found)
+
+
+def test_one_recipe_ends_no_others_check(place: Path) -> None:
+    report = place / "report.md"
+    broken = written(place, "broken.yaml", "merge_method: [")
+    many = [place / "recipe.yaml", broken, place / "no-such-file.yaml", place / "recipe.yaml"]
+    ended = run("validate", *many, "--report", report, "--json")
+    assert [found["valid"] for found in ended.json()["recipes"]] == [True, False, False, True]
+    assert report.read_text("utf-8").count("### ") == 4
+
+
+def test_a_report_is_cut_before_github_refuses_it(place: Path) -> None:
+    report = place / "long.md"
+    wrong = "merge_method: linear\nmodels: []\n" + "".join(
+        f"k{n}{'x' * 200}: 1\n" for n in range(150)
+    )
+    file = written(place, "wrong.yaml", wrong)
+    assert run("validate", *[file] * 60, "--report", report).code == 3
+    text = report.read_text("utf-8")
+    assert len(text.encode()) < 1 << 20
+    assert "and 101 more" in text or "and 102 more" in text
+    assert "more recipes are left out" in text

@@ -9,7 +9,8 @@ import pytest
 
 from bot.checkpoint.tensor_spec import Dtype
 from bot.errors import PlanError
-from tests.plan.parents import header, llama
+from bot.plan.parent_model import Parent
+from tests.plan.parents import LLAMA, header, llama, llama_shapes
 from tests.plan.recipes import plan_of
 
 LLAMA_70B = {
@@ -173,3 +174,49 @@ def test_what_counts_over_the_model_needs_the_same_models_in_every_slice(
         assert f"org/c, org/a, org/b; org/c, org/{pair[0]}, org/{pair[1]}" in str(caught.value)
     else:
         assert plan_of(tmp_path, text, *parents).jobs
+
+
+PREDICTING = {"num_nextn_predict_layers": 1}
+
+
+def predicting(path: str) -> Parent:
+    """A model of four layers whose fifth is for multi-token prediction."""
+    more = {
+        name.replace("layers.3.", "layers.4."): shape
+        for name, shape in llama_shapes(LLAMA).items()
+        if "layers.3." in name
+    }
+    return llama(path, tensors=header(more), **PREDICTING)
+
+
+def test_slices_take_no_layer_for_multi_token_prediction(tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_of(tmp_path, stacked(("org/a", 0, 4), ("org/a", 3, 5)), predicting("org/a"))
+    (problem,) = caught.value.problems()
+    assert "slice 2: layer range [3, 5) of org/a" in problem.message
+    assert "4 layers (layers 4 to 4 are for multi-token prediction)" in problem.message
+
+
+def test_slices_leave_out_layers_for_multi_token_prediction(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, stacked(("org/a", 0, 4), ("org/a", 2, 4)), predicting("org/a"))
+    config = json.loads(plan.files["config.json"])
+    assert (config["num_hidden_layers"], config["num_nextn_predict_layers"]) == (6, 0)
+    assert any("num_nextn_predict_layers is 0" in warning for warning in plan.warnings)
+
+
+def test_whole_models_keep_their_layers_for_multi_token_prediction(tmp_path: Path) -> None:
+    text = "merge_method: passthrough\nmodels: [{model: org/a}]\n"
+    plan = plan_of(tmp_path, text, predicting("org/a"))
+    assert any("layers.4." in job.output.name for job in plan.jobs)
+    config = json.loads(plan.files["config.json"])
+    assert (config["num_hidden_layers"], config["num_nextn_predict_layers"]) == (4, 1)
+
+
+def test_an_empty_slice_in_the_middle_is_told_and_empty_slices_alone_are_refused(
+    tmp_path: Path,
+) -> None:
+    empty = stacked(("org/a", 0, 2), ("org/a", 2, 2), ("org/a", 2, 4))
+    plan = plan_of(tmp_path, empty, llama("org/a"))
+    assert "slice 2 holds no layer and changes nothing" in plan.warnings
+    with pytest.raises(PlanError, match="the slices hold no layer"):
+        plan_of(tmp_path, stacked(("org/a", 1, 1)), llama("org/a"))

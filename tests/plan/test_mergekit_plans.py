@@ -104,7 +104,18 @@ def task_arithmetic_models(root: Path) -> dict[str, Any]:
     }
 
 
-CASES = [gradients, stack, slerp_slices, ties_slices, task_arithmetic_models]
+def zero_slice(root: Path) -> dict:
+    """A last slice of no layers says whose final norm and head the output has."""
+    return {
+        "merge_method": "linear",
+        "slices": [
+            {"sources": [source(root, "a", 0, 6, weight=0.5), source(root, "b", 0, 6, weight=0.5)]},
+            {"sources": [source(root, "c", 6, 6, weight=1.0)]},
+        ],
+    }
+
+
+CASES = [gradients, stack, slerp_slices, ties_slices, task_arithmetic_models, zero_slice]
 
 
 @pytest.mark.parametrize("make", CASES)

@@ -112,8 +112,8 @@ LAYERS = {
         "choose",
     ),
     "no layer": (
-        SLICES + "- sources: [{model: a/b, layer_range: →[4, 4]}]\n",
-        "holds no layer",
+        SLICES + "- sources: [{model: a/b, layer_range: →[4, 3]}]\n",
+        "ends before it begins",
         "not included",
     ),
     "lengths": (

@@ -204,3 +204,25 @@ def test_files(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(SWEEP)
     assert len(load_sweep(path, SIGNATURES)) == 6
+
+
+def test_variants_times_keys_are_counted_before_the_variants_are_read() -> None:
+    values = ", ".join(str(number / 1000) for number in range(1, 101))
+    source = "- sources: [{model: a/b, layer_range: [0, 4]}]\n"
+    text = (
+        "merge_method: passthrough\nslices:\n" + source * 100
+        + f"parameters: {{scale: {{sweep: [{values}]}}}}\n"
+    )  # fmt: skip
+    with pytest.raises(RecipeError) as caught:
+        parse_sweep(text, "r.yaml", SIGNATURES)
+    (problem,) = caught.value.problems()
+    assert (problem.line, problem.column) == (103, 21)
+    # Of each slice ten keys and values: sources, list, map, model, a/b, layer_range, list, 0, 4 and
+    # the slice itself; of the rest merge_method, slices, parameters and scale with their values.
+    assert "100 variants of 1,009 keys and values, 100,900 in all" in problem.message
+
+
+def test_equal_values_of_a_sweep_are_found_whatever_their_form() -> None:
+    for pair in ("1, 1.0", "[1, 0.5], [1.0, 0.5]", "{value: 1}, {value: 1.0}"):
+        with pytest.raises(RecipeError, match="already"):
+            variants(SWEEP.replace("0.3, 0.5, 0.7", pair))

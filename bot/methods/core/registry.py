@@ -13,6 +13,7 @@ import keyword
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -102,7 +103,7 @@ class Method:
         """The statistics this call needs, by keyword; None is passed on as None."""
         return {name: maker(arguments) for name, maker in self.stats.items()}
 
-    @property
+    @cached_property
     def keywords(self) -> Mapping[str, str]:
         """Recipe name -> the function's keyword (``lambda`` -> ``lambda_``)."""
         names = (knob.name for knob in self.signature.parameters)
