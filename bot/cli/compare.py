@@ -51,6 +51,7 @@ def compare(
     suite_names: tuple[str, ...],
     batch_size: int | None,
     datasets: Path | None,
+    chat_template: str | None,
     device: str,
     workspace: Path,
 ) -> None:
@@ -74,7 +75,13 @@ def compare(
             device=device,
             batch_size=batch_size,
         )
-        for suite in load_suites(suite_names, datasets)
+        for suite in load_suites(
+            suite_names,
+            datasets,
+            workspace=workspace,
+            report=out.report,
+            chat_template=chat_template,
+        )
     ]
     out.close()
     names = {other.digest: other.name for other in others}

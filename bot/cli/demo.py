@@ -49,7 +49,10 @@ def demo(out: Output, workspace: Path) -> None:
     """Merge tiny fine-tunes, test the merge against every parent, show the board."""
     recipe = load_recipe(demo_recipe())
     out.note(f"recipe    {recipe.file}")
-    options = RunOptions(suites=load_suites(recipe.about.suites), engine=EngineOptions())
+    options = RunOptions(
+        suites=load_suites(recipe.about.suites, workspace=workspace, report=out.report),
+        engine=EngineOptions(),
+    )
     place = Workspace(workspace)
     ran = run_recipe(recipe, workspace=place, options=options, report=out.report)
     out.close()

@@ -41,13 +41,16 @@ def evaluate(
     suite_names: tuple[str, ...],
     batch_size: int | None,
     datasets: Path | None,
+    chat_template: str | None,
     device: str,
     workspace: Path,
 ) -> None:
     """Score MODEL, a folder, on suites."""
     opened = open_model(model, Workspace(workspace))
     rows, data = [], []
-    for suite in load_suites(suite_names, datasets):
+    for suite in load_suites(
+        suite_names, datasets, workspace=workspace, report=out.report, chat_template=chat_template
+    ):
         found = evaluate_models(
             [opened], suite, Workspace(workspace), out.report, device=device, batch_size=batch_size
         )[opened.digest]

@@ -121,6 +121,7 @@ def evaluation_options(command: F) -> F:
             suite_option(required=True),
             batch_size_option,
             datasets_option,
+            chat_template_option,
             click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
         ]
     ):
@@ -141,6 +142,11 @@ def suite_option(*, required: bool = False) -> Callable[[F], F]:
 
 batch_size_option = click.option(
     "--batch-size", type=click.IntRange(1), help="Instead of the suite's own."
+)
+chat_template_option = click.option(
+    "--chat-template",
+    metavar="own|none|NAME|FILE.jinja",
+    help="Put prompts into each model's own chat template, into none, or into one for all.",
 )
 datasets_option = click.option(
     "--datasets",

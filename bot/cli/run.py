@@ -14,6 +14,7 @@ from bot.cli.hub_connection import ancestors, fetching
 from bot.cli.options import (
     UserPath,
     batch_size_option,
+    chat_template_option,
     datasets_option,
     engine_options,
     rehash_option,
@@ -74,6 +75,7 @@ parent's files, 6 disk or memory, 7 not finite, 8 failed its checks,
 @suite_option()
 @batch_size_option
 @datasets_option
+@chat_template_option
 @click.option("--update", is_flag=True, help="Look branches on the Hub up again.")
 @rehash_option
 @engine_options
@@ -96,6 +98,7 @@ def run(
     suite_names: tuple[str, ...],
     batch_size: int | None,
     datasets: Path | None,
+    chat_template: str | None,
     update: bool,
     rehash: bool,
     device: str,
@@ -125,7 +128,10 @@ def run(
     planned = []
     for variants in map(load_sweep, recipes):
         names = suite_names or suites_of(variants[0].recipe)
-        planned.append((variants, replace(options, suites=load_suites(names, datasets))))
+        suites = load_suites(
+            names, datasets, workspace=workspace, report=out.report, chat_template=chat_template
+        )
+        planned.append((variants, replace(options, suites=suites)))
     place = Workspace(workspace)
     if prepare:
         prepare_runs(out, planned, place)

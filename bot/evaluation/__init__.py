@@ -4,6 +4,7 @@ Importing this package loads neither torch nor lm-eval; only the child process d
 """
 
 from bot.evaluation.child_process import Child
+from bot.evaluation.dataset_access import DatasetAccess, pin_suite, prepare_suite
 from bot.evaluation.evaluate_models import Model, evaluate_all, evaluate_model
 from bot.evaluation.evaluation_settings import Settings, eval_key
 from bot.evaluation.score_files import Evaluation, read_evaluation
@@ -12,6 +13,7 @@ from bot.evaluation.suite_schema import TaskSpec
 
 __all__ = [
     "Child",
+    "DatasetAccess",
     "Evaluation",
     "Model",
     "Settings",
@@ -21,6 +23,8 @@ __all__ = [
     "evaluate_all",
     "evaluate_model",
     "load_suite_file",
+    "pin_suite",
+    "prepare_suite",
     "read_evaluation",
     "suite",
     "suite_names",

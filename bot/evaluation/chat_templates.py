@@ -7,10 +7,11 @@ of its own gets the plain prompt, or is refused, as the suite says.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from bot.errors import EvaluationError, UsageError
-from bot.evaluation.evaluation_settings import Settings
+from bot.errors import UsageError
+from bot.evaluation.suite_catalog import Suite
 from bot.recipe.problems import nearest
 
 PACKAGED = Path(__file__).with_name("templates")
@@ -46,26 +47,26 @@ def read_template(name: str) -> str:
         raise UsageError(f"the chat template {path} cannot be read: {error}") from error
 
 
-def template_for(name: str, own: str | None, settings: Settings) -> str | None:
-    """The text of the template for a model's prompts, None for plain prompts.
+def with_chat_template(suite: Suite, choice: str) -> Suite:
+    """The variant of a suite in which prompts are put into a chat template.
+
+    It has a digest and a version of its own: scores with other templates are not comparable.
 
     Args:
-        name: the model's name, for messages.
-        own: the model's own template.
-        settings: of the evaluation.
+        suite: the suite.
+        choice: "own" for each model's own template, "none" for plain prompts, or one template for
+            all models: a packaged one's name, or a ``.jinja`` file.
 
     Raises:
-        EvaluationError: the model has no template, and the suite does not allow plain prompts.
+        UsageError: there is no such template, or it cannot be read.
     """
-    if not settings.apply_chat_template:
-        return None
-    text = settings.chat_template or own
-    if text is None and settings.without_template == "refuse":
-        raise EvaluationError(
-            f"{name} has no chat template, and this suite applies one",
-            hint="choose one template for all models with --chat-template, or a suite without",
-        )
-    return text
+    text = None if choice in (OWN, NONE) else read_template(choice)
+    change = {"apply_chat_template": choice != NONE, "chat_template": text}
+    if all(getattr(suite.data, key) == value for key, value in change.items()):
+        return suite
+    label = "no-template" if choice == NONE else f"{Path(choice).stem}-template"
+    version = {"version": f"{suite.data.version}+{label}"}
+    return replace(suite, data=suite.data.model_copy(update={**change, **version}))
 
 
 def template_digest(text: str | None) -> str | None:

@@ -46,11 +46,11 @@ class Request:
 
     def write(self, path: Path) -> None:
         """Write the request as JSON with absolute paths."""
-        frozen = self.suite.frozen
         content = {
             "suite": self.suite.data.model_dump(mode="json"),
             "search": [str(folder) for folder in self.suite.search],
-            "frozen": None if frozen is None else str(frozen),
+            "frozen": _text(self.suite.frozen),
+            "copies": _text(self.suite.copies),
             "settings": self.settings.as_dict(),
             "subjects": [_plain(subject) for subject in self.subjects],
         }
@@ -64,6 +64,7 @@ class Request:
             data=SuiteData.model_validate_json(json.dumps(content["suite"])),
             search=tuple(_paths(content["search"])),
             frozen=None if content["frozen"] is None else Path(content["frozen"]),
+            copies=None if content["copies"] is None else Path(content["copies"]),
         )
         subjects = tuple(
             Subject(
@@ -78,6 +79,10 @@ class Request:
 def _plain(subject: Subject) -> dict[str, object]:
     path = str(subject.path.resolve())
     return {"name": subject.name, "path": path, "tasks": list(subject.tasks)}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _paths(texts: Iterable[str]) -> Iterable[Path]:

@@ -11,6 +11,7 @@ from bot.evaluation.backends import find_backend
 from bot.evaluation.batch_fallback import halved, is_too_large, note_too_large
 from bot.evaluation.child_process import STAGE, Child, OutOfMemoryError
 from bot.evaluation.child_request import Request, Subject
+from bot.evaluation.dataset_access import require_data
 from bot.evaluation.evaluation_settings import (
     Settings,
     eval_key,
@@ -65,6 +66,7 @@ def evaluate_all(
     find_backend(settings.backend)
     require_pinned(suite)
     require_device(settings.device)
+    require_data(suite)
     distinct = {model.digest: model for model in models}
     while True:
         found = _kept(distinct, suite, settings, store)

@@ -62,8 +62,6 @@ class Settings:
         dtype: str | None = None,
         limit: int | None = None,
         backend: str = "hf",
-        templated: bool | None = None,
-        chat_template: str | None = None,
     ) -> Settings:
         """The suite's own settings, with what the caller replaces.
 
@@ -74,20 +72,17 @@ class Settings:
             dtype: None for the suite's.
             limit: as in the class.
             backend: as in the class.
-            templated: whether prompts are put into a chat template; None as the suite says.
-            chat_template: as in the class.
 
         Raises:
             UsageError: there is no such backend.
         """
-        templated = suite.data.apply_chat_template if templated is None else templated
         return cls(
             dtype=dtype or suite.data.dtype,
             batch_size=batch_size or suite.data.batch_size,
             max_length=suite.data.max_length,
-            apply_chat_template=templated,
-            few_shot_as_multiturn=templated,
-            chat_template=chat_template if templated else None,
+            apply_chat_template=suite.data.apply_chat_template,
+            few_shot_as_multiturn=suite.data.apply_chat_template,
+            chat_template=suite.data.chat_template,
             without_template=suite.data.without_template,
             backend=find_backend(backend).name,
             device=device,

@@ -17,9 +17,10 @@ from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError
+from bot.evaluation.dataset_access import copy_of
 from bot.evaluation.evaluation_settings import Settings
-from bot.evaluation.suite_catalog import Suite, data_files
-from bot.evaluation.suite_schema import LM_EVAL_PREFIX, Part, TaskSpec
+from bot.evaluation.suite_catalog import Suite, data_files, frozen_files
+from bot.evaluation.suite_schema import LM_EVAL_PREFIX, Dataset, Part, TaskSpec
 
 LM_EVAL_TASKS = Path(lm_eval_tasks.__file__).parent
 
@@ -97,26 +98,30 @@ def _config(spec: TaskSpec, suite: Suite) -> dict[str, Any]:
 
 
 def _override_data(config: dict[str, Any], path: Path, spec: TaskSpec, suite: Suite) -> None:
-    """Point the task at absolute local files, or at its pinned dataset on the Hub."""
+    """Point the task at files on this disk: its own, frozen ones, or fetched ones."""
     if spec.dataset is None:
-        files = data_files(path)
-    elif suite.frozen is not None:
-        files = {
-            file.stem: file for file in sorted((suite.frozen / spec.dataset.folder).glob("*.jsonl"))
-        }
+        files = dict(data_files(path))
+    else:
+        folder = _dataset_folder(spec, spec.dataset, suite)
+        files = {file.stem: file for file in frozen_files(folder)}
         if not files:
             raise EvaluationError(
-                f"task {spec.name}: no frozen copy of {spec.dataset.repo} in "
-                f"{suite.frozen / spec.dataset.folder}",
-                hint="put one <split>.jsonl per split there",
+                f"task {spec.name}: no copy of {spec.dataset.repo} in {folder}",
+                hint="put one <split>.jsonl or <split>.parquet per split there",
             )
-    else:
-        config["dataset_path"], config["dataset_name"] = spec.dataset.repo, spec.dataset.config
-        if spec.dataset.revision:
-            config["dataset_kwargs"] = {"revision": spec.dataset.revision}
-        return
-    config["dataset_path"], config["dataset_name"] = "json", None
+    kinds = {"parquet" if file.suffix == ".parquet" else "json" for file in files.values()}
+    if len(kinds) > 1:
+        raise EvaluationError(f"task {spec.name}: its splits are partly jsonl and partly parquet")
+    config["dataset_path"], config["dataset_name"] = kinds.pop() if kinds else "json", None
     config["dataset_kwargs"] = {"data_files": {split: str(file) for split, file in files.items()}}
+
+
+def _dataset_folder(spec: TaskSpec, dataset: Dataset, suite: Suite) -> Path:
+    if suite.frozen is not None:
+        return suite.frozen / dataset.folder
+    if suite.copies is not None:
+        return copy_of(suite.copies, dataset)
+    raise EvaluationError(f"task {spec.name}: its dataset {dataset.repo} was not fetched")
 
 
 def _frozen_part(docs: Any, part: Part) -> list[int]:
@@ -128,19 +133,6 @@ def _frozen_part(docs: Any, part: Part) -> list[int]:
 
 
 def _cannot_load(spec: TaskSpec, suite: Suite, error: Exception) -> EvaluationError:
-    wanted = "\n".join(
-        f"  {dataset.repo}"
-        + (f" ({dataset.config})" if dataset.config else "")
-        + (", gated: needs an accepted license" if dataset.gated else "")
-        for dataset in suite.fetched()
-    )
-    if wanted and spec.dataset is not None and isinstance(error, OSError):
-        return EvaluationError(
-            f"task {spec.name}: its dataset {spec.dataset.repo} is not on this machine and could "
-            f"not be fetched ({type(error).__name__}).\nSuite {suite.name} reads from the Hub:\n"
-            f"{wanted}",
-            hint="run once with a network, or give a folder of frozen copies with --datasets",
-        )
     reason = f"{type(error).__name__}: {error}"
     return EvaluationError(
         f"task {spec.name} of suite {suite.name} does not load: {reason}",

@@ -22,6 +22,7 @@ import yaml
 from pydantic import ValidationError
 
 from bot.errors import EvaluationError
+from bot.evaluation.suite_pins import pins_beside, read_pins
 from bot.evaluation.suite_schema import Dataset, SuiteData, TaskSpec
 from bot.recipe.problems import nearest
 
@@ -36,13 +37,14 @@ class Suite:
     """A suite and where its files are.
 
     ``search`` is the path along which its own task files are found. ``frozen`` is a folder with
-    frozen copies of its datasets, ``<owner>__<name>/<config>/<split>.jsonl``; with it nothing is
-    fetched.
+    frozen copies of its datasets, ``<owner>__<name>/<config>/<split>.jsonl`` or ``.parquet``; with
+    it nothing is fetched. ``copies`` is the folder with the fetched copies of pinned datasets.
     """
 
     data: SuiteData
     search: tuple[Path, ...] = SEARCH_PATH
     frozen: Path | None = None
+    copies: Path | None = None
 
     @property
     def name(self) -> str:
@@ -94,13 +96,12 @@ class Suite:
             if not task.shipped_with_lm_eval:
                 yield from _task_file_and_data(self.task_file(task))
             if self.frozen is not None and task.dataset is not None:
-                yield from sorted((self.frozen / task.dataset.folder).glob("*.jsonl"))
+                yield from frozen_files(self.frozen / task.dataset.folder)
 
     def readable(self) -> Iterator[Path]:
         """Every file and folder that a process needs to run the suite."""
         yield from self.local_files()
-        if self.frozen is not None:
-            yield self.frozen
+        yield from (folder for folder in (self.frozen, self.copies) if folder is not None)
 
     @cached_property
     def digest(self) -> str:
@@ -156,7 +157,33 @@ def load_suite_file(path: Path, *, search: Sequence[Path] = SEARCH_PATH) -> Suit
         raise EvaluationError(
             f"{path} is not a valid suite: {error}", hint="see the suites in bot/evaluation/suites"
         ) from error
-    return Suite(data=data, search=tuple(folder.resolve() for folder in search))
+    found = Suite(data=data, search=tuple(folder.resolve() for folder in search))
+    return apply_pins(found, read_pins(pins_beside(path)))
+
+
+def apply_pins(suite: Suite, commits: Mapping[str, str]) -> Suite:
+    """The suite with these commits for the datasets that its own file does not pin.
+
+    Args:
+        suite: the suite.
+        commits: 40 hex digits by dataset id.
+    """
+    tasks = tuple(
+        task
+        if task.dataset is None or task.dataset.revision or task.dataset.repo not in commits
+        else task.model_copy(
+            update={
+                "dataset": task.dataset.model_copy(update={"revision": commits[task.dataset.repo]})
+            }
+        )
+        for task in suite.tasks
+    )
+    return replace(suite, data=suite.data.model_copy(update={"tasks": tasks}))
+
+
+def frozen_files(folder: Path) -> list[Path]:
+    """The files of one frozen dataset, a split each, sorted."""
+    return sorted((*folder.glob("*.jsonl"), *folder.glob("*.parquet")))
 
 
 def data_files(task_file: Path) -> Mapping[str, Path]:

@@ -75,8 +75,9 @@ class SuiteData(_Strict):
     ``threads`` fixes torch's threads on a CPU: one is fastest for tiny models, by far where other
     processes want the same cores. None leaves the choice to torch.
     ``apply_chat_template`` puts every prompt into the model's chat template, with few-shot examples
-    as turns; ``without_template`` says whether a model that has none gets the plain prompt or is
-    refused.
+    as turns. ``chat_template`` names one template for all models (see
+    `bot.evaluation.chat_templates`); the catalogue replaces the name by the template's text.
+    ``without_template`` says whether a model without a template gets plain prompts or is refused.
     ``publish_samples`` says whether items may be shown: where not, their texts are not even kept,
     and their scores are not published.
     """
@@ -93,6 +94,7 @@ class SuiteData(_Strict):
     max_length: Annotated[int, Field(ge=2)]
     threads: Annotated[int, Field(ge=1)] | None = None
     apply_chat_template: bool = False
+    chat_template: str | None = None
     without_template: Literal["plain", "refuse"] = "refuse"
     normalised: bool = False
     publish_samples: bool = True

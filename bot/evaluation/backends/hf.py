@@ -22,7 +22,6 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from bot.errors import EvaluationError
 from bot.evaluation.backends import Progress
 from bot.evaluation.backends.hf_tokenizer import PromptEncoding, load_tokenizer
-from bot.evaluation.chat_templates import template_for
 from bot.evaluation.evaluation_settings import Settings
 
 
@@ -86,7 +85,7 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
         rows = self.model.get_input_embeddings().weight.shape[0]
         self.encoding = PromptEncoding(self.tokenizer, rows)
         own = self.tokenizer.get_chat_template() if self.tokenizer.chat_template else None
-        self.template = template_for(path.name, own, settings)
+        self.template = _template(path.name, own, settings)
         self.model.generation_config = _greedy(self.model.generation_config, self.tokenizer)
         positions = getattr(self.config, "max_position_embeddings", None)
         self.capacity = min(settings.max_length, positions or settings.max_length)
@@ -207,6 +206,19 @@ def _greedy(own: GenerationConfig, tokenizer: Any) -> GenerationConfig:
     return GenerationConfig(
         bos_token_id=own.bos_token_id, eos_token_id=list(ends), pad_token_id=tokenizer.pad_token_id
     )
+
+
+def _template(name: str, own: str | None, settings: Settings) -> str | None:
+    """The text of the template for a model's prompts, None for plain prompts."""
+    if not settings.apply_chat_template:
+        return None
+    text = settings.chat_template or own
+    if text is None and settings.without_template == "refuse":
+        raise EvaluationError(
+            f"{name} has no chat template, and this suite applies one",
+            hint="choose one template for all models with --chat-template, or a suite without",
+        )
+    return text
 
 
 def _ids(eos: int | Iterable[int] | None) -> list[int]:
