@@ -7,6 +7,7 @@ tokenizer and no code of the dataset's repository.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,10 @@ def main(arguments: Sequence[str]) -> int:
     from datasets import Dataset, load_dataset
 
     request = json.loads(Path(arguments[0]).read_text("utf-8"))
-    loaded = load_dataset(request["repo"], request["config"], revision=request["revision"])
+    loaded = load_dataset(
+        request["repo"], request["config"], revision=request["revision"],
+        token=os.environ.get("HF_TOKEN") or False,
+    )  # fmt: skip
     for split, rows in loaded.items():
         if not isinstance(rows, Dataset) or not str(split).replace("_", "").isalnum():
             raise ValueError(f"split {split!r} is not a table")
