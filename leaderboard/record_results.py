@@ -130,7 +130,12 @@ class Comparison(RecordModel):
 
 
 class SuiteResult(RecordModel):
-    """Everything one suite found out about the merge and its parents."""
+    """Everything one suite found out about the merge and its parents.
+
+    ``datasets`` gives the commit of each dataset that was read from the Hub. ``plain_prompts``
+    lists the models that were asked in plain text, for want of a chat template, where the others
+    were asked in theirs.
+    """
 
     suite: Short
     version: Short
@@ -142,3 +147,5 @@ class SuiteResult(RecordModel):
     headline: dict[Key, Headline]
     comparisons: Many[Comparison] = ()
     normalised: bool = False
+    datasets: dict[Short, Short] = Field(default_factory=dict)
+    plain_prompts: Many[Key] = ()

@@ -146,7 +146,12 @@ def judge_suite(suite: SuiteResult, names: Mapping[str, str]) -> VerdictDetail:
         mde=best.overall.mde,
         margin=best.noninferiority.margin,
         claim_p=claim,
-        notes=(*_some_note(suite, verdict, names), *_cap_notes(capped, names), *_task_notes(suite)),
+        notes=(
+            *_some_note(suite, verdict, names),
+            *_cap_notes(capped, names),
+            *_task_notes(suite),
+            *_template_notes(suite, names),
+        ),
     )
 
 
@@ -189,6 +194,14 @@ def _task_notes(suite: SuiteResult) -> list[str]:
         f"worse on {titles[row.task]} ({signed(row.delta)})"
         for row, p in zip(best.tasks, adjusted, strict=True)
         if p < ALPHA
+    ]
+
+
+def _template_notes(suite: SuiteResult, names: Mapping[str, str]) -> list[str]:
+    """The models that have no chat template where the others were asked in theirs."""
+    return [
+        f"{names.get(key, 'the merge')} has no chat template and was asked in plain text"
+        for key in suite.plain_prompts
     ]
 
 

@@ -89,8 +89,10 @@ def compare(
     for result in results:
         rows = comparison_rows(result, opened, names)
         header = ["task", opened.name, "against", "score", "difference", "95 % interval", "p"]
-        verdict = sentence(judge_suite(result, names), opened.name)
+        detail = judge_suite(result, names)
+        verdict = sentence(detail, opened.name)
         parts += [out.table(rows, header, right=[1, 3, 4]), "", f"{result.suite}: {verdict}"]
+        parts += [f"  {note}" for note in detail.notes]
     out.result([result.model_dump(mode="json") for result in results], parts)
 
 

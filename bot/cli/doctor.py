@@ -19,6 +19,7 @@ from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import HubError
 from bot.format_units import format_bytes
+from bot.isolation import probe
 
 EXTRAS = {
     "eval": ("torch", "transformers", "lm_eval"),
@@ -61,7 +62,7 @@ something needed is missing. See docs/cli.md."""
 @output_options
 @click.pass_obj
 def doctor(out: Output, workspace: Path, live: bool) -> int:
-    """Look at Python, disk, memory, GPU, extras and tokens."""
+    """Check Python, disk, memory, GPU, isolation, extras and tokens."""
     findings = list(examine(workspace))
     if live:
         from bot.cli.doctor_live import examine_live
@@ -89,7 +90,7 @@ def show_findings(out: Output, findings: Sequence[Finding]) -> None:
 
 
 def examine(workspace: Path) -> Iterator[Finding]:
-    """Everything worth knowing, most basic first."""
+    """Every finding, the most basic first."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(
         name="python", good=sys.version_info >= (3, 11), detail=version, needed=True,
@@ -109,6 +110,7 @@ def examine(workspace: Path) -> Iterator[Finding]:
     )  # fmt: skip
     yield _memory()
     yield _gpu()
+    yield _isolation()
     for extra, modules in EXTRAS.items():
         yield _extra(extra, modules)
     token = "HF_TOKEN" in os.environ or Path("~/.cache/huggingface/token").expanduser().exists()
@@ -138,6 +140,17 @@ def _gpu() -> Finding:
     except (OSError, subprocess.SubprocessError, IndexError):
         hint = "not needed: merging is as fast as the disk on a CPU; evaluating is slower"
         return Finding(name="gpu", good=False, detail="none found", hint=hint)
+
+
+def _isolation() -> Finding:
+    """How processes that load untrusted models are cut off from this user and the network."""
+    found = probe()
+    detail = (
+        f"untrusted models: network {found.network}, files {found.files}, user {found.user}, "
+        f"limits {found.limits}"
+    )
+    hint = "; ".join(found.gaps) + ". Evaluate models that you trust, or use another machine"
+    return Finding(name="isolation", good=not found.gaps, detail=detail, hint=hint)
 
 
 def _extra(extra: str, modules: tuple[str, ...]) -> Finding:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,8 +66,14 @@ def run_isolated(
 
 @cache
 def probe() -> Protection:
-    """What an isolated process is protected from on this machine, found by starting one."""
-    with tempfile.TemporaryDirectory(prefix="mergebot-isolated-") as private:
+    """What an isolated process is protected from on this machine, found by starting one.
+
+    A process that cannot be started counts as unprotected.
+    """
+    with (
+        suppress(OSError, subprocess.TimeoutExpired),
+        tempfile.TemporaryDirectory(prefix="mergebot-isolated-") as private,
+    ):
         home = Path(private)
         with IsolatedProcess(
             [sys.executable, "-S", "-c", ""], home=home,
@@ -75,6 +82,7 @@ def probe() -> Protection:
         ) as child:  # fmt: skip
             child.popen.wait(60)
         return child.protection
+    return Protection()
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float) -> str | None:

@@ -70,6 +70,12 @@ def suite_result(
         headline=heads,
         comparisons=comparisons,
         normalised=suite.data.normalised,
+        datasets={one.repo: one.revision for one in suite.fetched() if one.revision},
+        plain_prompts=tuple(
+            key
+            for key, evaluation in evaluations.items()
+            if evaluation.settings.apply_chat_template and not evaluation.templated
+        ),
     )
 
 
