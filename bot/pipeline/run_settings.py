@@ -141,18 +141,20 @@ def _plain_suite(suite: Suite) -> dict[str, Any]:
         "data": suite.data.model_dump(mode="json"),
         "search": [str(folder.resolve()) for folder in suite.search],
         "frozen": None if suite.frozen is None else str(suite.frozen),
+        "copies": None if suite.copies is None else str(suite.copies),
         "digest": suite.digest,
     }
 
 
 def _suite(row: Mapping[str, Any]) -> Suite:
     """The suite as it was when the run was begun."""
-    frozen = row["frozen"]
+    frozen, copies = row["frozen"], row["copies"]
     suite = Suite(
         data=SuiteData.model_validate_json(json.dumps(row["data"])),
         search=tuple(Path(folder) for folder in row["search"]),
     )
     suite = suite if frozen is None else replace(suite, frozen=Path(frozen))
+    suite = suite if copies is None else replace(suite, copies=Path(copies))
     if suite.digest != row["digest"]:
         raise EvaluationError(
             f"the task files or the data of suite {suite.name} were changed since the run began",
