@@ -71,11 +71,16 @@ def suite_result(
         comparisons=comparisons,
         normalised=suite.data.normalised,
         datasets={one.repo: one.revision for one in suite.fetched() if one.revision},
-        plain_prompts=tuple(
-            key
-            for key, evaluation in evaluations.items()
-            if evaluation.settings.apply_chat_template and not evaluation.templated
-        ),
+        plain_prompts=_plain_prompts(evaluations),
+    )
+
+
+def _plain_prompts(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
+    """The keys of models without a chat template where prompts are put into one."""
+    return tuple(
+        key
+        for key, evaluation in evaluations.items()
+        if evaluation.settings.apply_chat_template and not evaluation.templated
     )
 
 
