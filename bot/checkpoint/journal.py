@@ -1,9 +1,9 @@
 """The journal of an unfinished output: which tensors are durable on disk.
 
-One line per fact: JSON, a tab, and a checksum of the JSON. The first line names the plan and the
-layout. Files are named before they are made, so what is not named was not put there by a merge.
-Tensors are named only after their data are durable, so whatever the journal says after a crash is
-true; a torn last line is cut off.
+One line per fact: JSON, a tab, and a checksum of the JSON. The first line names the format, the
+plan and the layout. Files are named before they are made, so what is not named was not put there by
+a merge. Tensors are named only after their data are durable, so whatever the journal says after a
+crash is true; a torn last line is cut off.
 """
 
 from __future__ import annotations
@@ -16,8 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from bot.checkpoint.disk import Disk, explained
+from bot.errors import StorageError
+from leaderboard.versioned_json import JsonFormat
 
 _CHECKSUM_DIGITS = 16
+FORMAT = JsonFormat(
+    name="mergebot.journal",
+    version=1,
+    steps={0: lambda heading: heading},
+    error=StorageError,
+    remade=True,
+)
 
 
 class Journal:
@@ -34,9 +43,12 @@ class Journal:
     def read(self, heading: Mapping[str, str]) -> dict[str, str] | None:
         """The tensors that an earlier attempt finished, name -> digest; None for another plan's
         journal.
+
+        Raises:
+            StorageError: a newer mergebot wrote the journal.
         """
         facts, _ = _sound_lines(self._content())
-        if not facts or facts[0] != dict(heading):
+        if not facts or FORMAT.migrate(facts[0], where=str(self._path)) != dict(heading):
             return None
         return {fact["tensor"]: fact["digest"] for fact in facts[1:] if "tensor" in fact}
 
@@ -47,7 +59,8 @@ class Journal:
 
     def start(self, heading: Mapping[str, str], files: Iterable[str]) -> None:
         """Replace any journal by a new one; ``files`` may be created after it returns."""
-        self._disk.write_file(self.partial, _line(heading) + _line({"files": [*files]}))
+        first = _line(FORMAT.mark(heading))
+        self._disk.write_file(self.partial, first + _line({"files": [*files]}))
         self._disk.rename(self.partial, self._path)
         self._disk.sync_folder(self._path.parent)
         self._fd = self._disk.open(self._path, os.O_RDWR)

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.checkpoint.untrusted_json import parse_object
 from bot.errors import CheckpointError
+from leaderboard.versioned_json import JsonFormat
 
 MANIFEST_FILE = "digests.json"
-_FORMAT = 1
+
+
+def _first_version(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had its number where the format's name is now."""
+    if content.get("format") != 1:
+        raise KeyError("format")
+    return {key: value for key, value in content.items() if key != "format"}
+
+
+FORMAT = JsonFormat(
+    name="mergebot.digests",
+    version=2,
+    unmarked=1,
+    steps={1: _first_version},
+    error=CheckpointError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +47,7 @@ class Manifest:
 
     def dump(self) -> bytes:
         """The text of the file."""
-        content = {
-            "format": _FORMAT,
-            "plan": self.plan,
-            "model": self.model,
-            "weights": dict(self.weights),
-            "files": dict(sorted(self.files.items())),
-            "tensors": dict(self.tensors),
-        }
-        return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+        return FORMAT.dump(vars(self), indent=1).encode()
 
 
 def sums(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -66,16 +74,13 @@ def read_manifest(folder: Path) -> Manifest | None:
         if not path.is_file():
             return None
         content = parse_object(path.read_bytes(), str(path), "remove it if you do not need it")
-        form = content.pop("format")
-        manifest = Manifest(**content)
+        manifest = Manifest(**FORMAT.migrate(content, where=str(path)))
         _check_types(manifest)
     except (OSError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{path} is not a list of digests this version can read ({error})",
             hint="remove it if you do not need it",
         ) from error
-    if form != _FORMAT:
-        raise CheckpointError(f"{path} has the unknown format {form!r}", hint="update mergebot")
     return manifest
 
 

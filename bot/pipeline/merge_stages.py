@@ -16,7 +16,7 @@ from bot.errors import CheckFailedError, CheckpointError
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Report
 from bot.pipeline.documents import CHECKS, read_document, write_document
-from bot.pipeline.merge_facts import MERGE_FILE
+from bot.pipeline.merge_facts import MERGE_FILE, kept_facts
 from bot.pipeline.merge_recipe import RECIPE_FILE, leave_plan, merge_in_workspace
 from bot.pipeline.open_parents import ParentSet
 from bot.pipeline.run_folder import RunFolder
@@ -72,6 +72,8 @@ class MergeStage:
     def is_done(self, run: RunFolder) -> bool:
         """Whether the model is there. Raises CheckpointError where it was changed."""
         if run.merge_lock is None or not all(path.is_file() for path in self.leaves(run)):
+            return False
+        if kept_facts(run.merge_folder, run.model_digest) is None:
             return False
         require_unchanged(run.model, run.model_digest, run.digests)
         return True

@@ -15,6 +15,7 @@ from bot.evaluation.suite_catalog import Suite
 from bot.events import Report, silent
 from bot.lineage.ancestry import CardOf, no_cards
 from bot.methods.core.all_methods import catalogue
+from bot.pipeline.documents import read_object
 from bot.pipeline.find_record import known_record
 from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub
 from bot.pipeline.resolved_parents import left_lock, reopen_parents
@@ -139,12 +140,15 @@ class RunFolder:
 
     @property
     def merge_lock(self) -> Lock | None:
-        """The lock of the finished merge, with its result; None before the merge has ended."""
+        """The lock of the finished merge, with its result; None before the merge has ended.
+
+        Raises:
+            RecordError: a newer mergebot wrote it, or it is not a lock.
+        """
         path = self.merge_folder / LOCK_FILE
-        try:
-            lock = read_lock(path)
-        except RecordError:
+        if read_object(path) is None:
             return None  # missing or torn: the merge stage writes it again
+        lock = read_lock(path)
         return lock if lock.result and lock.merge_key == self.lock.merge_key else None
 
     @property

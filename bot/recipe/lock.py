@@ -10,14 +10,30 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from bot.errors import RecordError
 from bot.recipe.recipe import ModelRef
+from leaderboard.versioned_json import JsonFormat
 
-LOCK_VERSION: Final = 1
 LOCK_FILE = "recipe.lock.json"
 MAXIMUM_BYTES = 64 * 1024 * 1024
+
+
+def _first_version(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had its number under a key of its own."""
+    version = content.get("lock_version")
+    if type(version) is not int or version != 1:
+        raise RecordError(
+            f"this is not a recipe lock: it has the lock_version {version!r}",
+            hint="take the lock file again from where it came",
+        )
+    return {key: value for key, value in content.items() if key != "lock_version"}
+
+
+FORMAT = JsonFormat(
+    name="mergebot.lock", version=2, unmarked=1, steps={1: _first_version}, error=RecordError
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +100,6 @@ class Lock:
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
 
-    lock_version: Literal[1] = LOCK_VERSION
     recipe: str
     recipe_file: str
     recipe_hash: str
@@ -107,7 +122,7 @@ class Lock:
 
 def dump_lock(lock: Lock) -> str:
     """The text of a lock file; the same lock always gives the same text."""
-    return json.dumps(asdict(lock), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return FORMAT.dump(asdict(lock), indent=1)
 
 
 def parse_lock(text: str | bytes, file: str = LOCK_FILE) -> Lock:
@@ -118,9 +133,9 @@ def parse_lock(text: str | bytes, file: str = LOCK_FILE) -> Lock:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    _check_version(text, file)
+    content = FORMAT.parse(text, where=file)
     try:
-        lock: Lock = TypeAdapter(Lock).validate_json(text)
+        lock: Lock = TypeAdapter(Lock).validate_json(json.dumps(content))
     except ValidationError as error:
         faults = [
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
@@ -149,18 +164,3 @@ def read_lock(path: Path) -> Lock:
     if len(data) > MAXIMUM_BYTES:
         raise RecordError(f"{path} is larger than {MAXIMUM_BYTES:,} bytes and no recipe lock")
     return parse_lock(data, str(path))
-
-
-def _check_version(text: str | bytes, file: str) -> None:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise RecordError(
-            f"{file} is not JSON", hint="take the lock file again from where it came"
-        ) from None
-    version = data.get("lock_version") if isinstance(data, dict) else None
-    if version != LOCK_VERSION:
-        raise RecordError(
-            f"{file} has lock version {version!r}; this mergebot reads version {LOCK_VERSION}",
-            hint="use the mergebot that wrote it, or a newer one",
-        )

@@ -45,7 +45,6 @@ RESULTS = st.builds(
 )
 LOCKS = st.builds(
     Lock,
-    lock_version=st.just(1),
     recipe=TEXTS,
     recipe_file=TEXTS,
     recipe_hash=HASHES,
@@ -95,7 +94,8 @@ def test_what_is_written_is_read_again(one: Lock) -> None:
 def test_the_text_is_plain_json_with_a_version(tmp_path: Path) -> None:
     path = tmp_path / "recipe.lock.json"
     path.write_text(dump_lock(lock()), "utf-8")
-    assert json.loads(path.read_text())["lock_version"] == 1
+    content = json.loads(path.read_text())
+    assert (content["format"], content["version"]) == ("mergebot.lock", 2)
     assert read_lock(path) == lock()
 
 
@@ -140,6 +140,18 @@ def test_broken_locks_name_the_key(name: str) -> None:
 def test_no_json(text: str | bytes) -> None:
     with pytest.raises(RecordError, match="is not JSON"):
         parse_lock(text)
+
+
+def test_a_lock_of_the_first_version_is_read() -> None:
+    content = json.loads(dump_lock(lock()))
+    del content["format"], content["version"]
+    assert parse_lock(json.dumps(content | {"lock_version": 1})) == lock()
+
+
+def test_a_lock_of_a_newer_mergebot_is_refused() -> None:
+    content = json.loads(dump_lock(lock())) | {"version": 3}
+    with pytest.raises(RecordError, match="made by a newer mergebot"):
+        parse_lock(json.dumps(content))
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "{}", '{"lock_version": 2}', '{"lock_version": true}'])
