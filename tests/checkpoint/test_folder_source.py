@@ -317,3 +317,10 @@ def test_many_threads_read_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_an_adapter_named_as_a_model_is_answered_with_base_and_adapter(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="is a LoRA adapter, not a model") as caught:
+        FolderSource(tmp_path)
+    assert f"org/base+./{tmp_path.name}" in (caught.value.hint or "")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.error_report import explain
+from bot.cli.validate import ValidationResult, markdown_report
+from bot.errors import AccessError, HubError
 from tests.cli.commands import run
 from tests.families import RECIPE, write_family
 
@@ -129,3 +132,9 @@ def test_a_report_is_cut_before_github_refuses_it(place: Path) -> None:
     assert len(text.encode()) < 1 << 20
     assert "and 101 more" in text or "and 102 more" in text
     assert "more recipes are left out" in text
+
+
+def test_a_gated_parent_is_answered_with_what_a_maintainer_must_do() -> None:
+    for error, answered in ((AccessError("acme/one is gated"), True), (HubError("down"), False)):
+        report = markdown_report([ValidationResult(Path("a.yaml"), failure=explain(error))])
+        assert ("A maintainer whose account has access must run" in report) is answered

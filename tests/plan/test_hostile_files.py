@@ -109,3 +109,14 @@ def test_text_that_cannot_be_written_is_refused_where_it_is_read(recipes, file: 
     parents = by_ref(llama("org/a", files=data), llama("org/b"))
     with pytest.raises(PlanError, match=f"{file} of org/a has half of a surrogate pair at 'odd'"):
         make_plan(recipes[0], parents, catalogue())
+
+
+def test_a_local_parent_with_an_adapter_beside_its_weights_is_refused(tmp_path: Path) -> None:
+    files = {"adapter_config.json": b"{}"}
+    text = "merge_method: passthrough\nmodels: [{model: PATH}]\n"
+    with pytest.raises(PlanError) as caught:
+        plan_of(tmp_path, text.replace("PATH", "./a"), llama("./a", files=files))
+    (problem,) = caught.value.problems()
+    assert "holds a LoRA adapter (adapter_config.json) beside its weights" in problem.message
+    assert "`./a+./adapter`" in (problem.hint or "")
+    assert plan_of(tmp_path, text.replace("PATH", "org/a"), llama("org/a", files=files)).jobs
