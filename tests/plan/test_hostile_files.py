@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bot.methods.core.all_methods import catalogue
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import load_recipe
 from tests.plan.parents import LLAMA, by_ref, llama
+from tests.plan.recipes import plan_of
 
 SCALARS = (
     st.none()
