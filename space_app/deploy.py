@@ -1,7 +1,8 @@
 """The Space as a folder and as a repository on the Hub.
 
 The folder holds everything it needs: this package, ``leaderboard``, and of ``bot`` the recipe
-checker and the errors, with pinned requirements. It starts anywhere with ``python app.py``.
+checker, the isolated processes and the errors, with pinned requirements. It starts anywhere with
+``python app.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bot.errors import AccessError, HubError, PublishError
+from bot.errors import AccessError, HubError, PublishError, UsageError
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("leaderboard", "space_app", "bot/recipe")
+PARTS = ("leaderboard", "space_app", "bot/recipe", "bot/isolation")
 FILES = ("bot/__init__.py", "bot/errors.py")
 SUFFIXES = {".py", ".json", ".css", ".js", ".typed", ".jinja", ".yaml"}
 LIGHT = (
@@ -27,12 +28,13 @@ CHAT = ("transformers", "accelerate", "safetensors", "torch")
 PYTHON = "3.12"
 FREE = "mergebot leaderboard export --html DIR"
 SECRETS: Mapping[str, str] = {
-    "MERGEBOT_SALT": "makes hashes of voters useless elsewhere; drawn by this command",
+    "MERGEBOT_SALT": "part of voters' hashes and key of their cookies; drawn by this command",
     "MERGEBOT_SERVER_KEY": "key of an OpenAI-compatible server, only with MERGEBOT_SERVER",
     "HF_TOKEN": "read access where the board's dataset or a model is private; write access to the"
     " votes dataset, only with MERGEBOT_VOTES_DATASET",
 }
 SALT = "MERGEBOT_SALT"
+VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,10 @@ def deploy(
 ) -> Deployed:
     """Create or update the Space in one commit; what it has beyond our files stays.
 
+    A Space on ZeroGPU gets no secret, because untrusted models run in its own process.
+
     Raises:
+        UsageError: it is to store votes, which needs a secret, on ZeroGPU.
         PublishError: the account's plan has no Spaces.
         AccessError: the token may not write there.
         HubError: the Hub refused or is out of reach.
@@ -130,6 +135,12 @@ def deploy(
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
+    if _zero(deployment) and VOTES_DATASET in deployment.variables:
+        raise UsageError(
+            "a Space on ZeroGPU cannot store votes: that needs a token, and untrusted models run in"
+            " the Space's own process there",
+            hint="choose other hardware, e.g. --hardware cpu-upgrade, or leave out --votes",
+        )
     api = HfApi(endpoint=endpoint, token=token)
     files = space_files(deployment)
     try:
@@ -153,13 +164,14 @@ def deploy(
     except (httpx2.HTTPError, OSError) as lost:
         raise HubError(f"the Hub is out of reach: {lost}", hint="try again later") from lost
     url = f"{api.endpoint}/spaces/{repository}"
-    return Deployed(url=url, commit=done.oid, created=created, secrets=SECRETS)
+    known = {} if _zero(deployment) else SECRETS
+    return Deployed(url=url, commit=done.oid, created=created, secrets=known)
 
 
 def _configure(api: Any, repository: str, deployment: Deployment) -> None:
     for name, value in deployment.variables.items():
         api.add_space_variable(repository, name, value)
-    if SALT not in api.get_space_secrets(repository):
+    if not _zero(deployment) and SALT not in api.get_space_secrets(repository):
         api.add_space_secret(repository, SALT, secrets.token_hex(16))
 
 

@@ -7,7 +7,9 @@
 ``MERGEBOT_SERVER``         OpenAI-compatible server for chat; ``MERGEBOT_SERVER_KEY`` its key
 ``MERGEBOT_CACHE``          folder for votes and for the board's local copy
 ``MERGEBOT_VOTES_DATASET``  Hub dataset that keeps the votes; the token must be able to write there
-``MERGEBOT_SALT``           secret that makes visitors' hashes useless elsewhere
+``MERGEBOT_SALT``           secret that is part of every visitor's hash and signs their cookies
+``MERGEBOT_TRUSTED_PROXIES``  networks whose ``X-Forwarded-For`` is believed, with commas between;
+                              on the Hub its own
 ``SPACE_ID``                set by the Hub; copied links start at the Space's own page
 ==========================  ====================================================================
 """
@@ -18,6 +20,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 from bot.errors import UsageError
@@ -28,23 +31,35 @@ from space_app.chat.live_merge_backend import registered_live_merge
 from space_app.chat.memory_limits import free_memory
 from space_app.chat.openai_backend import OpenAIBackend
 from space_app.chat.transformers_backend import TransformersBackend
+from space_app.chat.zero_gpu_backend import ZeroGpuBackend, on_zero_gpu
 from space_app.space_settings import SamplesOf, Settings, no_samples
+from space_app.visitor import PRIVATE_NETWORKS
 from space_app.votes.vote_eligibility import HubAccounts
 
 START_SECONDS = 2.0
 VOTES_DATASET = "MERGEBOT_VOTES_DATASET"
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MERGEBOT_SERVER_KEY", "MERGEBOT_SALT",
+           VOTES_DATASET)  # fmt: skip
+"""What a Space on ZeroGPU must not have; storing votes needs a token that may write."""
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Prompts by suite, written beside this file when the Space is deployed."""
 
 
 def backends(server: str | None, key: str | None = None) -> tuple[ChatBackend, ...]:
-    """A server where there is one, and transformers in this process for everything else."""
-    local = TransformersBackend()
+    """A server where there is one, and transformers on this machine for everything else."""
+    local = ZeroGpuBackend() if on_zero_gpu() else TransformersBackend()
     return (OpenAIBackend(server, key=key), local) if server else (local,)
 
 
-def settings_from(environment: Mapping[str, str]) -> Settings:
-    """The settings that the environment describes."""
+def settings_from(environment: Mapping[str, str], *, zero_gpu: bool = False) -> Settings:
+    """The settings that the environment describes.
+
+    Raises:
+        UsageError: it lacks a secret that it needs, or holds one where untrusted models run in the
+            same process.
+    """
+    if zero_gpu:
+        _refuse_secrets(environment)
     cache = Path(environment.get("MERGEBOT_CACHE", "cache"))
     space_id = environment.get("SPACE_ID")
     votes_dataset, salt = environment.get(VOTES_DATASET) or None, environment.get("MERGEBOT_SALT")
@@ -73,9 +88,37 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         recipes_hub=environment.get("MERGEBOT_RECIPES_HUB"),
         share_base=f"https://huggingface.co/spaces/{space_id}" if space_id else None,
         memory=free_memory(),
+        trusted_proxies=_proxies(environment),
         login=bool(environment.get("OAUTH_CLIENT_ID")),
         account_created=HubAccounts().account_created,
     )
+
+
+def _refuse_secrets(environment: Mapping[str, str]) -> None:
+    """On ZeroGPU untrusted models run in this process, so it may hold none of our secrets."""
+    held = [name for name in SECRETS if environment.get(name)]
+    if held:
+        raise UsageError(
+            f"on ZeroGPU untrusted models run in the Space's own process, which must hold no"
+            f" secret; this one holds {', '.join(held)}",
+            hint="delete these in the Space's settings, or choose other hardware there",
+        )
+
+
+def _proxies(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The networks of trusted proxies: as configured, and on the Hub its own."""
+    given = environment.get("MERGEBOT_TRUSTED_PROXIES")
+    if given is None:
+        return PRIVATE_NETWORKS if environment.get("SPACE_ID") else ()
+    names = tuple(part.strip() for part in given.split(",") if part.strip())
+    try:
+        for name in names:
+            ip_network(name)
+    except ValueError as wrong:
+        raise UsageError(
+            f"MERGEBOT_TRUSTED_PROXIES: {wrong}", hint="write networks like 10.0.0.0/8,127.0.0.1"
+        ) from wrong
+    return names
 
 
 def _store(board: str, cache: Path) -> tuple[Store, SamplesOf]:
@@ -89,7 +132,7 @@ def _store(board: str, cache: Path) -> tuple[Store, SamplesOf]:
 
 def main() -> None:
     """Serve on every address, as a Space's container does."""
-    Space.of(settings_from(os.environ)).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
+    Space.of(settings_from(os.environ, zero_gpu=on_zero_gpu())).launch(server_name="0.0.0.0")  # noqa: S104 - a container's own
 
 
 if __name__ == "__main__":

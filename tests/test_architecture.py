@@ -99,7 +99,7 @@ def test_arrows_go_one_way(path: Path) -> None:
     modules = list(imported_modules(path))
     if name.startswith("space_app"):
         bot = {module for module in modules if module.split(".")[0] == "bot"}
-        assert all(room(module) in {"recipe", "errors", None} for module in bot), bot
+        assert all(room(module) in {"recipe", "errors", "isolation", None} for module in bot), bot
     elif name.startswith("leaderboard"):
         assert not {module for module in modules if module.split(".")[0] in {"bot", "torch"}}
     elif (here := room(name)) is not None:

@@ -196,7 +196,7 @@ class WorkspaceWeights:
 
         if row.record is not None:
             model = self._place.merge(row.record.merge_key) / "model"
-            return Weights(str(model)) if model.is_dir() else published_weights(row)
+            return Weights(str(model.resolve())) if model.is_dir() else published_weights(row)
         if row.parent is not None and row.parent.ref.startswith((".", "/")):
             local = self._local(row.parent.ref)
             return Weights(local) if local else None

@@ -129,7 +129,7 @@ def _program_paths() -> set[str]:
     """Python, its packages and this project: what every child reads to run at all."""
     roots = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]}
     packages = {Path(entry) for entry in sys.path if entry.endswith(("-packages", ".zip"))}
-    own = {PACKAGE_ROOT / name for name in ("bot", "leaderboard")}
+    own = {PACKAGE_ROOT / name for name in ("bot", "leaderboard", "space_app")}
     found = {path for path in (*roots, *packages, *own) if path.exists()}
     return {str(form) for path in found for form in (path.absolute(), path.resolve())}
 

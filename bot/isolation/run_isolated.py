@@ -29,7 +29,7 @@ class IsolatedResult(NamedTuple):
 
 def run_isolated(
     module: str, request: Mapping[str, Any], *, seconds: float, limits: Limits,
-    readable: Iterable[Path] = (),
+    readable: Iterable[Path] = (), writable: Iterable[Path] = (),
 ) -> IsolatedResult:  # fmt: skip
     """Run ``python -m module request.json`` without network in a private home, and wait for it.
 
@@ -39,6 +39,7 @@ def run_isolated(
         seconds: wall time after which it is stopped.
         limits: what it may use.
         readable: files and folders it may read.
+        writable: folders it may write, besides its home.
 
     Returns:
         Its standard output, and the reason of its failure as the end of a sentence.
@@ -54,7 +55,7 @@ def run_isolated(
             err.open("wb") as stderr,
             IsolatedProcess(
                 command, home=home, environment=child_environment(os.environ, home=home),
-                readable=readable, limits=limits, stdout=stdout, stderr=stderr,
+                readable=readable, writable=writable, limits=limits, stdout=stdout, stderr=stderr,
             ) as child,
         ):  # fmt: skip
             reason = _wait(child.popen, seconds)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from bot.errors import AccessError, HubError, MergebotError, PublishError
+from bot.errors import AccessError, HubError, MergebotError, PublishError, UsageError
 from leaderboard.record_store import FolderStore
 from space_app.deploy import Deployment, deploy, requirements, space_files, write_folder
 from tests.hub_server import Endpoint, serve
@@ -27,7 +28,7 @@ DEPLOYMENT = Deployment(
 def test_the_folder_holds_what_it_needs_and_nothing_else_of_bot() -> None:
     files = space_files(DEPLOYMENT)
     parts = {"/".join(path.split("/")[:2]) for path in files if path.startswith("bot/")}
-    assert parts == {"bot/__init__.py", "bot/errors.py", "bot/recipe"}
+    assert parts == {"bot/__init__.py", "bot/errors.py", "bot/isolation", "bot/recipe"}
     assert {"app.py", "README.md", "requirements.txt", "leaderboard/static/board.js"} <= set(files)
     assert files == space_files(DEPLOYMENT)
 
@@ -57,11 +58,12 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
     with serve(tmp_path) as server:
         access: dict[str, Any] = {"endpoint": server.endpoint, "token": server.token()}
         api = HfApi(endpoint=server.endpoint, token=access["token"])
-        first = deploy("tester/board", DEPLOYMENT, **access)
+        deployment = replace(DEPLOYMENT, hardware="cpu-upgrade")
+        first = deploy("tester/board", deployment, **access)
         assert first.created
         assert "MERGEBOT_SALT" in first.secrets
         present = set(api.list_repo_files("tester/board", repo_type="space"))
-        assert set(space_files(DEPLOYMENT)) <= present
+        assert set(space_files(deployment)) <= present
         variables = api.get_space_variables("tester/board")
         assert variables["MERGEBOT_BOARD"].value == "tester/results"
         assert "MERGEBOT_SALT" in api.get_space_secrets("tester/board")
@@ -70,12 +72,32 @@ def test_deploying_creates_then_updates_and_clears_what_is_no_longer_ours(tmp_pa
             "tester/board", [CommitOperationAdd(path, b"x") for path in strays],
             repo_type="space", commit_message="stray",
         )  # fmt: skip
-        second = deploy("tester/board", DEPLOYMENT, **access)
+        second = deploy("tester/board", deployment, **access)
         assert not second.created
         assert second.commit != first.commit
         present = set(api.list_repo_files("tester/board", repo_type="space"))
         assert "leaderboard/gone.py" not in present
         assert "notes.md" in present
+
+
+def test_a_space_on_zero_gpu_gets_no_secret_and_stores_no_votes(tmp_path: Path) -> None:
+    """Untrusted models run in its own process, so there must be nothing in it to steal."""
+    from huggingface_hub import HfApi
+
+    with serve(tmp_path) as server:
+        token = server.token()
+        done = deploy("tester/board", DEPLOYMENT, endpoint=server.endpoint, token=token)
+        assert done.secrets == {}
+        api = HfApi(endpoint=server.endpoint, token=token)
+        assert api.get_space_secrets("tester/board") == {}
+        votes = {**DEPLOYMENT.variables, "MERGEBOT_VOTES_DATASET": "tester/votes"}
+        with pytest.raises(UsageError, match="ZeroGPU cannot store votes") as refused:
+            deploy(
+                "tester/other", replace(DEPLOYMENT, variables=votes), endpoint=server.endpoint,
+                token=token,
+            )  # fmt: skip
+        assert "--hardware" in str(refused.value.hint)
+        assert not api.repo_exists("tester/other", repo_type="space")
 
 
 @pytest.mark.parametrize(
