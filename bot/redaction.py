@@ -1,4 +1,4 @@
-"""Secrets taken out of text: one function for everything that is printed, logged or recorded."""
+"""Removes secrets from text: one function for all that is printed, logged or recorded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SECRET_VARIABLES = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "WANDB_API_KEY", "OPENAI_API_KEY",
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 )  # fmt: skip
-"""Variables whose values are secrets whatever they look like."""
+"""Variables whose values are always secret."""
 
 SHORTEST = 6
-"""Shorter values would black out ordinary words."""
+"""The shortest value that is masked: shorter ones occur in ordinary text."""
 
 _SHAPES = (
     re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}"),
@@ -51,7 +51,7 @@ def redact(
 
 
 class Redacted:
-    """A text stream that takes secrets out of everything written to it."""
+    """A text stream that removes secrets from everything written to it."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream

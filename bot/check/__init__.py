@@ -1,4 +1,4 @@
-"""The gate between a merge and its evaluation; importing it loads no torch."""
+"""The checks between a merge and its evaluation; importing this package loads no torch."""
 
 from bot.check.checks import CheckReport, check_model
 from leaderboard.record_provenance import Check

@@ -1,7 +1,7 @@
-"""The gate between a merge and its evaluation: what is broken stops here, what is bad does not.
+"""The checks between a merge and its evaluation: a broken model stops here, a bad one does not.
 
-Hard checks say whether the folder is a model at all. A soft check is a warning on the record: a
-merge that only stammers is evaluated and shown as worse.
+Hard checks say whether the folder holds a usable model. A soft check is a warning on the record: a
+merge that repeats itself is evaluated and shown as worse.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.untrusted_json import count_of
 from bot.errors import CheckFailedError, CheckpointError
 from bot.events import Event, Report, silent
-from bot.isolation import Limits, address_space, run_isolated
+from bot.isolation import Limits, address_space, create_gpu_devices, run_isolated
 from leaderboard.record_provenance import Check
 
 PROMPTS = ("The capital of France is", "Once upon a time", "1, 2, 3, 4,")
-"""What a model is asked when the caller has nothing that suits it better."""
+"""The prompts of the generation check when the caller has none that suit the model better."""
 
 _ORDER = ("tokenizer", "loads", "no unused tensors", "vocabulary", "special tokens",
           "finite logits", "generation")  # fmt: skip
@@ -36,7 +36,7 @@ _CPU_SECONDS_PER_GIB = 120
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """What the gate found, check by check in the order they ran."""
+    """The results of all checks, in the order they ran."""
 
     checks: tuple[Check, ...]
 
@@ -56,7 +56,7 @@ class CheckReport:
         return tuple(check for check in self.checks if not check.hard and not check.passed)
 
     def require(self) -> None:
-        """Raise CheckFailedError naming every failure, unless the gate is open."""
+        """Raise CheckFailedError naming every hard check that failed, if one did."""
         if self.failures:
             lines = [f"{check.name}: {check.detail}" for check in self.failures]
             raise CheckFailedError(
@@ -77,7 +77,7 @@ class CheckReport:
             return cls(checks=tuple(Check.model_validate(entry) for entry in entries))
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise CheckFailedError(
-                f"this is not a report of the gate: {error}", hint="check the model again"
+                f"this is not a report of checks: {error}", hint="check the model again"
             ) from error
 
 
@@ -94,9 +94,9 @@ def check_model(
     Args:
         model: the folder of a merge.
         parents: folders of its parents; only their tokenizers and templates are looked at.
-        prompts: what it is asked for the generation check; best what its suite is about.
-        device: where it is loaded.
-        report: told the bytes read.
+        prompts: the prompts of the generation check; best are prompts like those of its suite.
+        device: the device on which it is loaded.
+        report: called with the bytes read.
     """
     report(Event("check", "start", "bytes", item=str(model)))
     try:
@@ -118,7 +118,7 @@ def _loaded(
     prompts: Sequence[str],
     device: str,
 ) -> list[Check]:
-    """The checks that need the model in memory, made in an isolated process."""
+    """The checks that need the model in memory; they run in an isolated process."""
     if fault := next(config_faults(model), None):
         return [Check(name="loads", hard=True, passed=False, detail=fault)]
     nbytes = sum(spec.nbytes for spec in source.tensors().values())
@@ -131,6 +131,8 @@ def _loaded(
         "device": device,
         "threads": 1 if nbytes < _SMALL_MODEL else None,
     }
+    if device != "cpu":
+        create_gpu_devices()
     limits = Limits(
         # CUDA maps far more addresses than it uses, so only a CPU process can be limited.
         memory_bytes=address_space(nbytes) if device == "cpu" else None,

@@ -1,4 +1,4 @@
-"""Whether every number of a checkpoint is finite, read as bits in pieces of bounded size."""
+"""Whether every number of a checkpoint is finite, read in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def non_finite(source: Source, report: Report = silent) -> tuple[NonFinite, ...]
 
 
 def check_finite(source: Source, report: Report = silent) -> Check:
-    """The gate's check, with the tensors named."""
+    """The hard check that every number is finite; it names the tensors where one is not."""
     broken = non_finite(source, report)
-    told = [
+    found = [
         f"tensor {entry.tensor} has {entry.count} (the first at index {entry.first})"
         for entry in broken[:5]
     ]
     more = f"; {len(broken) - 5} more tensors" if len(broken) > 5 else ""
-    detail = f"NaN or infinity: {'; '.join(told)}{more}" if broken else ""
+    detail = f"NaN or infinity: {'; '.join(found)}{more}" if broken else ""
     return Check(name="finite", hard=True, passed=not broken, detail=detail)
 
 

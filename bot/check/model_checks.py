@@ -1,4 +1,4 @@
-"""The judgements of the gate on a loaded tokenizer, model and its first words."""
+"""The checks of a loaded tokenizer, of a loaded model and of the first text it generates."""
 
 from __future__ import annotations
 
@@ -25,39 +25,37 @@ LONGEST_PERIOD, REPEATED_TOKENS = 4, 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstWords:
-    """What a model said to a prompt, special tokens included in ``tokens`` only."""
+class Generation:
+    """What a model generated after a prompt; ``tokens`` hold special tokens, ``text`` does not."""
 
     prompt: str
     tokens: tuple[int, ...]
     text: str
 
 
-def judge_round_trip(tokenizer: Any, parents: Iterable[Callable[[], Any]]) -> Check:
-    """Whether text survives encoding and decoding.
+def check_round_trip(tokenizer: Any, parents: Iterable[Callable[[], Any]]) -> Check:
+    """Whether a text is the same after encoding and decoding.
 
-    Some sound tokenizers are lossy (lower-casing, unknown characters). So a text only counts as
-    broken when no parent's tokenizer loses it in the same way.
+    Some usable tokenizers lose something (case, unknown characters). A text counts as broken only
+    when no parent's tokenizer changes it in the same way.
     """
-    broken = [text for text in TEXTS if not _survives(text, _there_and_back(tokenizer, text))]
+    broken = [text for text in TEXTS if not _same_text(text, _round_trip(tokenizer, text))]
     if broken:
         for load in parents:
             other = load()
             broken = [
-                text
-                for text in broken
-                if _there_and_back(other, text) != _there_and_back(tokenizer, text)
+                text for text in broken if _round_trip(other, text) != _round_trip(tokenizer, text)
             ]
     detail = ""
     if broken:
-        detail = f"{broken[0]!r} comes back as {_there_and_back(tokenizer, broken[0])!r}"
+        detail = f"{broken[0]!r} comes back as {_round_trip(tokenizer, broken[0])!r}"
     return Check(name="tokenizer", hard=True, passed=not broken, detail=detail)
 
 
-def judge_vocabulary(
+def check_vocabulary(
     tokenizer: Any, rows: int, configured: int, parent_rows: Sequence[int]
 ) -> Check:
-    """Whether the tokenizer, the embedding and ``config.json`` speak of the same vocabulary."""
+    """Whether the tokenizer, the embedding and ``config.json`` have the same vocabulary."""
     vocabulary = tokenizer.get_vocab()
     token, last = max(vocabulary.items(), key=lambda entry: entry[1])
     detail = ""
@@ -70,7 +68,7 @@ def judge_vocabulary(
     return Check(name="vocabulary", hard=True, passed=not detail, detail=detail)
 
 
-def judge_special_tokens(tokenizer: Any, configured: Mapping[str, Any], rows: int) -> Check:
+def check_special_tokens(tokenizer: Any, configured: Mapping[str, Any], rows: int) -> Check:
     """Whether every special token has a row in the embedding."""
     named: dict[str, Any] = {
         f"tokenizer {kind}_token": getattr(tokenizer, f"{kind}_token_id", None)
@@ -86,7 +84,7 @@ def judge_special_tokens(tokenizer: Any, configured: Mapping[str, Any], rows: in
     return Check(name="special tokens", hard=True, passed=not wrong, detail=detail)
 
 
-def known_from(model: Any) -> dict[str, Any]:
+def configured_special_tokens(model: Any) -> dict[str, Any]:
     """The special token ids of a model's config and generation config."""
     return {
         f"{file} {kind}_token_id": getattr(config, f"{kind}_token_id", None)
@@ -98,19 +96,19 @@ def known_from(model: Any) -> dict[str, Any]:
     }
 
 
-def judge_generation(spoken: Sequence[FirstWords]) -> Check:
-    """A warning when most answers are empty or go round in a circle."""
-    faults = [(answer.prompt, fault) for answer in spoken if (fault := _fault(answer))]
-    told = "; ".join(f"{prompt!r}: {fault}" for prompt, fault in faults)
+def check_generation(generations: Sequence[Generation]) -> Check:
+    """A warning when most answers are empty or repeat themselves."""
+    faults = [(answer.prompt, fault) for answer in generations if (fault := _fault(answer))]
+    found = "; ".join(f"{prompt!r}: {fault}" for prompt, fault in faults)
     return Check(
-        name="generation", hard=False, passed=2 * len(faults) <= len(spoken),
-        detail=told[:2000],
+        name="generation", hard=False, passed=2 * len(faults) <= len(generations),
+        detail=found[:2000],
     )  # fmt: skip
 
 
-def _fault(answer: FirstWords) -> str | None:
+def _fault(answer: Generation) -> str | None:
     if not answer.text.strip():
-        return "says nothing"
+        return "generates nothing"
     tail = answer.tokens[-REPEATED_TOKENS:]
     if len(tail) < REPEATED_TOKENS:
         return None
@@ -120,13 +118,13 @@ def _fault(answer: FirstWords) -> str | None:
     return None
 
 
-def _there_and_back(tokenizer: Any, text: str) -> str:
+def _round_trip(tokenizer: Any, text: str) -> str:
     ids = tokenizer.encode(text, add_special_tokens=False)
     back: str = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     return back
 
 
-def _survives(text: str, back: str) -> bool:
+def _same_text(text: str, back: str) -> bool:
     """Equal up to Unicode compatibility forms and outer spaces, which many tokenizers change."""
     first, second = (unicodedata.normalize("NFKC", each).strip() for each in (text, back))
     return first == second

@@ -1,7 +1,7 @@
 """The isolated process in which a merge is loaded and generates text for the first time.
 
 ``python -m bot.check.model_child request.json`` prints one JSON line per check, as
-`leaderboard.record_provenance.Check` spells it, and ends early where the rest makes no sense.
+`leaderboard.record_provenance.Check` writes it, and stops where the other checks mean nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.check.model_checks import (
-    FirstWords,
-    judge_generation,
-    judge_round_trip,
-    judge_special_tokens,
-    judge_vocabulary,
-    known_from,
+    Generation,
+    check_generation,
+    check_round_trip,
+    check_special_tokens,
+    check_vocabulary,
+    configured_special_tokens,
 )
 from leaderboard.record_provenance import Check
 
@@ -36,31 +36,31 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def checks(request: dict[str, Any]) -> Iterator[Check]:
-    """The checks of a request, one by one as they are made."""
+    """The checks of a request, one after another."""
     folder = Path(request["model"])
     tokenizer = None
     try:
         tokenizer = _tokenizer(folder)
     except Exception as error:  # noqa: BLE001 (any failure of an untrusted tokenizer is the answer)
-        yield Check(name="tokenizer", hard=True, passed=False, detail=_said(error))
+        yield Check(name="tokenizer", hard=True, passed=False, detail=_message(error))
     else:
         parents = [Path(parent) for parent in request["parents"]]
-        yield judge_round_trip(tokenizer, [partial(_tokenizer, parent) for parent in parents])
+        yield check_round_trip(tokenizer, [partial(_tokenizer, parent) for parent in parents])
     try:
         model, info = _model(folder, request["device"], request["threads"])
     except Exception as error:  # noqa: BLE001 (any failure to load is the answer)
-        yield Check(name="loads", hard=True, passed=False, detail=_said(error))
+        yield Check(name="loads", hard=True, passed=False, detail=_message(error))
         return
-    loading = list(_loading(info))
+    loading = list(_loading_checks(info))
     yield from loading
     if tokenizer is None:
         return
     rows = model.get_input_embeddings().weight.shape[0]
-    yield judge_vocabulary(tokenizer, rows, model.config.vocab_size, request["parent_rows"])
-    special = judge_special_tokens(tokenizer, known_from(model), rows)
+    yield check_vocabulary(tokenizer, rows, model.config.vocab_size, request["parent_rows"])
+    special = check_special_tokens(tokenizer, configured_special_tokens(model), rows)
     yield special
     if special.passed and loading[0].passed:
-        yield from _speaking(model, tokenizer, request["prompts"])
+        yield from _generation_checks(model, tokenizer, request["prompts"])
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -84,7 +84,7 @@ def _model(folder: Path, device: str, threads: int | None) -> tuple[Any, dict[st
     return model.to(device).eval(), info
 
 
-def _loading(info: dict[str, Any]) -> Iterator[Check]:
+def _loading_checks(info: dict[str, Any]) -> Iterator[Check]:
     missing, unused = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
     misshapen = [
         f"{name} ({list(found)} in the file, {list(wanted)} in the architecture)"
@@ -98,10 +98,10 @@ def _loading(info: dict[str, Any]) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def _speaking(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Iterator[Check]:
+def _generation_checks(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Iterator[Check]:
     import torch
 
-    spoken = []
+    generations = []
     with torch.inference_mode():
         for prompt in prompts:
             ids = tokenizer(prompt, return_tensors="pt")["input_ids"].to(model.device)
@@ -115,9 +115,9 @@ def _speaking(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Iterator[Ch
                 max_new_tokens=NEW_TOKENS, pad_token_id=tokenizer.pad_token_id or 0,
             )[0, ids.shape[1] :].tolist()  # fmt: skip
             text = tokenizer.decode(answer, skip_special_tokens=True)
-            spoken.append(FirstWords(prompt=prompt, tokens=tuple(answer), text=text))
+            generations.append(Generation(prompt=prompt, tokens=tuple(answer), text=text))
     yield Check(name="finite logits", hard=True, passed=True)
-    yield judge_generation(spoken)
+    yield check_generation(generations)
 
 
 def _listed(what: str, names: Sequence[str], most: int = 5) -> str:
@@ -127,7 +127,7 @@ def _listed(what: str, names: Sequence[str], most: int = 5) -> str:
     return f"{what}: {', '.join(names[:most])}{rest}"
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:2000]
 
 

@@ -23,7 +23,7 @@ Examples:
   mergebot evaluate recipes/skills/models/skills-base --suite skills
   mergebot evaluate ./merged --suite quick --device cuda
 
-Scores are kept in the workspace and never computed twice.
+Scores are stored in the workspace and never computed twice.
 
 \b
 Exit codes: 0 done, 2 usage, 5 not a usable model, 6 disk, 9 the suite could

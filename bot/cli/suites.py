@@ -1,4 +1,4 @@
-"""``mergebot suites``: what a merge can be evaluated on."""
+"""``mergebot suites``: list, show and pin what a merge can be evaluated on."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def load_suites(
     Args:
         names: the suites.
         frozen: a folder of frozen copies of their datasets; then nothing is fetched.
-        workspace: where pins and fetched datasets are kept.
+        workspace: where pins and fetched datasets are stored.
         report: called with each dataset that is fetched.
         chat_template: which template prompts are put into, None as the suites say.
 

@@ -20,7 +20,14 @@ from bot.errors import EnvironmentMissingError, EvaluationError, MergebotError, 
 from bot.evaluation.child_request import OUT_OF_MEMORY, Request
 from bot.evaluation.score_files import TaskRun, write_task
 from bot.events import Event, Report
-from bot.isolation import IsolatedProcess, Limits, address_space, child_environment, crash_cause
+from bot.isolation import (
+    IsolatedProcess,
+    Limits,
+    address_space,
+    child_environment,
+    crash_cause,
+    create_gpu_devices,
+)
 from bot.redaction import redact
 from leaderboard.board_errors import IncomparableError
 
@@ -44,7 +51,7 @@ _REPORTED: Mapping[int, type[MergebotError]] = {
 
 
 class OutOfMemoryError(Exception):
-    """The batch does not fit; the whole comparison goes on with a smaller one."""
+    """The batch does not fit; the comparison continues with a smaller one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +81,8 @@ class Child:
         """
         log = request.subjects[0].folder / LOG
         log.parent.mkdir(parents=True, exist_ok=True)
+        if request.settings.device != "cpu":
+            create_gpu_devices()
         with tempfile.TemporaryDirectory(prefix="mergebot-evaluation-") as private:
             home = Path(private)
             request.write(home / "request.json")
@@ -116,9 +125,9 @@ class Child:
             while True:
                 if not selector.select(self.stall_seconds):
                     raise EvaluationError(
-                        f"the evaluation said nothing for {self.stall_seconds:.0f} s and was "
+                        f"the evaluation sent nothing for {self.stall_seconds:.0f} s and was "
                         "stopped",
-                        hint="finished tasks are kept: run again to go on from there",
+                        hint="finished tasks are stored; run again to continue",
                     )
                 block = os.read(pipe, 1 << 16)
                 if not block:
@@ -181,10 +190,10 @@ def _raise_failure(code: int, last: Mapping[str, Any], log: Path) -> None:
         raise EvaluationError(
             f"the evaluation was killed by {signal.Signals(-code).name}"
             + (" (the system does that when memory runs out)" if code == -signal.SIGKILL else ""),
-            hint="finished tasks are kept: run again, with a smaller batch if memory ran out",
+            hint="finished tasks are stored; run again, with a smaller batch if memory ran out",
         )
     cause = redact(crash_cause(log.read_text("utf-8", errors="replace")))
     raise EvaluationError(
         f"the evaluation ended with exit code {code}: {cause}",
-        hint=f"its whole output is in {log}; finished tasks are kept",
+        hint=f"its whole output is in {log}; finished tasks are stored",
     )

@@ -58,7 +58,7 @@ def evaluate_all(
 
     Raises:
         EvaluationError: a model or a dataset is broken or missing, or one item does not fit into
-            memory. Finished tasks are kept and a later call goes on from there.
+            memory. Finished tasks are stored, and a later call continues from there.
         EnvironmentMissingError: lm-eval is missing or not of the suite's version, or the device
             cannot be used.
         UsageError: there is no such device or backend.

@@ -128,7 +128,7 @@ def require_pinned(suite: Suite) -> None:
     installed = _version("lm-eval")
     if installed != suite.data.lm_eval:
         raise EnvironmentMissingError(
-            f"suite {suite.name} is made for lm-eval {suite.data.lm_eval}, not {installed}",
+            f"suite {suite.name} needs lm-eval {suite.data.lm_eval}, not {installed}",
             hint=f"pip install 'lm-eval=={suite.data.lm_eval}'",
         )
 

@@ -39,7 +39,7 @@ CHANGES_A_QUESTION = re.compile(
 def run_task(
     lm: LoadedModel, task: Any, spec: TaskSpec, suite: Suite, settings: Settings
 ) -> TaskRun:
-    """Score a loaded model on a loaded task; texts are kept where the suite shows its items.
+    """Score a loaded model on a loaded task; texts are stored where the suite shows its items.
 
     lm-eval's ``evaluate`` is called with the prepared task: ``simple_evaluate`` would reseed the
     global generators, and its sample cache ignores which model it answers for.

@@ -18,13 +18,13 @@ WITH_ANSWERS = {"generate_until", CHOICE}
 def texts_of(task: Any, spec: TaskSpec, samples: Sequence[Mapping[str, Any]]) -> ItemTexts | None:
     """The texts of lm-eval's logged samples, None where a task's answers are no texts.
 
-    The question is the item alone, without examples and chat template. The answer is what the
+    The question is the item without examples and chat template. The answer is what the
     score was given for: the text after the task's filter, or the choice the metric took.
     """
     if not isinstance(task, ConfigurableTask) or task.OUTPUT_TYPE not in WITH_ANSWERS:
         return None
-    told = [_texts(task, spec, sample) for sample in samples]
-    questions, expected, answers = zip(*told, strict=True)
+    texts = [_texts(task, spec, sample) for sample in samples]
+    questions, expected, answers = zip(*texts, strict=True)
     return ItemTexts(questions=questions, expected=expected, answers=answers)
 
 
@@ -33,7 +33,7 @@ def _texts(
 ) -> tuple[str, str, str]:
     question, target = task.doc_to_text(sample["doc"]), sample["target"]
     if task.OUTPUT_TYPE != CHOICE:
-        # A bare number in the task file is no answer: a program of the task's own judges.
+        # A bare number in the task file is no answer: the task's own code decides.
         expected = "" if isinstance(task.config.doc_to_target, int) else _listed(target)
         return _short(question), _short(expected), _short(sample["filtered_resps"][0])
     if task.multiple_input:  # the choices are beginnings, and the target is how all of them end

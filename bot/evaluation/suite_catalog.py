@@ -1,4 +1,4 @@
-"""Suites as data: which tasks, under which settings, and what a score of zero skill looks like.
+"""Suites as data: which tasks, under which settings, and the score of guessing.
 
 A suite is a YAML file in ``suites/`` beside this module. Its tasks are lm-evaluation-harness task
 files: those that lm-eval ships (``lm_eval:folder/name.yaml``) or those of the project's own
@@ -141,7 +141,7 @@ def suite(name: str, *, folder: Path = PACKAGED, search: Sequence[Path] = SEARCH
 
 
 def load_suite_file(path: Path, *, search: Sequence[Path] = SEARCH_PATH) -> Suite:
-    """Read an operator's suite file. Strangers' recipes can only name suites, never bring one.
+    """Read an operator's suite file. A recipe can only name suites, never bring one.
 
     Args:
         path: the YAML file.

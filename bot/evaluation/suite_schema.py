@@ -78,7 +78,7 @@ class SuiteData(_Strict):
     as turns. ``chat_template`` names one template for all models (see
     `bot.evaluation.chat_templates`); the catalogue replaces the name by the template's text.
     ``without_template`` says whether a model without a template gets plain prompts or is refused.
-    ``publish_samples`` says whether items may be shown: where not, their texts are not even kept,
+    ``publish_samples`` says whether items may be shown: where not, their texts are not stored,
     and their scores are not published.
     """
 

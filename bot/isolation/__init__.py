@@ -5,6 +5,7 @@ Standard library only, so that the Space can carry a copy.
 
 from bot.isolation.child_environment import child_environment
 from bot.isolation.crash_cause import crash_cause
+from bot.isolation.gpu_devices import create_gpu_devices
 from bot.isolation.own_limits import limit_this_process
 from bot.isolation.process import IsolatedProcess, Limits, address_space
 from bot.isolation.protection import Protection
@@ -18,6 +19,7 @@ __all__ = [
     "address_space",
     "child_environment",
     "crash_cause",
+    "create_gpu_devices",
     "limit_this_process",
     "probe",
     "run_isolated",

@@ -16,7 +16,7 @@ PACKAGE_ROOT = Path(__file__).parents[2]
 def child_environment(
     outer: Mapping[str, str], *, home: Path, offline: bool = True
 ) -> dict[str, str]:
-    """The whole environment of a child: a short list of names is kept, tokens never are.
+    """The environment of a child: a short list of variables, and never a token.
 
     Args:
         outer: the environment to choose from.

@@ -7,7 +7,7 @@ library, so that it starts in a few milliseconds and imports nothing that could 
 Every measure that the system offers is taken, and what took hold is reported: a network namespace
 and a system-call filter (no socket but local ones), Landlock (only the listed paths can be
 opened), resource limits, no capabilities, and for root another user. A measure that the system
-refuses is left out and reported as missing; `bot.isolation.protection` puts that into words.
+refuses is left out and reported as missing; `bot.isolation.protection` says so in text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an isolated process is protected from on this machine, in words."""
+"""Which protections an isolated process has on this machine, as text."""
 
 from __future__ import annotations
 

@@ -45,21 +45,21 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(sound: Path) -> CheckReport:
+def complete(sound: Path) -> CheckReport:
     return check_model(sound, [sound], prompts=["reverse abc=", "1, 2, 3,"])
 
 
-def test_a_sound_model_passes_every_hard_check(whole: CheckReport) -> None:
-    assert whole.passed
-    assert [check.name for check in whole.checks] == [
+def test_a_sound_model_passes_every_hard_check(complete: CheckReport) -> None:
+    assert complete.passed
+    assert [check.name for check in complete.checks] == [
         "finite", "tokenizer", "loads", "no unused tensors", "vocabulary", "special tokens",
         "finite logits", "generation", "template", "known template",
     ]  # fmt: skip
-    whole.require()
+    complete.require()
 
 
-def test_a_report_survives_its_file(whole: CheckReport) -> None:
-    assert CheckReport.from_json(whole.to_json()) == whole
+def test_a_report_same_text_its_file(complete: CheckReport) -> None:
+    assert CheckReport.from_json(complete.to_json()) == complete
     with pytest.raises(CheckFailedError):
         CheckReport.from_json('{"checks": [{"name": 3}]}')
 
@@ -92,7 +92,9 @@ def _index_without_shard(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_no_weights, _cut_short, _index_without_shard])
-def test_missing_or_cut_files_end_the_gate(damage: Callable[[Path], None], tmp_path: Path) -> None:
+def test_missing_or_cut_files_end_the_checks(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
     folder = write_model(tmp_path / "m")
     damage(folder)
     report = check_model(folder)
@@ -188,7 +190,7 @@ def test_text_must_survive_unless_a_parent_loses_it_alike(sound: Path, tmp_path:
     assert "tokenizer" not in failed(loaded(lossy, parents=(sound, parent)))
 
 
-def test_a_model_that_stammers_passes_with_a_warning(tmp_path: Path) -> None:
+def test_a_model_that_repeats_itself_passes_with_a_warning(tmp_path: Path) -> None:
     tensors = {name: np.zeros_like(tensor) for name, tensor in weights(0).items()}
     tensors["lm_head.weight"][VOCABULARY["a"]] = 1.0
     tensors["model.norm.weight"][:] = 1.0
@@ -205,4 +207,4 @@ def test_a_model_that_says_nothing_passes_with_a_warning(tmp_path: Path) -> None
     tensors["model.norm.weight"][:] = 1.0
     tensors[EMBEDDING][:] = 1.0
     found = loaded(write_model(tmp_path / "m", tensors=tensors))
-    assert "says nothing" in failed(found)["generation"]
+    assert "generates nothing" in failed(found)["generation"]

@@ -1,4 +1,4 @@
-"""The road through the child process: scores, caching, interruption, memory."""
+"""Evaluation in the child process: scores, caching, interruption, memory."""
 
 from __future__ import annotations
 
@@ -201,12 +201,12 @@ def test_an_unknown_backend_is_refused_with_those_there_are(ran: Ran, tmp_path: 
 
 def test_a_child_that_says_nothing_is_stopped(ran: Ran, tmp_path: Path) -> None:
     sleeper = Child(launch=(sys.executable, "-c", "import time; time.sleep(60)"), stall_seconds=0.3)
-    with pytest.raises(EvaluationError, match="said nothing"):
+    with pytest.raises(EvaluationError, match="sent nothing"):
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=sleeper)
     assert not children()
 
 
-def test_a_crash_shows_its_last_words_and_where_the_rest_is(ran: Ran, tmp_path: Path) -> None:
+def test_a_crash_shows_its_cause_and_where_the_log_is(ran: Ran, tmp_path: Path) -> None:
     crash = Child(launch=(sys.executable, "-c", "raise KeyError('the reason')"))
     with pytest.raises(EvaluationError, match="KeyError: 'the reason'") as caught:
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=crash)
@@ -218,7 +218,7 @@ def test_a_crash_shows_its_last_words_and_where_the_rest_is(ran: Ran, tmp_path: 
 
 def test_another_lm_eval_than_the_suites_is_refused(ran: Ran, tmp_path: Path) -> None:
     other = replace(ran.suite, data=ran.suite.data.model_copy(update={"lm_eval": "0.3.0"}))
-    with pytest.raises(EnvironmentMissingError, match=r"made for lm-eval 0\.3\.0"):
+    with pytest.raises(EnvironmentMissingError, match=r"needs lm-eval 0\.3\.0"):
         evaluate_all([ran.models["plain"]], other, ran.settings, store=tmp_path, child=NO_CHILD)
 
 
