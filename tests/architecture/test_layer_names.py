@@ -22,7 +22,7 @@ def specs(*names: str, size: int = 4) -> list[TensorSpec]:
         ("decoder.block.1.layer.0.k.weight", "decoder.block", 1, "layer.0.k.weight"),
     ],
 )
-def test_names_of_many_architectures(name, prefix, index, suffix) -> None:
+def test_names_of_many_architectures(name: str, prefix: str, index: int, suffix: str) -> None:
     place = locate(name)
     assert place is not None
     assert (place.prefix, place.index, place.suffix) == (prefix, index, suffix)
@@ -41,7 +41,7 @@ def test_names_outside_blocks(name: str) -> None:
 
 
 @given(st.text(alphabet="abc.0123456789²³-_", max_size=40))
-def test_any_name_is_taken_apart_and_put_together(name) -> None:
+def test_any_name_is_taken_apart_and_put_together(name: str) -> None:
     place = locate(name)
     assert place is None or place.name(place.index) == name
 

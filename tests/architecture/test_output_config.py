@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from bot.architecture.model_config import text_section, ties_embeddings, write_json
 from bot.architecture.output_config import Changes, Layer, output_config, renumbered
 from tests.plan.parents import LLAMA
 
 
-def moved(config, *indices: int):
+def moved(config: dict[str, Any], *indices: int) -> tuple[dict[str, Any], list[str]]:
     layers = [Layer(config=config, index=index) for index in indices]
     return output_config(config, Changes(dtype="bfloat16", layers=layers))
 

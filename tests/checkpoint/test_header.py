@@ -24,7 +24,7 @@ from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import CheckpointError, PlanError
 
 
-def entry(dtype: str = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
+def entry(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 

@@ -147,11 +147,11 @@ def test_a_pattern_may_name_the_end_of_a_module(tmp_path: Path, module: str) -> 
     np.testing.assert_allclose(merged, wanted, rtol=0, atol=2e-5)
 
 
+CONFIGS: tuple[dict[str, Any], ...] = ({}, {"lora_alpha": 7}, {"use_rslora": True})
+
+
 def test_the_id_tells_adapters_apart(tmp_path: Path) -> None:
-    ids = {
-        adapted(tmp_path / str(number), **config).id
-        for number, config in enumerate(({}, {"lora_alpha": 7}, {"use_rslora": True}))
-    }
+    ids = {adapted(tmp_path / str(number), **config).id for number, config in enumerate(CONFIGS)}
     assert len(ids) == 3
 
 

@@ -38,7 +38,7 @@ def test_every_16_bit_value_decodes_as_in_torch_and_comes_back(dtype: Dtype) -> 
     number = ~np.isnan(values)
     back = np.frombuffer(encoded(values, dtype), np.uint16)
     np.testing.assert_array_equal(back[number], EVERY_16_BITS[number])
-    assert np.isnan(decode(memoryview(back), dtype)[~number]).all()
+    assert np.isnan(decode(back.data, dtype)[~number]).all()
 
 
 @pytest.mark.parametrize("dtype", list(TORCH))
@@ -57,7 +57,7 @@ def test_rounding_is_torchs(dtype: Dtype) -> None:
 def test_float64_is_rounded_once(value: float) -> None:
     with np.errstate(over="ignore"):
         expected = np.float64(value).astype(np.float32)
-    assert decode(memoryview(np.array([value])), Dtype.F64)[0] == expected
+    assert decode(np.array([value]).data, Dtype.F64)[0] == expected
 
 
 @pytest.mark.parametrize("dtype", list(TORCH))
@@ -85,4 +85,4 @@ def test_units_in_the_last_place_are_counted_across_zero(pairs: list[tuple[float
 
     wanted = max((abs(steps_from_zero(a) - steps_from_zero(b)) for a, b in pairs), default=0)
     left, right = np.array(pairs).reshape(-1, 2).T.copy()
-    assert ulp_distance(memoryview(left), memoryview(right), Dtype.F64) == wanted
+    assert ulp_distance(left.data, right.data, Dtype.F64) == wanted

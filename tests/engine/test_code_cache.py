@@ -40,7 +40,7 @@ def test_a_kernel_works_on_the_arrays_it_is_given() -> None:
 
 def test_numbers_keep_their_width() -> None:
     @compiled
-    def next_word(word: Any) -> int:
+    def next_word(word: Any) -> Any:
         return np.uint32(word + np.uint32(1))
 
     assert next_word(np.uint32(0xFFFFFFFF)) == 0

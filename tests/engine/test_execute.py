@@ -217,7 +217,7 @@ def test_a_large_tensor_is_read_in_pieces() -> None:
 
 def test_a_live_models_parameters_are_filled_in_place(sources: dict[str, FolderSource]) -> None:
     live = np.zeros(SHAPES["small"], np.float32)
-    sink = MemorySink({"small": memoryview(live.reshape(-1).view(np.uint8))})
+    sink = MemorySink({"small": live.reshape(-1).view(np.uint8).data})
     plan = plan_for(sources, "linear", {"weight": (1.0, 0.0, 0.0)})
     execute(plan, sources, sink)
     np.testing.assert_array_equal(live, random_tensors(0, SHAPES)["small"])

@@ -228,7 +228,8 @@ class Direct(Disk):
 
     def open_direct(self, path: Path) -> int | None:
         fd = super().open_direct(path)
-        self.direct |= {fd} - {None}
+        if fd is not None:
+            self.direct.add(fd)
         return fd
 
     def pwrite_some(self, fd: int, data: memoryview, offset: int) -> int:

@@ -11,6 +11,7 @@ from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.execute import Output, execute, execute_all
 from bot.engine.input_cache import InputCache
+from bot.errors import NonFiniteError
 from bot.plan.budget import KEPT_BYTES
 from tests.engine.plans import plan_for
 
@@ -67,7 +68,7 @@ def test_variants_share_the_passes_that_count_over_the_model(
         plan = plan_for(sources, method, parameters, base="base", digest=str(strength))
         return Output(plan=plan, sources=sources, sink=MemorySink())
 
-    def times_read(*outputs: Output) -> tuple[float, tuple[str, ...]]:
+    def times_read(*outputs: Output) -> tuple[float, tuple[str | NonFiniteError, ...]]:
         sources["one"].read.clear()
         digests = execute_all(outputs)
         return sources["one"].read["w"] / (1 << 22), digests

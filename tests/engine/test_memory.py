@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ print(peak)
 """
 
 
-def sparse_model(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+def sparse_model(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """A checkpoint of zeros that takes no room on the disk."""
     specs = [TensorSpec(name=n, dtype=Dtype.BF16, shape=shape) for n, shape in shapes.items()]
     folder.mkdir(parents=True)
@@ -64,7 +65,7 @@ def sparse_model(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
         file.truncate(len(header) + sum(spec.nbytes for spec in specs))
 
 
-def peak_of(tmp_path: Path, method: str, shapes: dict[str, tuple[int, ...]]) -> int:
+def peak_of(tmp_path: Path, method: str, shapes: Mapping[str, tuple[int, ...]]) -> int:
     for name in ("a", "b", "c"):
         if not (tmp_path / name).exists():
             sparse_model(tmp_path / name, shapes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -25,7 +27,9 @@ from bot.methods.operators.sparsify import Band, Trim, band, kth_magnitude
     st.sampled_from([3, 1 << 20]),
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
-def test_kernel_and_definition_drop_the_same(start, rows, width, density, epsilon, levels) -> None:
+def test_kernel_and_definition_drop_the_same(
+    start: int, rows: int, width: int, density: float, epsilon: float, levels: int
+) -> None:
     rng = np.random.default_rng(width)
     start -= start % width
     span, shape = Span(start, start + rows * width, 1 << 50), (rows, width)
@@ -68,7 +72,7 @@ def _in_band(thin: SparsifyArgs, model: int, delta: np.ndarray) -> np.ndarray:
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
 def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(
-    seed, sizes, shares, two_sided
+    seed: int, sizes: list[int], shares: list[tuple[float, float]], two_sided: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     elements, models = sum(sizes), len(shares)
@@ -77,7 +81,8 @@ def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(
     assume(asked is not None)
     values = rng.integers(-4, 5, (models + 1, elements)).astype(np.float32)  # few: most tie
     spec = TensorSpec(name="w", dtype=Dtype.F32, shape=(elements,))
-    draws, answer, grains = PhiloxDraws(seed=0, tensor="w"), asked, []
+    draws, answer = PhiloxDraws(seed=0, tensor="w"), cast("Any", asked)
+    grains: list[tuple[Block, StoredGrain]] = []
     for stop in np.cumsum(sizes):
         span = Span(int(stop) - sizes[len(grains)], int(stop), elements)
         rows = np.ascontiguousarray(values[:, span.start : span.stop])

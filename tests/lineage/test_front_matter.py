@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from huggingface_hub import EvalResult, ModelCard
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -128,7 +128,9 @@ def test_a_card_survives_the_client_s_load_and_save(tmp_path: Path) -> None:
 
 def test_the_client_reads_every_score_and_none_other() -> None:
     record = on_the_hub(record_of())
-    found = ModelCard(render_card(record, PAGE)).data.eval_results
+    data = ModelCard(render_card(record, PAGE)).data
+    assert isinstance(data, ModelCardData)
+    found = data.eval_results
     assert found
     assert all(isinstance(one, EvalResult) for one in found)
     own = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 from statsmodels.stats.multitest import multipletests
@@ -17,7 +18,7 @@ from tests.leaderboard.samples import record_of
 HOSTILE = "x](javascript:alert(1)) <img src=x onerror=alert(1)> @everyone `|`\n---\nlicense: mit"
 
 
-def parts(text: str) -> tuple[dict[str, object], str]:
+def parts(text: str) -> tuple[dict[str, Any], str]:
     _, front, body = text.split("---\n", 2)
     return yaml.safe_load(front), body
 

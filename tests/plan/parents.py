@@ -52,7 +52,7 @@ class ArraySource(HeaderSource):
         self.largest_read = 0
 
     def read_into(self, name: str, offset: int, out: memoryview) -> None:
-        data = memoryview(self.arrays[name]).cast("B") if self.arrays[name].size else b""
+        data = self.arrays[name].data.cast("B") if self.arrays[name].size else b""
         out[:] = data[offset : offset + out.nbytes]
         self.largest_read = max(self.largest_read, out.nbytes)
 

@@ -57,7 +57,7 @@ slices:
 
 
 def parents(
-    kind: str, settings: dict[str, Any], auto: type = AutoModelForCausalLM
+    kind: str, settings: dict[str, Any], auto: Any = AutoModelForCausalLM
 ) -> tuple[dict[str, TensorSpec], list[Parent]]:
     """A header as transformers would write it: a tied head is stored once."""
     config = AutoConfig.for_model(kind, **settings)
@@ -77,12 +77,13 @@ def parents(
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_merging_and_stacking(tmp_path: Path, kind) -> None:
+def test_merging_and_stacking(tmp_path: Path, kind: str) -> None:
     header, pair = parents(kind, ARCHITECTURES[kind])
     plan = plan_of(tmp_path, LINEAR, *pair)
     assert {job.output.name for job in plan.jobs} == set(header)
     assert not plan.warnings
-    first = {job.output.name: job.parameters["weight"][0] for job in plan.jobs}
+    weights: dict[str, Any] = {job.output.name: job.parameters["weight"] for job in plan.jobs}
+    first = {name: weight[0] for name, weight in weights.items()}
     in_layers = [name for name in header if ".1." in name or name.startswith("h.1.")]
     assert in_layers
     assert {first[name] for name in in_layers} == {0.5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ models:
 """
 
 
-def size(parent) -> int:
+def size(parent: Parent) -> int:
     return sum(spec.nbytes for spec in parent.source.tensors().values())
 
 
@@ -61,11 +62,11 @@ def test_time_follows_the_stated_throughput(tmp_path: Path) -> None:
 
 
 def test_memory_grows_with_models_and_not_with_their_size(tmp_path: Path) -> None:
-    def peak(**config) -> int:
+    def peak(**config: Any) -> int:
         pair = llama("org/a", **config), llama("org/b", **config)
         return plan_of(tmp_path, LINEAR, *pair).budget.peak_memory_bytes
 
-    large = {"hidden_size": 4096, "intermediate_size": 16384}
+    large: dict[str, Any] = {"hidden_size": 4096, "intermediate_size": 16384}
     assert peak(**large) == peak(**large, vocab_size=1 << 20) < 1 << 30
 
 
@@ -84,7 +85,7 @@ SPECTRAL = LINEAR.replace("linear", "METHOD\nbase_model: org/base")
 
 @pytest.mark.parametrize("method", ["tsv_m", "knots", "wudi", "iso_c"])
 def test_spectral_methods_cost_what_their_largest_matrices_do(tmp_path: Path, method: str) -> None:
-    wide = {"hidden_size": 1024, "intermediate_size": 4096, "vocab_size": 256}
+    wide: dict[str, Any] = {"hidden_size": 1024, "intermediate_size": 4096, "vocab_size": 256}
     family = [llama(name, **wide) for name in ("org/base", "org/a", "org/b")]
     spectral = plan_of(tmp_path, SPECTRAL.replace("METHOD", method), *family)
     linear = plan_of(tmp_path, SPECTRAL.replace("METHOD", "task_arithmetic"), *family)
@@ -102,7 +103,7 @@ def test_spectral_methods_cost_what_their_largest_matrices_do(tmp_path: Path, me
 
 
 def test_what_is_not_decomposed_costs_no_decomposition(tmp_path: Path) -> None:
-    def seconds(**config) -> float:
+    def seconds(**config: Any) -> float:
         family = [llama(name, **config) for name in ("org/base", "org/a", "org/b")]
         return plan_of(tmp_path, SPECTRAL.replace("METHOD", "tsv_m"), *family).budget.seconds
 

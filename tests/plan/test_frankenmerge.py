@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.checkpoint.tensor_spec import Dtype
 from bot.errors import PlanError
+from bot.plan.merge_plan import Plan
 from bot.plan.parent_model import Parent
 from tests.plan.parents import LLAMA, header, llama, llama_shapes
 from tests.plan.recipes import plan_of
 
-LLAMA_70B = {
+LLAMA_70B: dict[str, Any] = {
     "hidden_size": 8192,
     "intermediate_size": 28672,
     "num_hidden_layers": 80,
@@ -21,7 +23,7 @@ LLAMA_70B = {
     "num_key_value_heads": 8,
     "vocab_size": 32000,
 }
-MISTRAL_7B = {
+MISTRAL_7B: dict[str, Any] = {
     "hidden_size": 4096,
     "intermediate_size": 14336,
     "num_hidden_layers": 32,
@@ -39,7 +41,7 @@ def stacked(*ranges: tuple[str, int, int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def parameters(plan) -> int:
+def parameters(plan: Plan) -> int:
     return sum(job.output.elements for job in plan.jobs)
 
 

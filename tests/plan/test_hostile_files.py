@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from bot.architecture.output_config import _LAYER_INDEX_LISTS, _LAYER_RULES
 from bot.errors import PlanError
 from bot.methods.core.all_methods import catalogue
+from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import load_recipe
+from bot.recipe.recipe import Recipe
 from tests.plan.parents import LLAMA, by_ref, llama
 from tests.plan.recipes import plan_of
 
@@ -73,7 +75,7 @@ slices:
 
 
 @pytest.fixture(scope="module")
-def recipes(tmp_path_factory: pytest.TempPathFactory):
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> list[Recipe]:
     folder = tmp_path_factory.mktemp("recipes")
     for number, text in enumerate(RECIPES):
         (folder / f"{number}.yaml").write_text(text)
@@ -82,8 +84,16 @@ def recipes(tmp_path_factory: pytest.TempPathFactory):
 
 @settings(max_examples=100, deadline=None)
 @given(CONFIGS, CONFIGS, TOKENIZERS, JSON, JSON, st.booleans())
-def test_any_side_files(recipes, config, other, tokenizer, beside, generation, small) -> None:
-    def parent(name: str, changes: dict[str, Any]):
+def test_any_side_files(
+    recipes: list[Recipe],
+    config: dict[str, Any],
+    other: dict[str, Any],
+    tokenizer: object,
+    beside: object,
+    generation: object,
+    small: bool,
+) -> None:
+    def parent(name: str, changes: dict[str, Any]) -> Parent:
         files = {
             "config.json": {**(LLAMA | {"num_hidden_layers": 2}), **changes},
             "tokenizer.json": tokenizer,
@@ -103,9 +113,15 @@ def test_any_side_files(recipes, config, other, tokenizer, beside, generation, s
 @pytest.mark.parametrize(
     "file", ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json"]
 )
-def test_text_that_cannot_be_written_is_refused_where_it_is_read(recipes, file: str) -> None:
+def test_text_that_cannot_be_written_is_refused_where_it_is_read(
+    recipes: list[Recipe], file: str
+) -> None:
     tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}
-    files = {"config.json": LLAMA, "tokenizer.json": tokenizer, "tokenizer_config.json": {}}
+    files: dict[str, dict[str, Any]] = {
+        "config.json": LLAMA,
+        "tokenizer.json": tokenizer,
+        "tokenizer_config.json": {},
+    }
     files = {**files, file: {**files.get(file, {}), "odd": "\ud800"}}
     data = {path: json.dumps(value).encode() for path, value in files.items()}
     parents = by_ref(llama("org/a", files=data), llama("org/b"))

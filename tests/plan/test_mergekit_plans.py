@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def source(root: Path, name: str, start: int, stop: int, **parameters) -> dict[str, Any]:
+def source(root: Path, name: str, start: int, stop: int, **parameters: Any) -> dict[str, Any]:
     entry = {"model": str(root / name), "layer_range": [start, stop]}
     return entry | ({"parameters": parameters} if parameters else {})
 
@@ -119,7 +120,9 @@ CASES = [gradients, stack, slerp_slices, ties_slices, task_arithmetic_models, ze
 
 
 @pytest.mark.parametrize("make", CASES)
-def test_every_tensor_is_mergekits(folders: Path, tmp_path: Path, make) -> None:
+def test_every_tensor_is_mergekits(
+    folders: Path, tmp_path: Path, make: Callable[[Path], dict[str, Any]]
+) -> None:
     recipe = {**make(folders), "dtype": "float32"}
     theirs(recipe, tmp_path / "peer")
     plan, merged = ours(recipe, tmp_path)

@@ -15,6 +15,7 @@ from bot.plan.planner import make_plan
 from bot.recipe.recipe import ModelInput, ModelRef, Recipe, Schedule, ScheduleRow, Slice
 from tests.plan.parents import LLAMA, HeaderSource, by_ref, llama, llama_shapes
 from tests.plan.recipes import plan_of
+from tests.present import present
 
 LINEAR = """
 merge_method: linear
@@ -39,7 +40,7 @@ def failure(tmp_path: Path, text: str, *parents: Parent) -> PlanError:
 
 def without(parent: Parent, *names: str) -> Parent:
     tensors = {k: v for k, v in parent.source.tensors().items() if k not in names}
-    files = {"config.json": parent.source.file("config.json")}
+    files = {"config.json": present(parent.source.file("config.json"))}
     return Parent(key=parent.key, ref=parent.ref, source=HeaderSource(tensors, files))
 
 
@@ -117,7 +118,7 @@ def test_what_a_config_says_is_quoted_on_one_short_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [Dtype.I64, Dtype.I8, Dtype.U8, Dtype.F8_E4M3])
-def test_quantized_weights_on_one_side(tmp_path: Path, dtype) -> None:
+def test_quantized_weights_on_one_side(tmp_path: Path, dtype: Dtype) -> None:
     tensors = with_dtype("model.layers.0.mlp.up_proj.weight", dtype)
     error = failure(tmp_path, LINEAR, llama("org/a"), llama("org/b", tensors=tensors))
     assert f"of org/b has dtype {dtype}" in error.message
@@ -232,7 +233,7 @@ def test_rope_parameters_of_transformers_5_are_compared_with_rope_theta(tmp_path
         (b"{" + b" " * (5 << 20) + b"}", "at most"),
     ],
 )
-def test_hostile_configs(tmp_path: Path, config, said) -> None:
+def test_hostile_configs(tmp_path: Path, config: bytes, said: str) -> None:
     bad = llama("org/b", files={"config.json": config})
     assert said in failure(tmp_path, LINEAR, llama("org/a"), bad).message
 
@@ -271,7 +272,7 @@ def test_without_a_dtype_each_tensor_keeps_its_first_sources(tmp_path: Path) -> 
         ("tall_masks", "parameters: {task: 3}", "there is no task 3"),
     ],
 )
-def test_values_that_do_not_go_together(tmp_path: Path, method, rows, said) -> None:
+def test_values_that_do_not_go_together(tmp_path: Path, method: str, rows: str, said: str) -> None:
     base = "" if method == "linear" else "base_model: org/base\n"
     models = "[{model: org/a}, {model: org/b}]"
     if method == "linear":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.errors import PlanError
+from bot.plan.parent_model import Parent
 from tests.plan.parents import llama
 from tests.plan.recipes import plan_of
+from tests.present import present
 from tests.tokens.made import CORPUS, bpe
 
 LINEAR = """
@@ -27,10 +31,10 @@ def tokenized(
     name: str,
     *added: str,
     special: tuple[str, ...] = ("<s>", "</s>"),
-    tensors=None,
+    tensors: Mapping[str, TensorSpec] | None = None,
     padding: int = 0,
-    **more,
-):
+    **more: Any,
+) -> Parent:
     tokenizer = bpe(CORPUS, 48, special=special, added=added)
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": f"{{{name}}}"}
     files = {
@@ -91,7 +95,7 @@ def test_a_union_tokenizer_loads_in_transformers(tmp_path: Path) -> None:
     ("choice", "wanted"),
     [("auto", "{a}"), ("'{{ messages }} as asked'", "{{ messages }} as asked")],
 )
-def test_chat_template(tmp_path: Path, choice, wanted) -> None:
+def test_chat_template(tmp_path: Path, choice: str, wanted: str) -> None:
     plan = plan_of(tmp_path, LINEAR + f"chat_template: {choice}\n", tokenized("a"), tokenized("b"))
     assert plan.files["chat_template.jinja"].decode() == wanted
     assert "chat_template" not in json.loads(plan.files["tokenizer_config.json"])
@@ -99,7 +103,7 @@ def test_chat_template(tmp_path: Path, choice, wanted) -> None:
 
 def test_models_without_a_tokenizer_are_taken_to_have_the_bases(tmp_path: Path) -> None:
     config_source = tokenized("a")
-    rows = json.loads(config_source.source.file("config.json"))["vocab_size"]
+    rows = json.loads(present(config_source.source.file("config.json")))["vocab_size"]
     text = LINEAR + "tokenizer_source: union\n"
     plan = plan_of(tmp_path, text, config_source, llama("org/b", vocab_size=rows))
     assert plan.warnings == (
@@ -133,7 +137,7 @@ def test_rows_that_cannot_stand_in_for_others(tmp_path: Path) -> None:
     def head(*shape: int, dtype: Dtype = Dtype.F32) -> dict[str, TensorSpec]:
         return {"lm_head.weight": TensorSpec(name="lm_head.weight", dtype=dtype, shape=shape)}
 
-    rows = json.loads(tokenized("a").source.file("config.json"))["vocab_size"]
+    rows = json.loads(present(tokenized("a").source.file("config.json")))["vocab_size"]
     text = LINEAR + "tokenizer_source: union\n"
     for tensors in (head(rows - 1, 16), head(rows, 8), head(rows, 16, dtype=Dtype.I8)):
         with pytest.raises(PlanError, match=r"lm_head\.weight of org/b is"):
@@ -166,7 +170,8 @@ def test_a_parent_whose_rows_already_stand_right_is_read_as_it_is(tmp_path: Path
 def test_tokenizers_and_processors_that_need_code_are_refused(tmp_path: Path) -> None:
     code = json.dumps({"auto_map": {"AutoTokenizer": ["t.py", None]}}).encode()
     for file in ("tokenizer_config", "processor_config"):
-        config_source = tokenized("a", **{f"{file}__json": code})
+        asking: dict[str, Any] = {f"{file}__json": code}
+        config_source = tokenized("a", **asking)
         with pytest.raises(PlanError, match=rf"{file}\.json of org/a asks for code"):
             plan_of(tmp_path, LINEAR, config_source, tokenized("b"))
     other = tokenized("b", tokenizer_config__json=code)

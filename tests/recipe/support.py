@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any, Literal
 
 from bot.errors import Problem, RecipeError
 from bot.recipe.load_recipe import parse_recipe
 from bot.recipe.method_signature import Parameter, Signature
 from bot.recipe.recipe import Recipe
-from tests.present import present
+
+Kind = Literal["float", "int", "bool", "choice"]
+Scope = Literal["global", "per_model"]
+Base = Literal["required", "optional", "none"]
 
 
-def param(name, kind: str = "float", scope: str = "global", required: bool = False, **more):
+def param(
+    name: str, kind: Kind = "float", scope: Scope = "global", required: bool = False, **more: Any
+) -> Parameter:
     return Parameter(name=name, kind=kind, scope=scope, required=required, **more)
 
 
-def method(name, *parameters, base: str = "none", models: tuple[int | None, ...] = (1, None)):
+def method(
+    name: str,
+    *parameters: Parameter,
+    base: Base = "none",
+    models: tuple[int, int | None] = (1, None),
+) -> Signature:
     return Signature(
         name=name,
         title=name,
         base=base,
-        minimum_models=present(models[0]),
+        minimum_models=models[0],
         maximum_models=models[1],
         parameters=parameters,
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from random import Random
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ def test_canonical_form_is_the_same_recipe(name: str) -> None:
 
 @settings(deadline=None)
 @given(recipe_data(), st.randoms(use_true_random=False))
-def test_spelling_does_not_change_the_hash(data: dict[str, object], random) -> None:
+def test_spelling_does_not_change_the_hash(data: dict[str, object], random: Random) -> None:
     first, second = parse(json.dumps(data)), parse(spelt(data, random))
     assert bare(first) == bare(second)
     assert recipe_hash(first) == recipe_hash(second)

@@ -42,8 +42,9 @@ def test_mergekit_reads_the_examples_too(name: str) -> None:
 def test_schedules_have_mergekits_values(written: object, tensor: str, at: float) -> None:
     from mergekit.config import ConditionalParameter, evaluate_setting
 
-    rows = isinstance(written, list) and isinstance(written[0], dict)
-    setting = [ConditionalParameter(**row) for row in written] if rows else written
+    setting = written
+    if isinstance(written, list) and isinstance(written[0], dict):
+        setting = [ConditionalParameter(**row) for row in written]
     recipe = parse(yaml.safe_dump(_recipe(written)))
     ours = value_at(recipe.parameters["density"], tensor, at)
     assert ours == evaluate_setting(tensor, setting, at, validate=float)

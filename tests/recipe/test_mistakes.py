@@ -8,6 +8,7 @@ import pytest
 
 from bot.errors import RecipeError
 from bot.recipe.load_recipe import parse_recipe
+from tests.present import present
 from tests.recipe.mistakes_models import LAYERS, MODELS
 from tests.recipe.mistakes_top import TOP
 from tests.recipe.mistakes_values import VALUES
@@ -47,7 +48,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file() -> None:
         wat: 1
         """
     )
-    lines = [problem.line for problem in found]
+    lines = [present(problem.line) for problem in found]
     assert lines == sorted(lines)
     assert lines == [1, 2, 4, 6, 6, 7, 9, 10]
 

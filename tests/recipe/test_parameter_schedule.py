@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ FINITE = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 GRADIENTS = st.lists(FINITE, min_size=1, max_size=9).map(tuple)
 
 
-def schedule(*rows) -> Schedule:
+def schedule(*rows: tuple[Any, str | None]) -> Schedule:
     return Schedule(rows=tuple(ScheduleRow(value=value, filter=name) for value, name in rows))
 
 

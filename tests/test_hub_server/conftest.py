@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import HfApi, constants
@@ -67,7 +68,7 @@ def cache(tmp_path: Path) -> Path:
 def read(api: HfApi, cache: Path) -> Read:
     """Downloads a file: `read(repo, path, revision="main")`."""
 
-    def download(repo_id: str, path: str, **options: str) -> bytes:
+    def download(repo_id: str, path: str, **options: Any) -> bytes:
         return Path(api.hf_hub_download(repo_id, path, cache_dir=cache, **options)).read_bytes()
 
     return download

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import HfApi
@@ -67,7 +69,7 @@ def test_strangers_and_read_tokens_write_nothing(
 ) -> None:
     reader = HfApi(endpoint=server.endpoint, token=server.token("tester", role="read"))
     for other in (stranger, reader):
-        attempts = [
+        attempts: list[Callable[[HfApi], Any]] = [
             lambda api: api.upload_file(path_or_fileobj=b"x", path_in_repo="a", repo_id=repo),
             lambda api: api.create_branch(repo, branch="b"),
             lambda api: api.create_tag(repo, tag="t"),

@@ -8,6 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2 as httpx
 import pytest
 from huggingface_hub import (
     CommitOperationAdd,
@@ -44,8 +45,7 @@ def test_one_commit_holds_regular_and_lfs_files(api: HfApi, repo: str, server: H
         file.rfilename: file for file in present(api.model_info(repo, files_metadata=True).siblings)
     }
     assert (
-        present(present(present(present(files))))["sub/model.safetensors"].lfs["sha256"]
-        == hashlib.sha256(weights).hexdigest()
+        present(files["sub/model.safetensors"].lfs)["sha256"] == hashlib.sha256(weights).hexdigest()
     )
     assert files["config.json"].lfs is None
     assert files["config.json"].blob_id == hashlib.sha1(b"blob 2\0{}").hexdigest()
@@ -257,8 +257,6 @@ def test_malformed_commits_are_refused(server: HubServer, repo: str, lines: str)
 
 
 def post_lines(server: HubServer, repo: str, lines: str) -> int:
-    from huggingface_hub.utils import httpx
-
     answer = httpx.post(
         f"{server.endpoint}/api/models/{repo}/commit/main",
         content=lines,

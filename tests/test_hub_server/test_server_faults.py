@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx2 as httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils import httpx
 
 from tests.hub_server import Endpoint, FaultKind, HubServer
 from tests.hub_server.endpoints import classify
@@ -153,7 +154,7 @@ def test_a_flipped_bit_goes_unnoticed_by_the_client(
     assert [mismatch["path"] for mismatch in _mismatches(api, full, cache)] == ["w.bin"]
 
 
-def _mismatches(api: HfApi, repo: str, cache: Path) -> list[dict[str, str]]:
+def _mismatches(api: HfApi, repo: str, cache: Path) -> list[Any]:
     return list(api.verify_repo_checksums(repo, cache_dir=cache).mismatches)
 
 

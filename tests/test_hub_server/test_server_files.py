@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, cast
 
+import httpx2 as httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, HfFileSystem
-from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile, RepoFolder
-from huggingface_hub.utils import httpx
 
 from tests.hub_server import HubServer
 from tests.present import present
@@ -75,18 +76,22 @@ def test_one_level_of_the_tree(api: HfApi, full: str) -> None:
 def test_expanded_entries_know_their_last_commit(api: HfApi, full: str) -> None:
     old = api.model_info(full).sha
     new = api.upload_file(path_or_fileobj=b"2", path_in_repo="a/d.txt", repo_id=full).oid
-    entries = {entry.path: entry for entry in api.list_repo_tree(full, "a", expand=True)}
-    assert present(entries["a/d.txt"].last_commit).oid == new
-    assert present(entries["a/b"].last_commit).oid == old
-    assert present(entries["a/d.txt"].security).safe
+    entries: dict[str, Any] = {
+        entry.path: entry for entry in api.list_repo_tree(full, "a", expand=True)
+    }
+    assert entries["a/d.txt"].last_commit.oid == new
+    assert entries["a/b"].last_commit.oid == old
+    assert entries["a/d.txt"].security.safe
 
 
 def test_paths_info_leaves_out_what_is_missing(api: HfApi, full: str) -> None:
     found = api.get_paths_info(full, ["a", "model.safetensors", "nowhere", "with space/ü.txt"])
+    weights = found[1]
+    assert isinstance(weights, RepoFile)
     assert [entry.path for entry in found] == ["a", "model.safetensors", "with space/ü.txt"]
     content = safetensors(x=[10, 3], y=[5])
-    assert present(found[1].lfs).sha256 == hashlib.sha256(content).hexdigest()
-    assert found[1].size == len(content)
+    assert present(weights.lfs).sha256 == hashlib.sha256(content).hexdigest()
+    assert weights.size == len(content)
 
 
 def test_a_snapshot_has_every_byte(api: HfApi, full: str, cache: Path, server: HubServer) -> None:
@@ -114,7 +119,8 @@ def test_a_flipped_bit_is_found_by_the_checksums(api: HfApi, full: str, tmp_path
 def test_a_missing_file_names_the_commit(api: HfApi, full: str, server: HubServer) -> None:
     with pytest.raises(EntryNotFoundError) as error:
         api.get_hf_file_metadata(url=f"{server.endpoint}/{full}/resolve/main/none")
-    assert error.value.response.headers["X-Repo-Commit"] == api.model_info(full).sha
+    answer = cast("HfHubHTTPError", error.value).response
+    assert answer.headers["X-Repo-Commit"] == api.model_info(full).sha
     assert not api.file_exists(full, "none")
     assert api.file_exists(full, "a/d.txt")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import httpx2 as httpx
 import pytest
 from huggingface_hub import HfApi
-from huggingface_hub.utils import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ json_values = st.recursive(
 )
 
 
-def ask(server: HubServer, method: str, path: str, **options: object) -> httpx.Response:
+def ask(server: HubServer, method: str, path: str, **options: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {server.token()}"}
     return httpx.request(method, f"{server.endpoint}{path}", headers=headers, **options)
 

@@ -11,12 +11,14 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx2 as httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub._oidc import exchange_oidc_token
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils import httpx
+from huggingface_hub.hf_api import RepoFile
 
 from tests.hub_server import Accounts, Identity, SpawnedServer, client_env, serve, spawn
 from tests.present import present
@@ -125,6 +127,7 @@ def test_huge_objects_are_hashed_and_forgotten(tmp_path: Path) -> None:
         api.upload_file(path_or_fileobj=huge, path_in_repo=huge.name, repo_id="tester/m")
         assert _peak_memory(server.process.pid) - before < 20 * MIB
         entry = api.get_paths_info("tester/m", huge.name)[0]
+        assert isinstance(entry, RepoFile)
         with huge.open("rb") as file:
             assert present(entry.lfs).sha256 == hashlib.file_digest(file, "sha256").hexdigest()
         assert entry.size == 64 * MIB
@@ -153,7 +156,11 @@ def test_a_trusted_job_writes_to_its_repository_only(tmp_path: Path) -> None:
             subject_token="ci-job", resource="datasets/mergebot/results", endpoint=server.endpoint
         )
         job = HfApi(endpoint=server.endpoint, token=answer["access_token"])
-        file = {"path_or_fileobj": b"x", "path_in_repo": "a", "repo_type": "dataset"}
+        file: dict[str, Any] = {
+            "path_or_fileobj": b"x",
+            "path_in_repo": "a",
+            "repo_type": "dataset",
+        }
         job.upload_file(repo_id="mergebot/results", **file)
         for refused in ("mergebot/other", "mergebot/none"):
             with pytest.raises(HfHubHTTPError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.community import DiscussionComment, DiscussionCommit, DiscussionStatusChange
@@ -11,7 +13,7 @@ from tests.hub_server import HubServer
 from tests.test_hub_server.conftest import Read
 
 
-def propose(api: HfApi, repo: str, path: str, content: bytes, **options: str) -> int:
+def propose(api: HfApi, repo: str, path: str, content: bytes, **options: Any) -> int:
     commit = api.create_commit(
         repo,
         [CommitOperationAdd(path, content)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from huggingface_hub import HfApi, ModelCard, ModelCardData
+from huggingface_hub import HfApi, ModelCard, ModelCardData, SpaceHardware
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from tests.hub_server import HubServer
@@ -100,7 +100,8 @@ def test_info_reads_the_card(api: HfApi, repo: str) -> None:
     assert info.pipeline_tag == "text-generation"
     assert info.tags is not None
     assert {"merge", "license:apache-2.0", "base_model:merge:a/x", "en"} <= set(info.tags)
-    assert api.model_info(repo, expand=["baseModels"]).base_models == {
+    parents: object = api.model_info(repo, expand=["baseModels"]).base_models
+    assert parents == {
         "relation": "merge",
         "models": [{"id": "a/x"}, {"id": "b/y"}],
     }
@@ -174,7 +175,7 @@ def test_a_space_keeps_secrets_variables_and_runtime(api: HfApi) -> None:
     assert api.get_space_runtime(space).stage == "RUNNING"
     assert api.pause_space(space).stage == "PAUSED"
     assert api.restart_space(space).stage == "RUNNING"
-    assert api.request_space_hardware(space, "t4-small").hardware == "t4-small"
+    assert api.request_space_hardware(space, SpaceHardware.T4_SMALL).hardware == "t4-small"
     assert api.space_info(space).sdk == "gradio"
 
 

@@ -56,8 +56,8 @@ def test_ignoring_agrees_with_git(tmp_path: Path, rules: list[str]) -> None:
     ],
 )
 def test_upload_modes(path: str, size: int, sample: bytes, mode: str) -> None:
-    rules = {"patterns": ["*.safetensors"], "regular_limit": 1000}
-    assert upload_mode(path, size, sample, **rules) == mode
+    found = upload_mode(path, size, sample, patterns=["*.safetensors"], regular_limit=1000)
+    assert found == mode
 
 
 @given(st.text())

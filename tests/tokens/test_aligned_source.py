@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.checkpoint.source import is_costly
+from bot.checkpoint.source import Source, is_costly
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.tokens.aligned_source import AlignedSource
 from bot.tokens.token_alignment import MISSING, Alignment
@@ -44,7 +45,7 @@ class Stored(ArraySource):
         out[:] = self._data[offset : offset + out.nbytes]
 
 
-def read(source, name: str, cuts=()) -> bytes:
+def read(source: Source, name: str, cuts: Sequence[int] = ()) -> bytes:
     spec = source.tensors()[name]
     data = bytearray(spec.nbytes)
     edges = [0, *sorted(min(cut, spec.nbytes) for cut in cuts), spec.nbytes]
@@ -53,7 +54,7 @@ def read(source, name: str, cuts=()) -> bytes:
     return bytes(data)
 
 
-def brute(alignment: Alignment, key: str, values, dtype: Dtype) -> bytes:
+def brute(alignment: Alignment, key: str, values: Mapping[str, np.ndarray], dtype: Dtype) -> bytes:
     """Every row by the definition, in float64 where there is arithmetic."""
     rows = []
     for row in range(alignment.tokens):
@@ -74,7 +75,9 @@ def brute(alignment: Alignment, key: str, values, dtype: Dtype) -> bytes:
     st.sampled_from([(), (1,), (3,), (7,)]),
     st.lists(st.integers(0, 900), max_size=5),
 )
-def test_rows_are_those_of_the_definition(seed, kinds, width, cuts) -> None:
+def test_rows_are_those_of_the_definition(
+    seed: int, kinds: tuple[Dtype, Dtype], width: tuple[int, ...], cuts: list[int]
+) -> None:
     rng = np.random.default_rng(seed)
     dtypes = dict(zip("xy", kinds, strict=True))
     values = {key: rounded(rng.normal(size=(9, *width)), dtypes[key]) for key in "xy"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -34,7 +35,7 @@ WANTED = {
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_formats(name) -> None:
+def test_built_in_formats(name: str) -> None:
     (text,), _ = render_jinja_template(
         [TALK],
         chat_template=chosen_template(name, []),
@@ -45,7 +46,7 @@ def test_built_in_formats(name) -> None:
     assert text == WANTED[name]
 
 
-def source(**files) -> HeaderSource:
+def source(**files: Any) -> HeaderSource:
     data = {
         name.replace("__", "."): (value if isinstance(value, str) else json.dumps(value)).encode()
         for name, value in files.items()
@@ -78,7 +79,7 @@ def source(**files) -> HeaderSource:
         ),
     ],
 )
-def test_a_models_own_template(files, wanted) -> None:
+def test_a_models_own_template(files: dict[str, Any], wanted: str | None) -> None:
     assert model_template(source(**files), "org/model") == wanted
 
 

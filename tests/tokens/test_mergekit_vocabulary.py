@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def recipe(root: Path, **extra) -> dict[str, Any]:
+def recipe(root: Path, **extra: Any) -> dict[str, Any]:
     return {
         "merge_method": "linear",
         "base_model": str(root / "base"),
@@ -48,7 +49,7 @@ def token(root: Path, model: str, text: str) -> dict[str, Any]:
     return {"kind": "model_token", "model": str(root / model), "token": text}
 
 
-CHOICES = {
+CHOICES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "union": lambda root: {"tokenizer_source": "union"},
     "base": lambda root: {"tokenizer_source": "base"},
     "model": lambda root: {"tokenizer_source": str(root / "right")},
@@ -94,7 +95,9 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_embeddings_are_mergekits_token_by_token(folders: Path, tmp_path: Path, choice) -> None:
+def test_embeddings_are_mergekits_token_by_token(
+    folders: Path, tmp_path: Path, choice: str
+) -> None:
     wanted = {k: v for k, v in (recipe(folders) | CHOICES[choice](folders)).items() if v}
     if choice == "no base":  # mergekit's order of models without a base depends on the hash seed
         wanted["models"][0]["parameters"]["weight"] = 0.5

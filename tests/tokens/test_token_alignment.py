@@ -28,7 +28,9 @@ words = st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1)
 
 
 @given(words, words, words, st.sampled_from([None, "x", "y"]), st.integers(1, 9))
-def test_every_row_follows_the_rules(x, y, z, base, step) -> None:
+def test_every_row_follows_the_rules(
+    x: list[str], y: list[str], z: list[str], base: str | None, step: int
+) -> None:
     members = [member("x", *x), member("y", *y), member("z", *z)]
     ids = union([entry.vocabulary for entry in members])
     made = align(ids, members, base=base, pad_to_multiple_of=step)
@@ -90,6 +92,6 @@ def test_a_plain_vocabulary_is_a_few_numbers_in_json() -> None:
     ("other", "said"),
     [(("a", "b"), None), (("b", "a"), "2 tokens have other ids"), (("a", "c"), "1 are new")],
 )
-def test_comparing(other, said) -> None:
+def test_comparing(other: tuple[str, ...], said: str | None) -> None:
     problem = compare(vocabulary("a", "b"), vocabulary(*other))
     assert (problem is None) if said is None else (said in present(problem).message)

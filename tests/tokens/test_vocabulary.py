@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from bot.errors import CheckpointError
-from bot.tokens.vocabulary import MAXIMUM_ID, read_vocabulary
+from bot.tokens.vocabulary import MAXIMUM_ID, Vocabulary, read_vocabulary
 from tests.plan.parents import HeaderSource
+from tests.present import present
 from tests.tokens.made import CORPUS, bpe
 
 
-def read(document, **others):
+def read(document: Any, **others: Any) -> Vocabulary:
     files = {"tokenizer.json": document if isinstance(document, bytes) else json.dumps(document)}
     files |= {f"{name}.json": json.dumps(value) for name, value in others.items()}
     data = {k: v if isinstance(v, bytes) else v.encode() for k, v in files.items()}
-    return read_vocabulary(HeaderSource({}, data), "org/model")
+    return present(read_vocabulary(HeaderSource({}, data), "org/model"))
 
 
 def words(*tokens: str) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def test_no_tokenizer() -> None:
         json.dumps({"model": {"vocab": {"a": MAXIMUM_ID}}}).encode(),
     ],
 )  # fmt: skip
-def test_broken_tokenizers_are_explained(document) -> None:
+def test_broken_tokenizers_are_explained(document: bytes) -> None:
     with pytest.raises(CheckpointError, match="org/model") as caught:
         read(document)
     assert caught.value.hint
@@ -83,7 +84,7 @@ def test_broken_tokenizers_are_explained(document) -> None:
         {"tokenizer_config": {"added_tokens_decoder": {"9" * 5000: {"content": "x"}}}},
     ],
 )
-def test_broken_files_beside_the_tokenizer(others) -> None:
+def test_broken_files_beside_the_tokenizer(others: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="org/model"):
         read(words("a"), **others)
 

@@ -91,7 +91,7 @@ def _value(rng: np.random.Generator, knob: Parameter, models: int) -> Any:
         case "bool":
             return bool(rng.integers(2))
         case "int":
-            return int(rng.integers(max(knob.minimum or 0, 1), models + 1))
+            return int(rng.integers(max(int(knob.minimum or 0), 1), models + 1))
     if knob.name in {"epsilon", "t", "eps"}:
         return float(rng.choice([0.0, 1e-4, 0.1]))
     if knob.minimum == 0:

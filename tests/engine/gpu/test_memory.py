@@ -25,7 +25,7 @@ class Gauge(TorchDispatchMode):
     """The most bytes that tensors made meanwhile held at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch's gap
         self.now = self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

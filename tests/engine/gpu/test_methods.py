@@ -15,7 +15,10 @@ from bot.methods.core.registry import Method
 from tests.engine.gpu.cases import Watched, made, random_merge, steps
 
 TINY = {"matrix": (33, 20), "cube": (3, 4, 5), "vector": (41,), "number": (), "none": (0, 8)}
-LARGE = {Unit.ROW: {"matrix": (1030, 1021)}, Unit.GRAIN: {"vector": (GRAIN + 17,)}}
+LARGE: dict[Unit, dict[str, tuple[int, ...]]] = {
+    Unit.ROW: {"matrix": (1030, 1021)},
+    Unit.GRAIN: {"vector": (GRAIN + 17,)},
+}
 PLANS = 6
 
 
