@@ -178,7 +178,7 @@ def test_what_counts_over_the_model_needs_the_same_models_in_every_slice(
         assert plan_of(tmp_path, text, *parents).jobs
 
 
-PREDICTING = {"num_nextn_predict_layers": 1}
+PREDICTING: dict[str, Any] = {"num_nextn_predict_layers": 1}
 
 
 def predicting(path: str) -> Parent:

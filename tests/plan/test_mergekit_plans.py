@@ -105,7 +105,7 @@ def task_arithmetic_models(root: Path) -> dict[str, Any]:
     }
 
 
-def zero_slice(root: Path) -> dict:
+def zero_slice(root: Path) -> dict[str, Any]:
     """A last slice of no layers says whose final norm and head the output has."""
     return {
         "merge_method": "linear",
