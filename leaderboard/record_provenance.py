@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leaderboard.record_base import Count, FileKey, Instant, Key, Many, RecordModel, Short, Text
+from leaderboard.record_base import (
+    Count,
+    FileKey,
+    Instant,
+    Key,
+    Many,
+    Message,
+    RecordModel,
+    Short,
+    Text,
+)
 
 Relation = Literal["base", "finetune", "merge", "adapter", "quantized", "unknown"]
 
@@ -127,7 +137,7 @@ class Check(RecordModel):
     name: Short
     hard: bool
     passed: bool
-    detail: Text = ""
+    detail: Message = ""
 
 
 class Sweep(RecordModel):
@@ -176,14 +186,14 @@ class Failure(RecordModel):
     """The stage a run ended in and why."""
 
     stage: Short
-    message: Text
+    message: Message
 
 
 class Retraction(RecordModel):
     """Taken back: the record stays, the model leaves the ranking."""
 
     run_key: FileKey
-    reason: Text
+    reason: Message
     by: Short
     created: Instant
 

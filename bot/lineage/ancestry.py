@@ -52,14 +52,14 @@ def family_tree(
         card_of: looks up cards of further ancestors, for as many as ``GENERATIONS`` generations.
         license: the merge's own.
     """
-    nodes = {merge: LineageNode(id=merge, name=name, relation="merge", license=license)}
+    nodes = {merge: LineageNode.fitted(id=merge, name=name, relation="merge", license=license)}
     edges: dict[tuple[str, str], LineageEdge] = {}
     frontier: list[tuple[str, LockedCard]] = []
     for parent in parents:
         node = _parent_node(parent)
         nodes.setdefault(node.id, node)
         label = "base" if parent.is_base else parent.label
-        edges[node.id, merge] = LineageEdge(source=node.id, target=merge, label=label)
+        edges[node.id, merge] = LineageEdge.fitted(source=node.id, target=merge, label=label)
         frontier.append((node.id, parent.origin.card))
     for _ in range(GENERATIONS):
         frontier = _climb(frontier, nodes, edges, card_of)
@@ -87,7 +87,7 @@ def ancestor_cards(
 
 def _parent_node(parent: Ancestry) -> LineageNode:
     origin = parent.origin
-    return LineageNode(
+    return LineageNode.fitted(
         id=origin.ref.path if origin.kind == "hub" else origin.ref.name,
         name=origin.ref.name,
         relation=relation_of(origin.card, is_base=parent.is_base),
@@ -108,13 +108,13 @@ def _climb(
         for ancestor in card.base_model:
             if len(nodes) >= NODES or ancestor == child:
                 continue
-            edges.setdefault((ancestor, child), LineageEdge(source=ancestor, target=child))
+            edges.setdefault((ancestor, child), LineageEdge.fitted(source=ancestor, target=child))
             if ancestor in nodes:
                 continue
             facts = card_of(ancestor)
-            nodes[ancestor] = LineageNode(
+            nodes[ancestor] = LineageNode.fitted(
                 id=ancestor,
-                name=ancestor.rsplit("/", 1)[-1],
+                name=ancestor.rstrip("/").rpartition("/")[2],
                 relation=relation_of(facts) if facts else "unknown",
                 license=(facts.license_name or facts.license) if facts else None,
                 known=facts is not None,

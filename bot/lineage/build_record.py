@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from bot.architecture.model_config import JsonObject
+from bot.architecture.model_config import JsonObject, layer_count, text_section
 from bot.check.checks import CheckReport
+from bot.checkpoint.untrusted_json import count_of
 from bot.lineage.ancestry import (
     Ancestry,
     CardOf,
@@ -107,7 +108,7 @@ def build_record(story: RunContext) -> Record:
     own = None if license.id == "unknown" else license.name or license.id
     tree = family_tree(node, story.name, parentage, story.card_of, own)
     about = story.recipe.about
-    record = Record(
+    record = Record.fitted(
         run_key=story.run_key,
         merge_key=story.merge_key,
         model_digest=story.model_digest if story.failure is None else None,
@@ -148,7 +149,7 @@ def _parentage(story: RunContext, origin: ResolvedParent) -> Ancestry:
 def _parent(part: Ancestry) -> Parent:
     origin = part.origin
     tensors = origin.source.tensors().values()
-    return Parent(
+    return Parent.fitted(
         key=part.key,
         name=origin.ref.name,
         ref=str(origin.ref),
@@ -174,7 +175,7 @@ def has_template(origin: ResolvedParent) -> bool:
 
 
 def _license(decision: Decision) -> License:
-    return License(
+    return License.fitted(
         id=decision.id,
         name=decision.name,
         link=decision.links[0] if decision.links else None,
@@ -187,7 +188,7 @@ def _license(decision: Decision) -> License:
 
 def _recipe(story: RunContext) -> RecipeFacts:
     text = story.recipe.text
-    return RecipeFacts(
+    return RecipeFacts.fitted(
         text=text,
         hash=hashlib.sha256(text.encode()).hexdigest(),
         canonical_hash=recipe_hash(story.recipe, with_suites=False),
@@ -202,17 +203,19 @@ def _model(story: RunContext) -> ModelFacts:
     assert story.plan is not None  # noqa: S101 - a run that ended well has planned
     specs = story.plan.layout
     config = story.config
-    architectures = config.get("architectures") or ["unknown"]
+    section = text_section(config)
+    listed = config.get("architectures")
+    first = listed[0] if isinstance(listed, list) and listed else None
     stored = sum(spec.nbytes for spec in specs)
-    return ModelFacts(
-        architecture=str(architectures[0]),
+    return ModelFacts.fitted(
+        architecture=first if isinstance(first, str) else "unknown",
         parameters=sum(spec.elements for spec in specs if spec.dtype.mergeable),
         dtype=story.plan.dtype.torch_name,
         bytes=stored,
-        layers=int(config.get("num_hidden_layers") or 0),
-        hidden_size=int(config.get("hidden_size") or 0),
-        vocab_size=int(config.get("vocab_size") or 0),
-        context=config.get("max_position_embeddings"),
+        layers=layer_count(config) or 0,
+        hidden_size=count_of(section, "hidden_size"),
+        vocab_size=count_of(section, "vocab_size"),
+        context=count_of(section, "max_position_embeddings") or None,
         chat_template=story.template_from,
         memory_bytes=round(stored * 1.2),
     )
@@ -221,6 +224,6 @@ def _model(story: RunContext) -> ModelFacts:
 def _degenerate(story: RunContext) -> tuple[Flag, ...]:
     warnings = story.checks.warnings if story.checks else ()
     return tuple(
-        Flag(kind="degenerate", source=story.name, reason=f"{row.name}: {row.detail}")
+        Flag.fitted(kind="degenerate", source=story.name, reason=f"{row.name}: {row.detail}")
         for row in warnings
     )
