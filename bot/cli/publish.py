@@ -40,6 +40,11 @@ def operator_options(command: F) -> F:
             click.option("--private", is_flag=True, help="Keep repository and results private."),
             click.option("--create-pr", is_flag=True, help="Propose instead of writing."),
             click.option(
+                "--allow-local-parents",
+                is_flag=True,
+                help="Publish merges of local folders too, which nobody else can verify.",
+            ),
+            click.option(
                 "--results",
                 envvar="MERGEBOT_RESULTS",
                 help="Results dataset; ORG/mergebot-results by default.",

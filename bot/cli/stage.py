@@ -31,14 +31,14 @@ process and ends in the same bytes. RUN is the folder that `--prepare` prints,
 the beginning of its name or of the run's key, or the recipe's name.
 
 \b
-The stages, in order: resolve, plan, merge, check, evaluate, compare, record,
-card, publish. Each needs the ones before it. Without a NAME the stages are
-listed with what they leave and whether they are done. docs/pipeline.md says
-more.
+The stages, in order: resolve, plan, preflight, merge, check, evaluate,
+compare, record, card, publish. Each needs the ones before it. Without a NAME
+the stages are listed with what they leave and whether they are done.
+docs/pipeline.md says more.
 
 \b
-Exit codes: those of `mergebot run`, and 2 where an earlier stage is not done.
-See docs/cli.md."""
+Exit codes: those of `mergebot run`, and 2 where an earlier stage is not
+done. See docs/cli.md."""
 )
 @click.argument("run")
 @click.argument("names", metavar="[NAME]...", nargs=-1)

@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from bot.cli.error_report import Failure, explain
-from bot.cli.hub_connection import planning
+from bot.cli.hub_connection import ancestors, planning
 from bot.cli.options import UserPath
 from bot.cli.output import Output, output_options
 from bot.errors import AccessError, MergebotError
 from bot.format_units import format_bytes
+from bot.lineage.ancestry import no_cards
 from bot.pipeline.forecast import Forecast, forecast, load_checked
-from bot.pipeline.open_parents import HubResolver
 from bot.plan.merge_plan import Budget
 from bot.recipe.repository_rules import require_inside
 from leaderboard.render.escape import markdown
@@ -79,7 +79,7 @@ def validate(
     if not recipes:
         raise click.UsageError("Which recipe? Name one or more YAML files.")
     paths = [path for named in recipes for path in _files_of(named)]
-    findings = [_check(path, None if offline else planning(), inside) for path in paths]
+    findings = [_check(path, inside, offline=offline) for path in paths]
     if report is not None:
         report.write_text(markdown_report(findings), "utf-8")
     failures = [finding.failure for finding in findings if finding.failure is not None]
@@ -137,11 +137,12 @@ def _files_of(path: Path) -> list[Path]:
     return found
 
 
-def _check(path: Path, hub: HubResolver | None, inside: Path | None) -> ValidationResult:
+def _check(path: Path, inside: Path | None, *, offline: bool) -> ValidationResult:
+    hub, card_of = (None, no_cards) if offline else (planning(), ancestors())
     try:
         if inside is not None:
             require_inside(path, inside)
-        return ValidationResult(path, seen=forecast(load_checked(path), hub))
+        return ValidationResult(path, seen=forecast(load_checked(path), hub, card_of))
     except MergebotError as wrong:
         return ValidationResult(path, failure=explain(wrong))
     except Exception as surprise:  # noqa: BLE001 - a bug that one recipe meets ends no other's check

@@ -56,7 +56,7 @@ def publish(
     if create_pr:
         return propose(hub, bundle, repo)
     state = _look(hub, repo) or _create(hub, repo)
-    _require_ours(hub, bundle, repo, state)
+    _require_ours(hub, bundle.merge_key, repo, state)
     report(Event("publish", "start", "files", 0, len(bundle.files), repo))
     fresh = bundle.run_key not in state.commits
     with explained("publish to", repo, hub.url(repo)):
@@ -102,8 +102,21 @@ def _create(hub: Hub, repo: str) -> _State:
     return state
 
 
-def _require_ours(hub: Hub, bundle: Upload, repo: str, state: _State) -> None:
-    if bundle.merge_key in state.merges or not state.files - UNTOUCHED:
+def require_free(hub: Hub, repo: str, merge_key: str) -> None:
+    """Make sure before any work that a merge may be published under a name.
+
+    Raises:
+        PublishError: the repository holds something else.
+        AccessError, HubError: the Hub refused or is out of reach.
+    """
+    require_hub_id(repo)
+    state = _look(hub, repo)
+    if state is not None:
+        _require_ours(hub, merge_key, repo, state)
+
+
+def _require_ours(hub: Hub, merge_key: str, repo: str, state: _State) -> None:
+    if merge_key in state.merges or not state.files - UNTOUCHED:
         return
     what = "another merge" if state.merges else "something else"
     raise PublishError(
@@ -122,7 +135,7 @@ def _commit(hub: Hub, bundle: Upload, repo: str, state: _State | None) -> str:
         raise PublishError(f"{repo} disappeared while it was published to", hint=AGAIN)
     if bundle.run_key in state.commits:
         return state.commits[bundle.run_key]
-    _require_ours(hub, bundle, repo, state)
+    _require_ours(hub, bundle.merge_key, repo, state)
     operations = bundle.operations()
     hub.api.preupload_lfs_files(repo, additions=operations)
     made = hub.api.create_commit(

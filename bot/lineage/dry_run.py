@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.checkpoint.untrusted_json import parse_object
 from bot.errors import MergebotError, RecordError
+from bot.lineage.ancestry import CardOf, no_cards
 from bot.lineage.build_record import RunContext, build_record
 from bot.lineage.front_matter import NOWHERE, Page
 from bot.lineage.model_card import render_card
@@ -45,13 +47,18 @@ class DryRun:
             raise fault
 
 
-def dry_run(context: RunContext, plan: Plan, page: Page = NOWHERE) -> DryRun:
+def dry_run(
+    context: RunContext, plan: Plan, *, card_of: CardOf = no_cards, page: Page = NOWHERE
+) -> DryRun:
     """Build the record and the card of a run that has not been merged.
 
     Raises:
         RecordError: the record could not be written after the merge; says which field.
     """
-    known = replace(context, plan=plan, config=plan.config, model_digest=NO_DIGEST, failure=None)
+    config = parse_object(plan.files["config.json"], "config.json of the merge", _HINT)
+    known = replace(
+        context, plan=plan, config=config, model_digest=NO_DIGEST, failure=None, card_of=card_of
+    )
     try:
         record = build_record(known)
         text = dump_record(record)

@@ -39,6 +39,22 @@ def require_publishable(record: Record, name: str) -> None:
     _require_license(record, name)
 
 
+def require_known_parents(record: Record, *, allow_local: bool) -> None:
+    """Refuse a merge of local folders, unless its operator publishes such merges on purpose.
+
+    Raises:
+        PublishError: a parent is not on the Hub, so that nobody else can verify the merge.
+    """
+    local = [parent.ref for parent in record.parents if parent.url is None]
+    if local and not allow_local:
+        raise PublishError(
+            f"{record.name} was made from local folders ({', '.join(local[:3])}), so that nobody "
+            "else can verify it",
+            hint="publish its parents first and name them by their Hub ids, or add "
+            "--allow-local-parents",
+        )
+
+
 def policy_allows(record: Record, policy: Policy) -> bool:
     """Whether an operator of this policy publishes a run with this verdict."""
     verdict = judge(record).verdict

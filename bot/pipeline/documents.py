@@ -31,6 +31,7 @@ MERGE = _format("merge")
 CHECKS = _format("checks")
 EVALUATIONS = _format("evaluations", older=False)
 COMPARISON = _format("comparison", older=False)
+PREFLIGHT = _format("preflight", older=False)
 PUBLICATION = _format("publication", older=False)
 SWEEP = _format("sweep")
 

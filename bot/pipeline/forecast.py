@@ -12,9 +12,11 @@ from bot.errors import Problem, RecipeError
 from bot.evaluation.suite_catalog import suite_names
 from bot.events import Report
 from bot.format_units import format_bytes
+from bot.lineage.ancestry import CardOf, no_cards
 from bot.methods.core.all_methods import catalogue
+from bot.pipeline.forecast_record import publishing_faults
 from bot.pipeline.local_paths import require_local
-from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
+from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub, open_parents
 from bot.plan.merge_plan import Budget, Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan, make_plans
@@ -33,11 +35,13 @@ class Forecast:
     """A valid recipe in a sentence; with plans as far as its parents can be looked at.
 
     ``plans`` has one plan per variant, in their order, or none where a parent was not looked at.
+    ``publishing`` says why the merge could not be published, as far as it is known.
     """
 
     variants: tuple[Variant, ...]
     plans: tuple[Plan, ...] = ()
     unseen: tuple[ModelRef, ...] = ()
+    publishing: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -62,7 +66,8 @@ class Forecast:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is legal but worth a look, in any variant."""
-        return tuple(dict.fromkeys(text for plan in self.plans for text in plan.warnings))
+        planned = (text for plan in self.plans for text in plan.warnings)
+        return tuple(dict.fromkeys([*planned, *self.publishing]))
 
     @property
     def summary(self) -> str:
@@ -145,24 +150,30 @@ def _suites_of(root: Node) -> Sequence[Node]:
     return listed.items if isinstance(listed, ListNode) else ()
 
 
-def forecast(variants: Sequence[Variant], hub: HubResolver | None = None) -> Forecast:
+def forecast(
+    variants: Sequence[Variant], hub: HubResolver | None = None, card_of: CardOf = no_cards
+) -> Forecast:
     """Plan a recipe, or each variant of a sweep, from headers alone; nothing is hashed or merged.
 
     Args:
         variants: the recipe's, at least one.
         hub: opens models on the Hub by their headers; without it such a recipe is not planned.
+        card_of: looks up the cards of ancestors on the Hub.
 
     Raises:
         RecipeError: a local parent is not there.
         PlanError: the parents do not fit together; every mismatch of any variant at once.
+        RecordError: the merge's record could not be written.
     """
     recipe = as_in_its_file(variants[0])
     require_local(recipe, Path(recipe.file).parent)
     unseen = tuple(ref for ref in recipe.references() if not ref.is_local)
     if unseen and hub is None:
         return Forecast(variants=tuple(variants), unseen=unseen)
-    plans = plan_variants(variants, hub or no_hub)
-    return Forecast(variants=tuple(variants), plans=plans)
+    parents = open_parents(variants[0].parsed, hub=hub or no_hub, pinned=False)
+    plans = _plans(variants, parents)
+    faults = publishing_faults(variants[0].recipe, parents, plans[0], card_of)
+    return Forecast(variants=tuple(variants), plans=plans, publishing=faults)
 
 
 def as_in_its_file(variant: Variant) -> Recipe:
@@ -179,9 +190,12 @@ def plan_variants(variants: Sequence[Variant], hub: HubResolver = no_hub) -> tup
         PlanError: the parents do not fit together, or the variants have too many tensors in all;
             every problem of any variant at once.
     """
+    return _plans(variants, open_parents(variants[0].parsed, hub=hub, pinned=False))
+
+
+def _plans(variants: Sequence[Variant], parents: ParentSet) -> tuple[Plan, ...]:
     recipes = [variant.parsed for variant in variants]
-    parents = open_parents(recipes[0], hub=hub, pinned=False).for_planning()
-    return make_plans(recipes, parents, catalogue(), sweep_at=variants[0].sweep_at)
+    return make_plans(recipes, parents.for_planning(), catalogue(), sweep_at=variants[0].sweep_at)
 
 
 def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:

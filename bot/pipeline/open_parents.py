@@ -16,7 +16,7 @@ from bot.events import Event, Report, silent
 from bot.lineage.resolved_parent import CARD_FILE, FRONT_MATTER_LIMIT, ResolvedParent, read_card
 from bot.pipeline.local_paths import local_path, require_local
 from bot.plan.parent_model import Parent
-from bot.recipe.lock import LockedFile
+from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.recipe import ModelRef, Recipe
 
 HubResolver = Callable[[ModelRef, Report], ResolvedParent]
@@ -136,7 +136,7 @@ class _Opener:
         return replace(
             _local(ref, source),
             files={name: LockedFile(sha256=sha256, size=size) for name, (sha256, size) in sums},
-            card=read_card(_beginning(path / CARD_FILE), str(path / CARD_FILE)),
+            card=local_card(path),
         )
 
     def _adapter(self, ref: ModelRef) -> ResolvedParent:
@@ -193,6 +193,16 @@ def at_pins(hub: HubResolver, pins: Mapping[ModelRef, str]) -> HubResolver:
         return replace(hub(replace(ref, revision=commit), report), ref=ref)
 
     return pinned
+
+
+def local_card(folder: Path) -> LockedCard:
+    """What the card of a local model declares.
+
+    Raises:
+        CheckpointError: the card cannot be read.
+    """
+    card = folder / CARD_FILE
+    return read_card(_beginning(card), str(card))
 
 
 def _beginning(card: Path) -> str:

@@ -15,7 +15,12 @@ from bot.hub.pull_requests import close_proposals
 from bot.hub.results_dataset import ResultsDataset
 from bot.hub.visibility import make_private, make_public
 from bot.lineage.model_card import render_card
-from bot.lineage.publish_policy import Policy, policy_allows, require_publishable
+from bot.lineage.publish_policy import (
+    Policy,
+    policy_allows,
+    require_known_parents,
+    require_publishable,
+)
 from bot.pipeline.upload_contents import bundle_of, page_of, samples_of
 from bot.pipeline.workspace import Workspace
 from leaderboard.record import Publication, Record, Retraction
@@ -37,6 +42,7 @@ class Operator:
         create_pr: propose the files to a repository one may not write to.
         results: the results dataset, ``<organisation>/mergebot-results`` by default.
         issues: address of a GitHub repository whose issues take reports on models.
+        allow_local_parents: publish merges of local folders too, which nobody else can verify.
     """
 
     hub: Hub
@@ -46,6 +52,7 @@ class Operator:
     create_pr: bool = False
     results: str | None = None
     issues: str | None = None
+    allow_local_parents: bool = False
 
     @property
     def dataset(self) -> ResultsDataset:
@@ -93,6 +100,7 @@ def announce(
     """
     place = repo or f"{operator.organisation}/{record.name}"
     require_publishable(record, place.rpartition("/")[2])
+    require_known_parents(record, allow_local=operator.allow_local_parents)
     add_failures(workspace, operator)
     if not policy_allows(record, operator.policy):
         return _unpublished(record, workspace, operator)

@@ -32,6 +32,7 @@ class PublishSettings:
     create_pr: bool = False
     results: str | None = None
     issues: str | None = None
+    allow_local_parents: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

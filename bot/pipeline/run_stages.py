@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.errors import CheckFailedError, EnvironmentMissingError, NonFiniteError, UsageError
 from bot.pipeline.file_lock import exclusive_lock
 from bot.pipeline.merge_stages import CheckStage, MergeStage, PlanStage
+from bot.pipeline.preflight import PreflightStage
 from bot.pipeline.record_stages import CardStage, PublishStage, RecordStage, record_failure
 from bot.pipeline.resolve_stage import ResolveStage
 from bot.pipeline.run_folder import RunFolder, StageTools
@@ -22,6 +23,7 @@ from bot.redaction import SECRET_VARIABLES
 STAGES: tuple[Stage, ...] = (
     ResolveStage(),
     PlanStage(),
+    PreflightStage(),
     MergeStage(),
     CheckStage(),
     EvaluateStage(),
