@@ -1,1 +1,1 @@
-"""Talking to models: one protocol for every engine, memory, stops and limits around it."""
+"""Chat with models: backends behind one protocol, their memory, the queue and the limits."""

@@ -33,7 +33,7 @@ def chat_model(row: Row, weights: WeightsOf) -> ChatModel | None:
 
 
 def template_sources(row: Row, snapshot: Snapshot, weights: WeightsOf) -> list[ChatModel]:
-    """The parents whose chat template a model without one may borrow."""
+    """The parents whose chat template can be used for a model without one."""
     record = row.record
     if record is None or record.model is None or record.model.chat_template is not None:
         return []

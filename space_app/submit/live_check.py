@@ -1,4 +1,4 @@
-"""The live check: the command line's own messages, and whether the board has the recipe already."""
+"""The check of a recipe as it is typed: the command line's messages, and whether it ran before."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FILE = "recipe.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What is known of a text: a recipe with its hash, or its problems.
+    """A recipe with its hash, or its problems.
 
     ``problems`` carry their place; ``messages`` are the same as the command line prints them.
-    ``known`` are the models that this recipe has made before.
+    ``known`` are the models of this board that the recipe produced.
     """
 
     recipe: Recipe | None = None
@@ -31,7 +31,7 @@ class CheckResult:
 
 
 def check(text: str, snapshot: Snapshot) -> CheckResult:
-    """Check a recipe's text; never raises."""
+    """Check a recipe's text; never raises. A text that is too long is a problem like others."""
     try:
         recipe = parse_recipe(text, FILE)
         made = recipe_hash(recipe)

@@ -1,4 +1,4 @@
-"""The submit tab: a recipe, its check while one types, and the way to a pull request."""
+"""The submit tab: a recipe, its check as it is typed, and the link to a pull request."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from space_app.submit.github_links import new_file_link
 from space_app.submit.live_check import CheckResult, check, file_name
 from space_app.submit.recipe_form import EXAMPLE, recipe_yaml
 
+LONGEST_RECIPE = 100_000
+"""Characters; the checker refuses recipes of more than 64 KB."""
+LONGEST_FIELD = 10_000
+FIX_FIRST = "Fix the problems above first."
 STORAGE = "mergebot-recipe"
 DTYPES = ("bfloat16", "float16", "float32")
 LOADED = (
@@ -28,7 +32,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class SubmitTab(NamedTuple):
-    """The tab's components; ``kept`` is what the browser remembers of the recipe."""
+    """The tab's components; ``kept`` is the recipe that the browser stores."""
 
     result: Any
     recipe: Any
@@ -36,7 +40,7 @@ class SubmitTab(NamedTuple):
 
 
 def stored_recipe(context: Context) -> Any:
-    """What the browser remembers; outside the tabs, since a tab's parts sleep until visited."""
+    """The recipe that the browser stores; outside the tabs, whose parts load when visited."""
     return gr.BrowserState(EXAMPLE, storage_key=STORAGE, secret=context.settings.salt)
 
 
@@ -53,7 +57,7 @@ def submit_tab(context: Context, kept: Any) -> SubmitTab:
         with gr.Column(scale=3, min_width=300):
             recipe = gr.Textbox(
                 EXAMPLE, label="recipe.yaml", lines=18, max_lines=40, elem_id="recipe-text",
-                max_length=200_000,
+                max_length=LONGEST_RECIPE,
             )  # fmt: skip
             upload = gr.UploadButton("Upload a file", file_types=[".yaml", ".yml"], size="sm")
         with gr.Column(scale=3, min_width=300):
@@ -72,14 +76,14 @@ def submit_tab(context: Context, kept: Any) -> SubmitTab:
 
 
 def checked(context: Context, text: str) -> tuple[str, str]:
-    """The check of a text, and the text for the browser to keep."""
-    return result_html(context, check(text, context.live.current), text), text
+    """The check of a text, and the text for the browser to store."""
+    return result_html(context, check(text, context.live.current), text), text[:LONGEST_RECIPE]
 
 
 def read_upload(path: str) -> str:
-    """An uploaded file's text; what is not UTF-8 stays visible as such."""
+    """An uploaded file's text; bytes that are no UTF-8 are shown as replacement characters."""
     with open(path, "rb") as stream:  # noqa: PTH123 - Gradio hands a temporary file's name
-        return stream.read(200_001).decode("utf-8", "replace")
+        return stream.read(LONGEST_RECIPE + 1).decode("utf-8", "replace")
 
 
 def result_html(context: Context, found: CheckResult, text: str) -> str:
@@ -88,7 +92,7 @@ def result_html(context: Context, found: CheckResult, text: str) -> str:
         body = (
             f"<h2>{count_of(len(found.problems), 'problem')}</h2>"
             + "".join(map(problem_html, found.problems))
-            + _send(None, "Mend the recipe first.")
+            + _send(None, FIX_FIRST)
         )
     else:
         body = _accepted(found) + _sending(context, found, text)
@@ -148,6 +152,17 @@ def _send(link: str | None, words: str) -> str:
     return f'<p>{button}</p><p class="mb-muted">{html(words)}</p>'
 
 
+def from_form(name: object, method: object, base: object, models: object, dtype: object) -> str:
+    """The YAML of the form's fields; each is a text of bounded length."""
+    fields = [
+        value[:LONGEST_FIELD] if isinstance(value, str) else ""
+        for value in (name, method, base, models, dtype)
+    ]
+    return recipe_yaml(
+        name=fields[0], method=fields[1], base=fields[2], models=fields[3], dtype=fields[4]
+    )
+
+
 def _form(recipe: Any) -> None:
     with gr.Accordion("Build it with a form", open=False):
         with gr.Row():
@@ -158,9 +173,7 @@ def _form(recipe: Any) -> None:
         models = gr.Textbox(label="Models, one a line: name and weight", lines=4)
         fields = [name, method, base, models, dtype]
         gr.Button("Write the recipe", elem_id="recipe-write").click(
-            lambda name, method, base, models, dtype: recipe_yaml(
-                name=name, method=method, base=base, models=models, dtype=dtype
-            ),
+            from_form,
             fields, recipe, **QUIET,
         )  # fmt: skip
 
@@ -174,7 +187,7 @@ def _hub(context: Context, recipe: Any) -> None:
     def sent(text: str, token: gr.OAuthToken | None) -> str:
         found = check(text, context.live.current)
         if found.hash is None:
-            return _note("Mend the recipe first.")
+            return _note(FIX_FIRST)
         if token is None:
             return _note("Sign in to submit; the recipe stays in the box.")
         try:

@@ -1,8 +1,7 @@
 """Whose votes count: people who signed in with an account that is older than a month.
 
-The profile that a sign-in gives need not say when the account was made; the Hub's public overview
-of a user is asked then. Where neither says it, the vote is kept and not counted, and the voter is
-told so.
+A signed-in profile need not say when the account was created; then the Hub's public overview of the
+user is read. Where neither says it, the vote is stored and not counted.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def test_the_folder_alone_starts_and_serves_the_board_without_torch(tmp_path: Pa
     assert "space_app.build_app" in loaded
     assert not loaded & {"torch", "transformers", "lm_eval"}
     rooms = {name.split(".")[1] for name in loaded if name.startswith("bot.")}
-    assert rooms == {"errors", "recipe"}
+    assert rooms == {"errors", "isolation", "recipe"}
 
 
 def _page(address: str, process: subprocess.Popen[bytes]) -> str:

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from leaderboard.board import Board
+from leaderboard.board_errors import RecordError
 from leaderboard.record import Record
 from leaderboard.record_store import Loaded
 from space_app.board_pages import board_html, model_page
@@ -102,9 +103,6 @@ def test_an_unchanged_store_keeps_the_snapshot_and_a_new_record_replaces_it() ->
 def test_broken_records_are_counted_on_the_page() -> None:
     class Broken(MemoryStore):
         def load(self) -> Loaded:
-            from leaderboard.board_errors import RecordError
-            from leaderboard.record_store import Loaded
-
             return Loaded(records=self.records, problems=(RecordError("run-x.json is not JSON"),))
 
     live = LiveBoard(Broken(records()))
@@ -139,3 +137,20 @@ def test_unknown_pending_failed_and_gated_models_have_pages() -> None:
     assert "not evaluated yet" in model_page(snapshot, "early")
     guarded = MemoryStore([gated.model_copy(update={"parents": parents})])
     assert "It is gated" in model_page(LiveBoard(guarded).current, "base")
+
+
+def test_a_second_broken_record_is_said_although_no_good_one_changed() -> None:
+    class Breaking(MemoryStore):
+        broken: tuple[RecordError, ...] = ()
+
+        def load(self) -> Loaded:
+            return Loaded(records=self.records, problems=self.broken)
+
+    store = Breaking(records())
+    live = LiveBoard(store)
+    assert "could not be read" not in board_html(live.current, title="B")
+    for count, words in ((1, "1 record could not"), (2, "2 records could not")):
+        store.broken = tuple(RecordError(f"record {number} is broken") for number in range(count))
+        assert words in board_html(live.refresh(), title="B")
+    first = live.current
+    assert live.refresh() is first

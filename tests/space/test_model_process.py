@@ -18,11 +18,12 @@ import pytest
 
 from bot.isolation import probe
 from space_app.chat.answer_stream import answer
-from space_app.chat.chat_backend import ChatModel, Request, Sampling, Turn
+from space_app.chat.chat_backend import ChatModel, Piece, Request, Sampling, Turn
 from space_app.chat.model_cache import ModelCache
 from space_app.chat.model_files import ModelFiles, ModelFilesError
 from space_app.chat.model_process import ModelProcess, ModelProcessError, Patience
 from space_app.chat.transformers_backend import TransformersBackend
+from space_app.chat.zero_gpu_backend import Answering, ZeroGpuBackend
 from tests.isolation import hostile
 from tests.space.test_backends import MODELS, final_answer, local, request
 
@@ -263,3 +264,27 @@ def test_a_template_is_read_as_data(tmp_path: Path) -> None:
     config.write_text("[" * 100_000)
     with pytest.raises(ValueError, match="the chat template of source cannot be read"):
         ModelFiles().template(source)
+
+
+@pytest.mark.heavy
+def test_on_zero_gpu_the_decorated_function_answers_in_this_process() -> None:
+    decorated: list[str] = []
+
+    def decorate(function: Answering) -> Answering:
+        def answering(request: Request, stop: threading.Event) -> Iterator[Piece]:
+            decorated.append(request.model.name)
+            yield from function(request, stop)
+
+        return answering
+
+    backend = ZeroGpuBackend(decorate=decorate, device="cpu")
+    for name in ("skills-sort", "skills-double"):
+        assert list(backend.load(local(name)))[-1].kind == "ready"
+    assert final_answer(backend, asked("sort cabd=")).text.strip() == "abcd"
+    borrowing = replace(local("skills-sort"), template_source=local("skills-double"))
+    template = backend.template(borrowing)
+    assert template is not None
+    assert template.template_source == "skills-double"
+    assert decorated == ["skills-sort"]
+    backend.unload(local("skills-sort"))
+    assert not backend.is_loaded(local("skills-sort"))

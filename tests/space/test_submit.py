@@ -15,7 +15,7 @@ from space_app.submit.github_links import new_file_link
 from space_app.submit.hub_pull_request import HubRequests
 from space_app.submit.live_check import check, file_name
 from space_app.submit.recipe_form import EXAMPLE, recipe_yaml
-from space_app.tabs.submit_tab import result_html
+from space_app.tabs.submit_tab import checked, from_form, result_html
 from tests.hub_server import serve
 from tests.leaderboard.markup import accessibility_faults, parse
 from tests.present import present
@@ -71,7 +71,7 @@ def test_problems_lead_to_their_lines_and_the_button_says_why_it_is_off(shared: 
     assert tree.children[0].attributes["aria-live"] == "polite"
     button = tree.all("button")[-1]
     assert "disabled" in button.attributes
-    assert "Mend the recipe first." in page
+    assert "Fix the problems above first." in page
     assert accessibility_faults(page) == []
 
 
@@ -154,3 +154,17 @@ def test_a_pull_request_on_the_hub_is_opened_once(tmp_path: Path) -> None:
         found = list(api.get_repo_discussions("tester/recipes", repo_type="dataset"))
         assert len(found) == 1
         assert token not in address
+
+
+def test_the_forms_fields_are_texts_of_bounded_length() -> None:
+    text = from_form("n" * 1_000_000, None, 3, "a/b 0.5\n" * 1_000_000, ["x"])
+    assert len(text) < 200_000
+    assert from_form("mine", "linear", "", "a/b 0.5", "float32").startswith("name: mine\n")
+
+
+def test_a_text_of_megabytes_is_refused_and_not_stored(tmp_path: Path) -> None:
+    here = context(tmp_path)
+    shown, kept = checked(here, "a: " + "x" * 5_000_000)
+    assert "1 problem" in shown
+    assert len(shown) < 10_000
+    assert len(kept) <= 100_000
