@@ -150,6 +150,12 @@ def test_a_merge_loads_what_it_needs() -> None:
     assert not loaded & {"importlib.metadata", "rich.progress"}
 
 
+def test_a_run_that_is_finished_loads_what_it_needs() -> None:
+    """It answers in under a second; SciPy alone would take one."""
+    loaded = loaded_by("bot.cli.run, bot.cli.stage, bot.pipeline.run_recipe")
+    assert not loaded & {"torch", "scipy.stats", "numba", "huggingface_hub", "transformers"}
+
+
 def loaded_by(modules: str) -> set[str]:
     code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run(

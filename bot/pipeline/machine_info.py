@@ -22,7 +22,7 @@ def host(device: str = "cpu") -> LockedHost:
 
 def versions() -> Mapping[str, str]:
     """Versions of mergebot, Python and what computes; missing packages are left out."""
-    from importlib import metadata  # a merge alone has no use for it
+    from importlib import metadata  # only locks and records need it
 
     found = {"mergebot": __version__, "python": platform.python_version()}
     for package in PACKAGES:

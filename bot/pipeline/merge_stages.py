@@ -58,7 +58,7 @@ class MergeStage:
 
     name: str = "merge"
     needs: tuple[str, ...] = ("plan",)
-    events: tuple[str, ...] = ("merge", "statistics")
+    events: tuple[str, ...] = ("merge",)
 
     def key(self, run: RunFolder) -> str:
         """The merge key."""

@@ -1,7 +1,7 @@
 """A sweep merged into a folder, without a workspace: a numbered folder per variant, and a table.
 
 The table, ``sweep.json``, is there before the first variant and says which sweep the folder belongs
-to. A merge that was stopped therefore goes on, and a folder of something else is left alone.
+to. A merge that was stopped therefore goes on, and a folder of something else is not touched.
 """
 
 from __future__ import annotations

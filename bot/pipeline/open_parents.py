@@ -175,8 +175,8 @@ def open_folders(ref: ModelRef, folders: ParentFolders, digests: FileDigests) ->
 
 def _weights_of(folder: Path) -> str:
     """An adapter that is a parent of its own has no other weights."""
-    alone = (folder / ADAPTER_FILE).is_file() and not (folder / SINGLE_FILE).is_file()
-    return ADAPTER_FILE if alone and not any(folder.glob("*.index.json")) else SINGLE_FILE
+    has_model = (folder / SINGLE_FILE).is_file() or any(folder.glob("*.index.json"))
+    return ADAPTER_FILE if (folder / ADAPTER_FILE).is_file() and not has_model else SINGLE_FILE
 
 
 def at_pins(hub: HubResolver, pins: Mapping[ModelRef, str]) -> HubResolver:

@@ -25,7 +25,7 @@ class ResolveStage:
 
     name: str = "resolve"
     needs: tuple[str, ...] = ()
-    events: tuple[str, ...] = ("resolve", "download")
+    events: tuple[str, ...] = ("resolve", "fetch")
 
     def key(self, run: RunFolder) -> str:
         """The key of the request: what its parents are is not known before."""

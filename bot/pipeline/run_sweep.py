@@ -26,7 +26,6 @@ from bot.pipeline.workspace import Workspace
 from bot.recipe.recipe import Recipe
 from bot.recipe.sweep import Variant
 from leaderboard.record import Sweep
-from leaderboard.statistics.headline import headline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +154,8 @@ def _scores(
     report: Report,
 ) -> list[float | None]:
     """Each variant's mean headline over the search suites, None where it did not pass."""
+    from leaderboard.statistics.headline import headline  # SciPy: a second before it is needed
+
     models: dict[int, Model] = {}
     for number, merge in enumerate(merged):
         try:

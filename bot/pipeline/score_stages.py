@@ -13,7 +13,6 @@ from bot.evaluation.evaluate_models import Model, evaluate_all
 from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.score_files import Evaluation, read_evaluation
 from bot.events import Event
-from bot.lineage.suite_result import suite_result
 from bot.pipeline.documents import COMPARISON, EVALUATIONS, read_document, write_document
 from bot.pipeline.run_folder import RunFolder
 from bot.recipe.canonical import canonical_json
@@ -33,7 +32,7 @@ class EvaluateStage:
 
     name: str = "evaluate"
     needs: tuple[str, ...] = ("check",)
-    events: tuple[str, ...] = ("evaluate",)
+    events: tuple[str, ...] = ("fetch", "evaluate")
 
     def key(self, run: RunFolder) -> str:
         """The run key and the batch size and device asked for."""
@@ -95,6 +94,8 @@ class CompareStage:
         Raises:
             ComparisonError: the scores are not of the same items under the same settings.
         """
+        from bot.lineage.suite_result import suite_result  # SciPy: a second before it is needed
+
         kept = kept_evaluations(run, EvaluateStage().key(run))
         if kept is None:
             raise EvaluationError(

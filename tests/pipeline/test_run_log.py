@@ -11,6 +11,7 @@ import pytest
 from bot.errors import NonFiniteError
 from bot.events import Event, silent
 from bot.pipeline.run_log import LOG_FILE, RunLog
+from bot.pipeline.run_stages import stage_named
 from bot.pipeline.workspace import Workspace
 from tests.evaluation.conftest import load_mini
 from tests.pipeline.conftest import Journey, travel, write_models
@@ -94,3 +95,18 @@ def test_a_journey_is_logged_from_end_to_end(journey: Journey) -> None:
         "resolve", "plan", "merge", "check", "evaluate", "compare", "record", "card",
     ]  # fmt: skip
     assert sum(line["kind"] == "error" for line in lines(folder)) == journey.stopped
+
+
+@pytest.mark.heavy
+def test_a_stage_reports_only_the_events_it_names(journey: Journey) -> None:
+    (folder,) = [path.parent for path in journey.workspace.root.glob(f"runs/*/{LOG_FILE}")]
+    running, seen = "", dict[str, set[str]]()
+    for line in lines(folder):
+        if line["kind"] == "begin-stage":
+            running = line["stage"]
+        elif line["kind"] in {"start", "end", "note"}:
+            seen.setdefault(running, set()).add(line["stage"])
+    assert seen["merge"] == {"merge"}
+    assert seen["evaluate"] == {"evaluate"}
+    for stage, said in seen.items():
+        assert said <= set(stage_named(stage).events)
