@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from leaderboard.board_errors import IncomparableError
@@ -177,6 +175,9 @@ def align(left: TaskScores, right: TaskScores) -> Paired:
 
 def save_scores(scores: Mapping[str, TaskScores], path: Path) -> None:
     """Write one model's scores on several tasks as one parquet file, a row an item."""
+    import pyarrow as pa  # Arrow starts a thread, and stages are forked from a process without any
+    import pyarrow.parquet as pq
+
     rows: dict[str, list[Any]] = {"task": [], **{column: [] for column in COLUMNS}}
     facts = {}
     for name, task in scores.items():
@@ -199,6 +200,9 @@ def load_scores(path: Path) -> dict[str, TaskScores]:
         IncomparableError: the file is something else.
         RecordError: the file was written by a newer version of this program.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(path)
         require_readable(SAMPLE_SCORES, table.schema.metadata, where=str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -33,6 +34,15 @@ STAGES: tuple[Stage, ...] = (
     PublishStage(),
 )
 """Every stage of a run, in order."""
+
+FORKED_MODULES = (
+    "numpy",
+    "pydantic",
+    "bot.check.checks",
+    "bot.engine.kernels.method_dispatch",
+    "bot.lineage.suite_result",
+)
+"""What stages import when they need it; publishing is done by a process of its own."""
 
 NAMES = tuple(stage.name for stage in STAGES)
 
@@ -96,12 +106,12 @@ def _require_needs(run: RunFolder, stage: Stage) -> None:
 def import_for_stages() -> None:
     """Import what stages need, so that forked children do not each import it again.
 
-    Nothing is started and nothing is loaded: no thread, no model, no connection.
+    Nothing is started and nothing is loaded: no thread, no model, no connection. That holds in a
+    process that was started with ``OPENBLAS_NUM_THREADS=1``: NumPy's BLAS starts its threads when
+    it is imported.
     """
-    import numpy as np
-    import pydantic
-
-    del np, pydantic
+    for module in FORKED_MODULES:
+        importlib.import_module(module)
 
 
 def run_stages_forked(folder: Path, names: Sequence[str], tools: StageTools | None = None) -> int:
@@ -155,7 +165,8 @@ def _require_forkable() -> None:
     if _threads() > 1:
         raise EnvironmentMissingError(
             "stages are not forked from a process that has threads",
-            hint="fork before any thread is started, or run the stages with `mergebot stage`",
+            hint="start the process with OPENBLAS_NUM_THREADS=1 and fork before any thread is "
+            "started, or run the stages with `mergebot stage`",
         )
 
 
