@@ -12,6 +12,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 REQUIRED = os.environ.get("MERGEBOT_REQUIRE_BROWSER") == "1"
+PATIENCE = 200_000
+"""Milliseconds that a page may take: a hang ends, and a loaded machine does not fail."""
+
 SKIPPED = not CHROMIUM and not REQUIRED
 
 

@@ -21,7 +21,7 @@ def test_a_signal_ends_a_command_politely(number: signal.Signals, tmp_path: Path
     process = interruptible(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process, recipe.open("w"):  # opens once the command reads, which then waits for a line
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert out == ""
     assert err.strip().splitlines()[0] == "error: stopped"

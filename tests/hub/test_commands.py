@@ -92,7 +92,7 @@ class Shell:
         done = subprocess.run(
             [sys.executable, "-m", "bot", *map(str, words)],
             cwd=ROOT, env=kept | self.environment() | environ, capture_output=True, text=True,
-            timeout=280, check=False,
+            timeout=1000, check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import InterruptedRunError, UsageError
-from bot.evaluation.suite_catalog import suite
+from bot.evaluation.suite_catalog import SEARCH_PATH, suite
 from bot.events import Event, silent
 from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.merge_recipe import merge_into_folder
@@ -20,6 +20,7 @@ from bot.pipeline.workspace import Workspace
 from bot.recipe.sweep import load_sweep
 from leaderboard.record_store import FolderStore
 from tests.cli.commands import run
+from tests.evaluation.short_skills import short_skills
 from tests.families import RECIPE, write_family
 
 SKILLS = Path(__file__).parent.parent.parent / "recipes/skills/models"
@@ -137,7 +138,7 @@ def test_the_winner_of_the_search_split_is_reported_and_all_trials_count(tmp_pat
         "    parameters: {weight: {sweep: [1.0, 3.0]}}\n"
         "name: swept\nsuites: [skills]\n"
     )
-    skills = suite("skills")
+    skills = suite("skills", search=[short_skills(tmp_path / "short"), *SEARCH_PATH])
     first = skills.data.model_copy(update={"tasks": skills.data.tasks[:1]})
     swept = run_sweep(
         load_sweep(path),

@@ -18,6 +18,7 @@ from bot.recipe.sweep import load_sweep
 from leaderboard.record import Attempts, Record
 from leaderboard.record_store import FolderStore
 from tests.evaluation.conftest import write_suite
+from tests.evaluation.short_skills import short_skills
 from tests.pipeline.conftest import ENGINE, NOW, travel, write_models
 from tests.pipeline.test_attempts import leave_checks
 
@@ -26,7 +27,7 @@ from tests.pipeline.test_attempts import leave_checks
 def suite(tmp_path: Path) -> Suite:
     folder = tmp_path / "mini"
     file = write_suite(folder, search_suite="skills-search")
-    return load_suite_file(file, search=[folder, *SEARCH_PATH])
+    return load_suite_file(file, search=[folder, short_skills(folder), *SEARCH_PATH])
 
 
 @pytest.fixture

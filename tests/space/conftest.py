@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from space_app.app_context import Context
 from space_app.build_app import Space
 from space_app.live_board import LiveBoard
-from tests.chromium import REQUIRED, SKIPPED, OpenPage, running
+from tests.chromium import PATIENCE, REQUIRED, SKIPPED, OpenPage, running
 from tests.leaderboard.many import many_models
 from tests.space.backends import ScriptedBackend
 from tests.space.boards import MemoryStore, context, settings, sliding_settings
@@ -59,7 +59,7 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
         )
         contexts.append(here)
         page = here.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
         return page

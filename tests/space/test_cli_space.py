@@ -100,7 +100,7 @@ def test_deploying_sets_every_variable_and_the_votes_dataset_is_read_from_it(
         here = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         done = subprocess.run(
             command, env=here | server.env(tmp_path / "home"), capture_output=True, text=True,
-            timeout=120, check=False,
+            timeout=1000, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "MERGEBOT_SALT" in json.loads(done.stdout)["secrets"]

@@ -89,7 +89,7 @@ def test_the_command_serves_the_real_command_line(tmp_path: Path) -> None:
 
         def run(*arguments: str) -> str:
             done = subprocess.run(
-                [hf, *arguments], env=env, check=True, capture_output=True, text=True, timeout=60
+                [hf, *arguments], env=env, check=True, capture_output=True, text=True, timeout=600
             )
             return done.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.chromium import SKIPPED, OpenFile, running
+from tests.chromium import PATIENCE, SKIPPED, OpenFile, running
 
 collect_ignore = ["test_browser.py"] if SKIPPED else []
 
@@ -35,6 +35,7 @@ def open_page(chromium: Browser) -> Iterator[OpenFile]:
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(path.as_uri() + query)
         return page

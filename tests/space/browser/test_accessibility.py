@@ -37,7 +37,7 @@ def axe() -> str:
     if not AXE.exists():
         AXE_CACHE.mkdir(parents=True, exist_ok=True)
         quiet = ["--no-save", "--no-audit", "--no-fund", "--prefix", str(AXE_CACHE)]
-        subprocess.run(["npm", "install", *quiet, VERSION], check=True, timeout=120)
+        subprocess.run(["npm", "install", *quiet, VERSION], check=True, timeout=1000)
     return AXE.read_text("utf-8")
 
 

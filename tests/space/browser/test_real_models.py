@@ -33,7 +33,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def test_two_real_models_answer_side_by_side(real: Served, open_page: OpenPage) -> None:
     page = open_chat(open_page, real, mode="Side by side")
-    page.set_default_timeout(90_000)
     page.click("#chat-other input")
     page.click("[role=option]:has-text('base')")
     page.click("#chat-settings button >> nth=0")
