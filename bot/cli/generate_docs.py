@@ -123,6 +123,7 @@ def exit_code_table() -> str:
     meanings = {
         0: "Done; for `verify`: identical.",
         Answer.ONE_ULP.exit_code: "`verify`: equal within one ulp (other class of machine).",
+        Answer.CARD_CHANGED.exit_code: "`verify`: identical, but its card was changed.",
         INTERNAL: "A bug in mergebot; please report it with what was printed.",
     }
     for kind in vars(errors).values():

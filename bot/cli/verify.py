@@ -25,10 +25,15 @@ Examples:
   mergebot verify org/model@1a2b3c4
 
 \b
+Every file of the repository is compared with its list, files.json. What was
+proved, and what cannot be, is printed.
+
+\b
 Exit codes: 0 identical, 20 equal within one ulp (made on another class of
-machine), 15 different or not verifiable, 2 usage, 3 a parent is not there, 5
-broken files, 6 disk, 11 the Hub, 12 no access, 14 no such device, 16 no lock
-or a broken one, 130 interrupted. See docs/cli.md."""
+machine), 21 identical but its card was changed, 15 different or not
+verifiable, 2 usage, 3 a parent is not there, 5 broken files, 6 disk, 11 the
+Hub, 12 no access, 14 no such device, 16 no lock or a broken one, 130
+interrupted. See docs/cli.md."""
 )
 @click.argument("model")
 @click.option(
@@ -63,11 +68,18 @@ def verify(
         digests=digests,
     )
     out.close()
-    lines = [str(found.answer), *(f"  {reason}" for reason in found.reasons)]
+    lines = [
+        str(found.answer),
+        *(f"  {reason}" for reason in found.reasons),
+        *(f"  proved: {fact}" for fact in found.proved),
+        *(f"  not proved: {fact}" for fact in found.unproved),
+    ]
     data = {
         "answer": found.answer.value,
         "model_digest": found.model_digest,
         "reasons": list(found.reasons),
+        "proved": list(found.proved),
+        "not_proved": list(found.unproved),
         "exit_code": found.answer.exit_code,
     }
     out.result(data, "\n".join(lines))

@@ -10,6 +10,7 @@ from bot.errors import PublishError
 from bot.events import silent
 from bot.hub.client import Hub
 from bot.hub.download import fetch
+from bot.hub.file_list import FILE_LIST, dump_file_list, parse_file_list, sha256_of
 from bot.hub.hub_errors import explained, may_pass
 from bot.hub.repo_snapshot import take_snapshot
 
@@ -53,8 +54,15 @@ def _edit(hub: Hub, repo: str, summary: str, change: Callable[[str], str]) -> st
     changed = change(text)
     if changed == text:
         return snapshot.commit
-    operation = CommitOperationAdd(path_in_repo=CARD, path_or_fileobj=changed.encode())
+    files = {CARD: changed.encode()}
+    if FILE_LIST in snapshot.files:
+        kept = (fetch(hub, snapshot, [FILE_LIST], silent) / FILE_LIST).read_bytes()
+        listed = parse_file_list(kept, f"{FILE_LIST} of {repo}")
+        files[FILE_LIST] = dump_file_list({**listed, CARD: sha256_of(files[CARD])})
+    operations = [
+        CommitOperationAdd(path_in_repo=path, path_or_fileobj=data) for path, data in files.items()
+    ]
     made = hub.api.create_commit(
-        repo, [operation], commit_message=summary, parent_commit=snapshot.commit
+        repo, operations, commit_message=summary, parent_commit=snapshot.commit
     )
     return str(made.oid)

@@ -17,6 +17,7 @@ from bot.errors import CheckpointError, HubError
 from bot.events import Event, Report
 from bot.hub.client import Hub
 from bot.hub.download_progress import Tell, telling
+from bot.hub.file_list import FILE_LIST, parse_file_list
 from bot.hub.hub_errors import BrokenTransferError, explained
 from bot.hub.repo_snapshot import Snapshot, take_snapshot
 from bot.recipe.lock import LockedFile
@@ -95,15 +96,19 @@ def needed_at(hub: Hub, snapshot: Snapshot, report: Report) -> list[str]:
 
 
 def fetch_model(hub: Hub, repo: str, revision: str | None, report: Report) -> Path:
-    """A published merge with its lock and digests, ready to be verified.
+    """A published merge with its lock, its digests and every file it lists, to be verified.
 
     Raises:
         AccessError, HubError: it cannot be had.
         CheckpointError: it holds no safetensors.
     """
     snapshot = take_snapshot(hub, repo, revision)
-    proofs = [path for path in PROOFS if path in snapshot.files]
-    return fetch(hub, snapshot, [*needed_at(hub, snapshot, report), *proofs], report)
+    wanted = [*needed_at(hub, snapshot, report), *(p for p in PROOFS if p in snapshot.files)]
+    if FILE_LIST in snapshot.files:
+        kept = (fetch(hub, snapshot, [FILE_LIST], report) / FILE_LIST).read_bytes()
+        listed = parse_file_list(kept, f"{FILE_LIST} of {_place(snapshot)}")
+        wanted += [FILE_LIST, *(path for path in listed if path in snapshot.files)]
+    return fetch(hub, snapshot, list(dict.fromkeys(wanted)), report)
 
 
 def fetch(hub: Hub, snapshot: Snapshot, paths: Sequence[str], report: Report) -> Path:

@@ -18,6 +18,7 @@ from bot.evaluation.suite_catalog import suite as find_suite
 from bot.events import silent
 from bot.hub.client import Hub
 from bot.hub.download import fetch
+from bot.hub.file_list import FILE_LIST, dump_file_list, sha256_of
 from bot.hub.repo_snapshot import take_snapshot
 from bot.hub.upload import Upload
 from bot.lineage.front_matter import Page
@@ -77,6 +78,12 @@ def bundle_of(record: Record, workspace: Workspace, hub: Hub, page: Page) -> Upl
     for suite, own in _own_scores(record, workspace):
         files[f"samples/{suite}.json"] = own
     files |= _notices(hub, model)
+    files[FILE_LIST] = dump_file_list(
+        {
+            path: record.files[path].sha256 if path in record.files else sha256_of(content)
+            for path, content in files.items()
+        }
+    )
     return Upload(name=record.name, run_key=record.run_key, merge_key=record.merge_key, files=files)
 
 

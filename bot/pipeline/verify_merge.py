@@ -19,6 +19,7 @@ from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.machine_info import host
 from bot.pipeline.merge_facts import recipe_folder
 from bot.pipeline.open_parents import HubResolver, ParentSet, at_pins, no_hub, open_parents
+from bot.pipeline.verify_files import check_files
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import parse_recipe
@@ -30,22 +31,28 @@ class Answer(StrEnum):
 
     IDENTICAL = "identical"
     ONE_ULP = "equal within one ulp (other class)"
+    CARD_CHANGED = "identical, but its card was changed"
     DIFFERENT = "different"
 
     @property
     def exit_code(self) -> int:
-        """0, 20 and 15."""
-        codes = {Answer.IDENTICAL: 0, Answer.ONE_ULP: 20}
+        """0, 20, 21 and 15."""
+        codes = {Answer.IDENTICAL: 0, Answer.ONE_ULP: 20, Answer.CARD_CHANGED: 21}
         return codes.get(self, VerificationError.exit_code)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The answer, with every reason for it in plain words."""
+    """The answer, with every reason for it in plain words.
+
+    ``proved`` says what was shown to hold, ``unproved`` what was not or cannot be.
+    """
 
     answer: Answer
     model_digest: str
     reasons: tuple[str, ...]
+    proved: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
 
 
 def verify(
@@ -78,16 +85,32 @@ def verify(
             hint="run the recipe again",
         )
     existing = FolderSource(model)
-    reasons = list(_changed_output(existing, lock.result, report))
+    files = check_files(model, lock)
+    reasons = [*_changed_output(existing, lock.result, report), *files.faults]
     opened = _open_at_pins(lock, model, parents, report, hub, digests)
     reasons += _changed_parents(lock, opened)
+    nearly, proved = False, files.proved
     if not reasons:
         reasons, nearly = _remake(lock, opened, existing, options, report)
-        if nearly:
-            answer = Answer.ONE_ULP
-            return Verification(answer=answer, model_digest=existing.id, reasons=tuple(reasons))
-    answer = Answer.DIFFERENT if reasons else Answer.IDENTICAL
-    return Verification(answer=answer, model_digest=existing.id, reasons=tuple(reasons))
+        if nearly or not reasons:
+            how = "within one unit in the last place" if nearly else "byte for byte"
+            made = f"{len(lock.result.tensors)} tensors come out of {len(lock.parents)} pinned "
+            proved = (f"{made}parents {how}", *proved)
+    if nearly:
+        answer = Answer.ONE_ULP
+    elif reasons:
+        answer = Answer.DIFFERENT
+    else:
+        answer = Answer.CARD_CHANGED if files.card_changed else Answer.IDENTICAL
+    if files.card_changed:
+        reasons.append("its card is not the one that was published with it")
+    return Verification(
+        answer=answer,
+        model_digest=existing.id,
+        reasons=tuple(reasons),
+        proved=proved,
+        unproved=files.unproved,
+    )
 
 
 def _changed_output(existing: FolderSource, result: LockedResult, report: Report) -> list[str]:
