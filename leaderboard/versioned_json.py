@@ -95,6 +95,15 @@ class JsonFormat:
             found = self.steps[older](found)
         return found
 
+    def refuse_newer(self, content: Mapping[str, Any], *, where: str) -> None:
+        """Raise ``error`` for a document of a newer version, and for nothing else.
+
+        For documents that are written again wherever they are broken.
+        """
+        version = content.get("version")
+        if content.get("format") == self.name and type(version) is int and version > self.version:
+            self._version(content, where)
+
     def _version(self, content: Mapping[str, Any], where: str) -> int:
         name, version = content.get("format"), content.get("version")
         if not isinstance(name, str):

@@ -25,6 +25,7 @@ from bot.pipeline.workspace import Workspace
 from bot.plan.merge_plan import Plan
 from bot.plan.planner import make_plan
 from bot.recipe.canonical import run_key
+from bot.recipe.lock import FORMAT as LOCK_FORMAT
 from bot.recipe.lock import LOCK_FILE, Lock, read_lock
 from bot.recipe.recipe import Recipe
 from leaderboard.record import Record
@@ -143,12 +144,17 @@ class RunFolder:
         """The lock of the finished merge, with its result; None before the merge has ended.
 
         Raises:
-            RecordError: a newer mergebot wrote it, or it is not a lock.
+            RecordError: a newer mergebot wrote it.
         """
         path = self.merge_folder / LOCK_FILE
-        if read_object(path) is None:
-            return None  # missing or torn: the merge stage writes it again
-        lock = read_lock(path)
+        content = read_object(path)
+        if content is None:
+            return None
+        LOCK_FORMAT.refuse_newer(content, where=str(path))
+        try:
+            lock = read_lock(path)
+        except RecordError:
+            return None  # broken: the merge stage writes it again
         return lock if lock.result and lock.merge_key == self.lock.merge_key else None
 
     @property

@@ -21,14 +21,11 @@ MAXIMUM_BYTES = 64 * 1024 * 1024
 
 
 def _first_version(content: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 had its number under a key of its own."""
-    version = content.get("lock_version")
-    if type(version) is not int or version != 1:
-        raise RecordError(
-            f"this is not a recipe lock: it has the lock_version {version!r}",
-            hint="take the lock file again from where it came",
-        )
-    return {key: value for key, value in content.items() if key != "lock_version"}
+    """Version 1 had its number under a key of its own; another number stays and is refused."""
+    number = content.get("lock_version")
+    if type(number) is int and number == 1:
+        return {key: value for key, value in content.items() if key != "lock_version"}
+    return content
 
 
 FORMAT = JsonFormat(

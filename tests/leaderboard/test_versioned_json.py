@@ -56,6 +56,13 @@ def test_what_is_newer_is_refused() -> None:
     assert caught.value.hint == "upgrade mergebot"
 
 
+def test_only_what_is_newer_is_refused_where_the_rest_is_written_again() -> None:
+    with pytest.raises(RecordError, match="made by a newer mergebot"):
+        NOTE.refuse_newer({"format": "mergebot.note", "version": 3}, where="x")
+    for content in ({}, {"format": 1, "version": 9}, {"format": "mergebot.note", "version": 2}):
+        NOTE.refuse_newer(content, where="x")
+
+
 def test_an_older_cache_is_refused_with_what_to_do() -> None:
     cache = JsonFormat(name="mergebot.cache", version=1, error=CheckpointError, remade=True)
     with pytest.raises(CheckpointError, match="made by an older mergebot") as caught:

@@ -84,15 +84,15 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
     assert (error["message"], error["hint"]) == (failed.value.message, failed.value.hint)
     assert "traceback" not in error
     stages = [line["stage"] for line in lines(folder) if line["kind"] == "begin-stage"]
-    assert stages == ["resolve", "plan", "merge"]
+    assert stages == ["resolve", "plan", "preflight", "merge"]
 
 
 @pytest.mark.heavy
 def test_a_journey_is_logged_from_end_to_end(journey: Journey) -> None:
     (folder,) = [path.parent for path in journey.workspace.root.glob(f"runs/*/{LOG_FILE}")]
     ended = [line["stage"] for line in lines(folder) if line["kind"] == "done"]
-    assert ended[-9:-1] == [
-        "resolve", "plan", "merge", "check", "evaluate", "compare", "record", "card",
+    assert ended[-10:-1] == [
+        "resolve", "plan", "preflight", "merge", "check", "evaluate", "compare", "record", "card",
     ]  # fmt: skip
     assert sum(line["kind"] == "error" for line in lines(folder)) == journey.stopped
 

@@ -23,7 +23,9 @@ from bot.recipe.load_recipe import load_recipe
 from leaderboard.record import Record, dump_record
 from tests.pipeline.conftest import ENGINE, NOW, Journey
 
-STAGES = ("resolve", "plan", "merge", "check", "evaluate", "compare", "record", "card")
+STAGES = (
+    "resolve", "plan", "preflight", "merge", "check", "evaluate", "compare", "record", "card",
+)  # fmt: skip
 ROOT = Path(__file__).parent.parent.parent
 RUN = """
 import sys

@@ -60,7 +60,7 @@ def without_record(run: RunFolder) -> None:
 def test_a_stage_that_lost_its_files_makes_the_same_again(name: str, finished: RunFolder) -> None:
     stage = stage_named(name)
     assert stage.is_done(finished)
-    if name in {"evaluate", "compare"}:
+    if name in {"preflight", "evaluate", "compare"}:
         without_record(finished)
         assert stage.is_done(anew(finished))
     before = {path: path.read_bytes() for path in stage.leaves(finished)}
@@ -100,7 +100,8 @@ def test_keys_name_what_they_should(finished: RunFolder) -> None:
 
 def test_every_stage_says_what_it_is() -> None:
     assert NAMES == (
-        "resolve", "plan", "merge", "check", "evaluate", "compare", "record", "card", "publish",
+        "resolve", "plan", "preflight", "merge", "check", "evaluate", "compare", "record", "card",
+        "publish",
     )  # fmt: skip
     for number, stage in enumerate(STAGES):
         assert set(stage.needs) <= set(NAMES[:number])
@@ -108,6 +109,14 @@ def test_every_stage_says_what_it_is() -> None:
     with pytest.raises(UsageError, match="no stage 'evaluat'") as caught:
         stage_named("evaluat")
     assert "evaluate" in (caught.value.hint or "")
+
+
+def test_the_docs_list_the_stages_with_what_they_need() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs/pipeline.md").read_text("utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    assert [row[1].strip(" `") for row in rows] == list(NAMES)
+    for row, stage in zip(rows, STAGES, strict=True):
+        assert row[2].strip(" `") == (stage.needs[0] if stage.needs else "the recipe")
 
 
 def test_a_stage_names_the_stage_it_needs(family_run: RunFolder) -> None:
