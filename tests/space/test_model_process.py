@@ -24,6 +24,7 @@ from space_app.chat.model_files import ModelFiles, ModelFilesError
 from space_app.chat.model_process import ModelProcess, ModelProcessError, Patience
 from space_app.chat.transformers_backend import TransformersBackend
 from space_app.chat.zero_gpu_backend import Answering, ZeroGpuBackend
+from tests.hub_server import serve
 from tests.isolation import hostile
 from tests.space.test_backends import MODELS, final_answer, local, request
 
@@ -288,3 +289,32 @@ def test_on_zero_gpu_the_decorated_function_answers_in_this_process() -> None:
     assert decorated == ["skills-sort"]
     backend.unload(local("skills-sort"))
     assert not backend.is_loaded(local("skills-sort"))
+
+
+def test_files_are_fetched_at_the_records_commit_without_code(tmp_path: Path) -> None:
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    with serve(tmp_path / "hub") as server:
+        token = server.token()
+        api = HfApi(endpoint=server.endpoint, token=token)
+        api.create_repo("tester/model", private=True)
+
+        def commit(config: bytes) -> str:
+            files = {"config.json": config, "evil.py": b"x = 1", "pytorch_model.bin": b"pickle"}
+            done = api.create_commit(
+                "tester/model", [CommitOperationAdd(path, data) for path, data in files.items()],
+                commit_message="files",
+            )  # fmt: skip
+            return str(done.oid)
+
+        recorded = commit(b'{"first": 1}')
+        assert commit(b'{"moved": 2}') != recorded
+        model = ChatModel(key="x", name="m", location="tester/model", revision=recorded)
+        files = ModelFiles(endpoint=server.endpoint, token=token, cache=tmp_path / "cache")
+        folder = files.folder(model)
+        assert [path.name for path in folder.iterdir()] == ["config.json"]
+        assert (folder / "config.json").read_bytes() == b'{"first": 1}'
+        stranger = ModelFiles(endpoint=server.endpoint, token=server.token("stranger"),
+                              cache=tmp_path / "none")  # fmt: skip
+        with pytest.raises(ModelFilesError, match="m could not be fetched"):
+            stranger.folder(model)
