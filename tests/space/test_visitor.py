@@ -69,6 +69,7 @@ def test_the_cookie_is_the_identity_and_the_address_is_not() -> None:
 @pytest.mark.parametrize(
     "forged",
     ["", "x", "f" * 32, "f" * 32 + "." + "0" * 32, VisitorCookie("other").new(), "é.é", "." * 9999],
+    ids=["empty", "short", "unsigned", "zeros", "other secret", "letters", "dots"],
 )
 def test_a_cookie_that_was_not_signed_here_is_no_identity(forged: str) -> None:
     visitors = Visitors("secret")
