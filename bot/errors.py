@@ -11,6 +11,7 @@
     ├── NonFiniteError            7    NaN or infinity in a parent or a merge
     ├── CheckFailedError          8    the gate between a merge and its evaluation
     ├── EvaluationError           9    a suite could not be run or gave no valid score
+    │   └── SuiteError            9    a suite of one's own is not valid (all problems at once)
     ├── ComparisonError           10   results that must not be compared
     ├── HubError                  11   the Hub refused or could not be reached
     │   └── AccessError           12   gated, private, or a token without the right
@@ -149,6 +150,12 @@ class EvaluationError(MergebotError):
     """A suite could not be run, or what it gave is not a score."""
 
     exit_code = 9
+
+
+class SuiteError(_ProblemsError, EvaluationError):
+    """A suite of one's own is not valid; every problem with file, line and column."""
+
+    noun = "suite problem"
 
 
 class ComparisonError(MergebotError):

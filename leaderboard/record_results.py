@@ -149,3 +149,5 @@ class SuiteResult(RecordModel):
     normalised: bool = False
     datasets: dict[Short, Short] = Field(default_factory=dict)
     plain_prompts: Many[Key] = ()
+    local: bool = False
+    show_samples: bool = False

@@ -136,7 +136,7 @@ def suite_option(*, required: bool = False) -> Callable[[F], F]:
         "suite_names",
         multiple=True,
         required=required,
-        help="Suite to evaluate on; may be given several times.",
+        help="Suite to evaluate on, or a file of your own; may be given several times.",
     )
 
 

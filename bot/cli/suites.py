@@ -12,6 +12,7 @@ from bot.cli.output import Output, output_options
 from bot.errors import UsageError
 from bot.evaluation.chat_templates import with_chat_template
 from bot.evaluation.dataset_access import DatasetAccess, pin_suite, pins_of, prepare_suite
+from bot.evaluation.local_suite import is_local_suite, load_local_suite
 from bot.evaluation.suite_catalog import PACKAGED, Suite
 from bot.evaluation.suite_catalog import suite as load_suite
 from bot.evaluation.suite_catalog import suites as all_suites
@@ -60,7 +61,7 @@ def suites(
         data = [one.data.model_dump(mode="json") for one in found]
         out.result(data, out.table(rows, ["suite", "version", "tasks", "split", "what it is"]))
         return
-    one = load_suite(name)
+    one = _named(name)
     rows = [
         [task.name, task.metric, f"{task.lower_bound:g}", task.few_shot or 0, task.title]
         for task in one.tasks
@@ -92,7 +93,7 @@ def load_suites(
     """The suites of these names, each once, with their datasets pinned and on this disk.
 
     Args:
-        names: the suites.
+        names: packaged suites, or files of one's own.
         frozen: a folder of frozen copies of their datasets; then nothing is fetched.
         workspace: where pins and fetched datasets are stored.
         report: called with each dataset that is fetched.
@@ -103,7 +104,7 @@ def load_suites(
         HubError: the Hub could not say what commit a dataset has.
         UsageError: there is no such chat template.
     """
-    found = [load_suite(name) for name in dict.fromkeys(names)]
+    found = [_named(name) for name in dict.fromkeys(names)]
     if chat_template is not None:
         found = [with_chat_template(one, chat_template) for one in found]
     if frozen is not None:
@@ -114,6 +115,11 @@ def load_suites(
         else one
         for one in found
     )
+
+
+def _named(name: str) -> Suite:
+    """A packaged suite, or one's own from a file."""
+    return load_local_suite(Path(name).expanduser()) if is_local_suite(name) else load_suite(name)
 
 
 def _access() -> DatasetAccess:

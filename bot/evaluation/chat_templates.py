@@ -69,6 +69,13 @@ def with_chat_template(suite: Suite, choice: str) -> Suite:
     return replace(suite, data=suite.data.model_copy(update={**change, **version}))
 
 
+def with_same_template(suite: Suite, other: Suite) -> Suite:
+    """The suite with the chat template of another one, such as the suite whose split it is."""
+    names = ("apply_chat_template", "chat_template", "without_template")
+    change = {name: getattr(other.data, name) for name in names}
+    return replace(suite, data=suite.data.model_copy(update=change))
+
+
 def template_digest(text: str | None) -> str | None:
     """sha256 of a template's text as 64 hex digits, None for plain prompts."""
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()

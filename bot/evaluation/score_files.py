@@ -165,13 +165,17 @@ def _task_path(folder: Path, task: str) -> Path:
 
 
 def _read(path: Path, form: JsonFormat) -> dict[str, Any] | None:
-    """A document's content, None where it is missing or broken.
+    """A document's content, None where it is missing, broken, or older than formats.
+
+    An evaluation of an older version stands for other settings: no key leads to it any more.
 
     Raises:
-        EvaluationError: another version of mergebot wrote it.
+        EvaluationError: a newer version of mergebot wrote it.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return form.migrate(content, where=str(path)) if isinstance(content, dict) else None
+    if not isinstance(content, dict) or "format" not in content:
+        return None
+    return form.migrate(content, where=str(path))

@@ -78,6 +78,7 @@ class SuiteData(_Strict):
     as turns. ``chat_template`` names one template for all models (see
     `bot.evaluation.chat_templates`); the catalogue replaces the name by the template's text.
     ``without_template`` says whether a model without a template gets plain prompts or is refused.
+    ``local`` marks a suite that is not packaged with mergebot.
     ``publish_samples`` says whether items may be shown: where not, their texts are not stored,
     and their scores are not published.
     """
@@ -99,6 +100,7 @@ class SuiteData(_Strict):
     normalised: bool = False
     publish_samples: bool = True
     example_prompts: tuple[str, ...] = ()
+    local: bool = False
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -72,6 +72,8 @@ def suite_result(
         normalised=suite.data.normalised,
         datasets={one.repo: one.revision for one in suite.fetched() if one.revision},
         plain_prompts=_plain_prompts(evaluations),
+        local=suite.data.local,
+        show_samples=suite.data.publish_samples,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import CheckFailedError, NonFiniteError, UsageError
+from bot.evaluation.chat_templates import with_same_template
 from bot.evaluation.evaluate_models import Model, evaluate_all
 from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.suite_catalog import Suite, suite
@@ -126,7 +127,9 @@ def search_suites(suites: Sequence[Suite]) -> tuple[Suite, ...]:
             hint="use a suite with `search_suite`, or run the variants as recipes of their own",
         )
     return tuple(
-        suite(one.data.search_suite, search=one.search) for one in suites if one.data.search_suite
+        with_same_template(suite(one.data.search_suite, search=one.search), one)
+        for one in suites
+        if one.data.search_suite
     )
 
 

@@ -135,6 +135,9 @@ def _evaluations(record: Record, workspace: Workspace) -> Iterator[tuple[SuiteRe
 
 
 def _may_show(suite: SuiteResult) -> bool:
+    """Whether a suite's items may be published; older records do not say so themselves."""
+    if suite.show_samples:
+        return True
     try:
         found = find_suite(suite.suite)
     except EvaluationError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from bot.evaluation import (
     evaluate_all,
     evaluate_model,
     load_suite_file,
+    read_evaluation,
 )
 from bot.evaluation.evaluation_child import is_out_of_memory
 from bot.events import Event
@@ -95,6 +97,21 @@ def test_a_broken_result_is_run_again(ran: Ran, tmp_path: Path) -> None:
     )
     with pytest.raises(EvaluationError, match="started a child"):
         evaluate_all([ran.models["plain"]], ran.suite, ran.settings, store=tmp_path, child=NO_CHILD)
+
+
+def test_results_of_other_versions_are_not_mistaken_for_these(ran: Ran, tmp_path: Path) -> None:
+    key = ran.evaluations["1" * 64].key
+    shutil.copytree(ran.store / key, tmp_path / key)
+    manifest = tmp_path / key / "evaluation.json"
+    assert read_evaluation(tmp_path / key) is not None
+    content = json.loads(manifest.read_text())
+    assert content["format"] == "mergebot.evaluation"
+    manifest.write_text(json.dumps(content | {"version": content["version"] + 1}))
+    with pytest.raises(EvaluationError, match="made by a newer mergebot"):
+        read_evaluation(tmp_path / key)
+    older = {name: value for name, value in content.items() if name not in {"format", "version"}}
+    manifest.write_text(json.dumps(older))
+    assert read_evaluation(tmp_path / key) is None
 
 
 def test_the_key_names_everything_a_score_depends_on(ran: Ran, tmp_path: Path) -> None:
