@@ -11,7 +11,6 @@
     ├── NonFiniteError            7    NaN or infinity in a parent or a merge
     ├── CheckFailedError          8    the gate between a merge and its evaluation
     ├── EvaluationError           9    a suite could not be run or gave no valid score
-    │   └── SuiteError            9    a suite of one's own is not valid (all problems at once)
     ├── ComparisonError           10   results that must not be compared
     ├── HubError                  11   the Hub refused or could not be reached
     │   └── AccessError           12   gated, private, or a token without the right
@@ -147,15 +146,25 @@ class CheckFailedError(MergebotError):
 
 
 class EvaluationError(MergebotError):
-    """A suite could not be run, or what it gave is not a score."""
+    """A suite could not be run, or what it gave is not a score.
+
+    Args:
+        message: what failed and where.
+        hint: the next step.
+        found: the mistakes in a suite's files, each with its place, where there are any.
+    """
 
     exit_code = 9
 
+    def __init__(
+        self, message: str, *, hint: str | None = None, found: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self._found = tuple(found)
 
-class SuiteError(_ProblemsError, EvaluationError):
-    """A suite of one's own is not valid; every problem with file, line and column."""
-
-    noun = "suite problem"
+    def problems(self) -> Sequence[Problem]:
+        """The mistakes in a suite's files, or the failure as one problem."""
+        return self._found or super().problems()
 
 
 class ComparisonError(MergebotError):

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from bot.errors import Problem, SuiteError
+from bot.errors import EvaluationError, Problem
 from bot.evaluation.suite_catalog import Suite, suite_names
 from bot.evaluation.suite_schema import SuiteData, TaskSpec
 
@@ -42,7 +42,7 @@ def load_local_suite(path: Path) -> Suite:
         path: the suite's YAML file.
 
     Raises:
-        SuiteError: every mistake in the suite's file and in its task files, with its line.
+        EvaluationError: every mistake in the suite's file and in its task files, with its line.
     """
     document = _Document(path)
     problems = list(document.problems)
@@ -63,7 +63,8 @@ def load_local_suite(path: Path) -> Suite:
         for number, task in enumerate(data.tasks):
             problems += _task_problems(document, number, task)
     if problems or data is None:
-        raise SuiteError(problems, hint=_HINT)
+        lines = "\n".join(str(problem) for problem in problems)
+        raise EvaluationError(f"the suite is not valid:\n{lines}", hint=_HINT, found=problems)
     marked = data.model_copy(update={"title": f"{data.title} (local suite)", "local": True})
     return Suite(data=marked, search=(path.resolve().parent,))
 
