@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.error_report import Failure
+from bot.cli.log_commands import WithoutLogCommands
 from bot.cli.progress_bars import PlainProgress, Progress, TerminalProgress
 from bot.events import Report, silent
 from bot.recipe.render_problems import render_problem
@@ -182,9 +183,10 @@ def _show(console: Console, part: str | Table) -> None:
 def _console(stream: IO[str], *, color: bool) -> Console:
     # A pipe has no width: never cut a table's cell there.
     width = None if stream.isatty() else 400
-    # Whatever is printed goes through one place that takes secrets out.
+    # Whatever is printed goes through one place that takes secrets and runner commands out.
+    inert = WithoutLogCommands(cast("IO[str]", Redacted(stream)))
     return _Plain(
-        file=cast("IO[str]", Redacted(stream)),
+        file=cast("IO[str]", inert),
         no_color=None if color else True,
         highlight=False,
         emoji=False,  # a name may hold ``:x:``

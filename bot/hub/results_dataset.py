@@ -23,6 +23,7 @@ from leaderboard.migrations import RETRACTION
 from leaderboard.record import Record, dump_record
 from leaderboard.record_provenance import Retraction
 from leaderboard.record_store import Loaded, dump_document
+from leaderboard.render.escape import terminal
 from leaderboard.runs_table import Run, load_runs, read_runs, runs_parquet
 
 ROUNDS = 40
@@ -98,7 +99,7 @@ class ResultsDataset:
         Raises:
             HubError: the Hub refused or is out of reach; a second try goes on.
         """
-        summary = ", ".join(f"{one.name} (run {one.run_key[:16]})" for one in records[:3])
+        summary = ", ".join(f"{terminal(one.name)} (run {one.run_key[:16]})" for one in records[:3])
         more = f" and {len(records) - 3} more" if len(records) > 3 else ""
 
         def change(runs: dict[str, Run]) -> Mapping[str, bytes] | None:

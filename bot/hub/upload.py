@@ -8,6 +8,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd
 
+from leaderboard.render.escape import terminal
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
@@ -21,7 +23,7 @@ class Upload:
     @property
     def summary(self) -> str:
         """The first line of the commit's message; also the title of a pull request."""
-        return f"Publish {self.name} (run {self.run_key[:16]})"
+        return f"Publish {terminal(self.name)} (run {self.run_key[:16]})"
 
     @property
     def description(self) -> str:

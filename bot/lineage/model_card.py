@@ -21,8 +21,8 @@ from leaderboard import number_format
 from leaderboard.record import Record
 from leaderboard.record_results import SuiteResult
 from leaderboard.render.ancestry_tree import lineage_markdown
+from leaderboard.render.escape import clean, markdown_block, markdown_link
 from leaderboard.render.escape import markdown as escape
-from leaderboard.render.escape import markdown_block, markdown_link
 from leaderboard.statistics.multiple_testing import holm, two_sided_claim
 from leaderboard.verdict import ALPHA, judge, sentence
 
@@ -122,6 +122,21 @@ def _delta(row: Any) -> str:
     return f"{number_format.signed(row.delta)} {number_format.interval(row.low, row.high)}"
 
 
+class Ready(str):
+    """Text that is Markdown already; everything else that a template prints is escaped."""
+
+    __slots__ = ()
+
+
+def _escaped(value: Any) -> str:
+    return value if isinstance(value, Ready) else escape(str(value))
+
+
+def _in_code(value: Any) -> Ready:
+    """Text inside a code span or block: one line that cannot end it."""
+    return Ready(" ".join(clean(str(value)).split()).replace("`", "'"))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -129,9 +144,11 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - Markdown; every stranger's word goes through `escape`
+        autoescape=False,  # noqa: S701 - `finalize` escapes for Markdown, not for HTML
+        finalize=_escaped,
     )
-    environment.filters["escape_markdown"] = escape
+    environment.filters["ready"] = Ready
+    environment.filters["code"] = _in_code
     environment.filters["bytes"] = number_format.memory
     environment.filters["count"] = number_format.parameters
     environment.filters["points"] = number_format.points

@@ -12,6 +12,7 @@ from bot.lineage.front_matter import Page, front_matter
 from bot.lineage.model_card import render_card
 from leaderboard.number_format import points
 from leaderboard.record import Attempts, License, Record, Retraction, Sweep
+from leaderboard.record_provenance import Check, Flag
 from leaderboard.verdict import judge, sentence
 from tests.leaderboard.samples import record_of
 
@@ -130,3 +131,54 @@ def test_it_says_among_how_many_the_model_was_chosen_and_where() -> None:
     assert "8 attempts over these parents" in body
     assert "chosen among 6 variants on the search split (skills-search)" in body
     assert "chosen among" not in render_card(record_of())
+
+
+HOSTILE = (
+    "x\n# Owned\n![i](https://evil.example/i.png) @everyone <img src=x> "
+    "[a](javascript:alert(1)) | `c` \u202e"
+)
+
+
+def test_text_from_strangers_is_inert_everywhere_on_the_card() -> None:
+    record = record_of()
+    suites = tuple(
+        suite.model_copy(
+            update={
+                "title": HOSTILE,
+                "suite": HOSTILE,
+                "tasks": tuple(task.model_copy(update={"title": HOSTILE}) for task in suite.tasks),
+            }
+        )
+        for suite in record.suites
+    )
+    license = License(
+        id="other", name=HOSTILE, links=("javascript:alert(1)",), reasons=(HOSTILE,),
+        derived_from=(HOSTILE,),
+    )  # fmt: skip
+    hostile = record.model_copy(
+        update={
+            "name": HOSTILE,
+            "description": HOSTILE,
+            "license": license,
+            "parents": tuple(
+                parent.model_copy(update={"name": HOSTILE, "license": HOSTILE})
+                for parent in record.parents
+            ),
+            "suites": suites,
+            "versions": {HOSTILE: HOSTILE},
+            "checks": (Check(name=HOSTILE, hard=False, passed=False, detail=HOSTILE),),
+            "flags": (Flag(kind="other", source="s", path=(HOSTILE,), reason=HOSTILE),),
+            "retraction": Retraction(
+                run_key=record.run_key, reason=HOSTILE, by="x", created=record.created
+            ),
+        }
+    )
+    card = render_card(hostile)
+    front, _, body = card.removeprefix("---\n").partition("\n---\n")
+    assert yaml.safe_load(front)["license_name"].count("\n") == 0
+    without_recipe = re.sub(r"```.*?```", "", body, flags=re.DOTALL)
+    for live in ("\n# Owned", "![i](", "@everyone", "<img", "\u202e"):
+        assert live not in without_recipe, live
+    assert [line for line in body.splitlines() if line.startswith("# ")] == [
+        body.strip().splitlines()[0]
+    ]
