@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bot.methods.core.method_input import Array, Block, Unit
+from dataclasses import dataclass
+
+from bot.errors import PlanError, Problem
+from bot.methods.core.method_input import Array, Block, Bounds, Unit
 from bot.methods.core.registry import each, merge_method
 from bot.methods.core.shared_parameters import (
     EVERYTHING,
@@ -14,9 +17,66 @@ from bot.methods.core.shared_parameters import (
     Unused,
     Weight,
 )
-from bot.methods.operators.random_drop import drop_ratio, dropped, mag_prune
+from bot.methods.operators.random_drop import Drop, draws_of, drop_ratio, dropped
+from bot.methods.operators.row_ranks import row_ranks
 from bot.methods.operators.sign_election import elected, summed
 from bot.methods.operators.sparsify import Scales
+
+
+@dataclass(frozen=True)
+class MagPrune(Drop):
+    """Keeps larger elements more often (DELLA, section 3.1).
+
+    Within a row of n elements, rank r counts magnitudes upwards from 0, equal ones by index; the
+    probability rises linearly from ``density - epsilon`` to ``density + epsilon``. A row of one
+    element is kept with probability ``density``.
+    """
+
+    epsilon: tuple[float, ...]
+
+    def bounds(self, model: int) -> Bounds:
+        """The probabilities of a row's smallest and largest element."""
+        return self.density[model] - self.epsilon[model], self.density[model] + self.epsilon[model]
+
+    def is_even(self, model: int, width: int) -> bool:
+        """Whether rank makes no difference."""
+        low, high = self.bounds(model)
+        return width < 2 or low >= high
+
+    def mask(self, x: Block, model: int) -> Array:
+        """1 where an element is kept, else 0; flat."""
+        width = x.deltas[model].shape[-1]
+        if self.is_even(model, width):
+            return super().mask(x, model)
+        kept, rival, left = draws_of(x).rivals(model, self.bounds(model), x.span, width)
+        size = abs(x.deltas[model]).reshape(-1)
+        against = size[rival]
+        mask: Array = kept | (against < size) | ((against == size) & left)
+        return mask
+
+    def realised(self, x: Block, model: int) -> float | Array:
+        """The probability of being kept, one for all or, float32, one for each."""
+        delta = x.deltas[model]
+        width = delta.shape[-1]
+        if self.is_even(model, width):
+            return super().realised(x, model)
+        low, high = self.bounds(model)
+        rising: Array = row_ranks(abs(delta)) * ((high - low) / (width - 1)) + low
+        return rising
+
+
+def mag_prune(density: tuple[float, ...], epsilon: tuple[float, ...]) -> MagPrune:
+    """A checked MagPrune.
+
+    Raises:
+        PlanError: a probability would leave (0, 1), though some are kept and some dropped.
+    """
+    for share, half in zip(density, epsilon, strict=True):
+        if 0 < share < 1 and not 0 < share - half <= share + half < 1:
+            message = f"density {share:g} with epsilon {half:g} gives probabilities outside (0, 1)"
+            hint = "choose epsilon below both density and 1 - density, or density 0 or 1"
+            raise PlanError([Problem(message=message, hint=hint)])
+    return MagPrune(density, epsilon)
 
 
 @merge_method(

@@ -17,7 +17,8 @@ from bot.engine.kernels.stored_grain import StoredGrain
 from bot.engine.random_masks import PhiloxDraws
 from bot.methods.core.method_input import Block, Span
 from bot.methods.core.reduction import Reduction
-from bot.methods.operators.random_drop import Drop, mag_prune
+from bot.methods.della import mag_prune
+from bot.methods.operators.random_drop import Drop
 from bot.methods.operators.sparsify import Band, Trim, band, kth_magnitude
 
 

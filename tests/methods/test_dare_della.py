@@ -15,7 +15,7 @@ from bot.errors import PlanError
 from bot.methods.core.all_methods import catalogue
 from bot.methods.core.apply import Inputs
 from bot.methods.core.method_input import Unit
-from bot.methods.operators.random_drop import MagPrune
+from bot.methods.della import MagPrune
 from bot.methods.operators.row_ranks import row_ranks
 from tests.methods.cases import family, run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,30 @@ def test_variants_are_planned_as_each_would_be_alone(tmp_path: Path) -> None:
     alone = [plan_of(tmp_path, variant.recipe.text, llama("org/a")) for variant in found]
     assert [plan.digest for plan in plans] == [plan.digest for plan in alone]
     assert [plan.warnings for plan in plans] == [plan.warnings for plan in alone]
+
+
+MEASURED = """
+import resource, subprocess, sys
+done = subprocess.run([sys.executable, "-m", "bot", "validate", sys.argv[1]], capture_output=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("slices", "variants", "code"), [(170, 255, 3), (170, 24, 3), (60, 30, 4), (60, 9, 0)]
+)
+def test_checking_a_recipe_takes_two_processor_seconds_and_300_mb(
+    tmp_path: Path, slices: int, variants: int, code: int
+) -> None:
+    model = Path(__file__).parents[2] / "recipes/skills/models/skills-base"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(swept(slices, variants).replace("org/a", str(model)))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(recipe)], capture_output=True, text=True, check=True
+    )
+    ended, seconds, kilobytes = done.stdout.split()
+    assert int(ended) == code
+    assert float(seconds) < 2
+    assert int(kilobytes) < 300_000

@@ -18,11 +18,12 @@ from bot.engine.kernels.task_vector_kernel import ELECT, ELECT_MEAN, SUM, WORK_R
 from bot.engine.kernels.weighted_sum import toward_mean, weighted_sum
 from bot.methods.core.method_input import Block
 from bot.methods.core.reduction import Stat
+from bot.methods.della import mag_prune
 from bot.methods.karcher import towards_all
 from bot.methods.model_stock import mean_cosine, ratio
 from bot.methods.multislerp import around
 from bot.methods.nuslerp import way
-from bot.methods.operators.random_drop import Drop, mag_prune
+from bot.methods.operators.random_drop import Drop
 from bot.methods.operators.sparsify import Band, Trim
 from bot.methods.operators.sphere_geometry import arcs
 from bot.methods.operators.weight_sums import added, cancels, total

@@ -15,7 +15,8 @@ from bot.engine.kernels.scratch import marks, room
 from bot.engine.kernels.stored_grain import StoredGrain
 from bot.engine.random_masks import even_threshold
 from bot.methods.core.method_input import Block
-from bot.methods.operators.random_drop import Drop, MagPrune
+from bot.methods.della import MagPrune
+from bot.methods.operators.random_drop import Drop
 from bot.methods.operators.sparsify import Band, Trim
 from bot.methods.reductions.kth_magnitude import Cut
 
