@@ -102,7 +102,7 @@ class LoraConfig:
 class _Pattern:
     """A regular expression for a whole module name or its last parts.
 
-    It is a stranger's, so it must be one that cannot run for hours: short, with few repetitions
+    It is untrusted, so it must be one that cannot run for hours: short, with few repetitions
     and none of a group, and few ways through its alternatives.
     """
 

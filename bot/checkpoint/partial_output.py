@@ -42,7 +42,7 @@ def is_intact(folder: Path, shards: Sequence[Shard], names: Collection[str]) -> 
     """Whether the weights still have the sizes and headers they were laid out with, so that what
     the journal says of them holds, and no folder has taken the name of a file.
     """
-    laid_out = all(_stands(folder / shard.file, shard) for shard in shards)
+    laid_out = all(_is_intact_shard(folder / shard.file, shard) for shard in shards)
     return laid_out and not any((folder / name).is_dir() for name in names)
 
 
@@ -70,7 +70,7 @@ def _foreign_files(
                 yield name
 
 
-def _stands(path: Path, shard: Shard) -> bool:
+def _is_intact_shard(path: Path, shard: Shard) -> bool:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -24,7 +24,7 @@ from bot.redaction import Redacted
 
 COLUMN_GAP = 2
 NARROWEST_TEXT = 12
-"""Characters of a text cell before it is folded; a table that needs more room runs over."""
+"""Characters of a text cell before it is folded; a wider table is not cut."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 

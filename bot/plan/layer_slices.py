@@ -114,7 +114,8 @@ def _range(
     stated = layer_count(model.config)
     depth = found if stated is None else min(stated, found)
     if not 0 <= start <= stop <= depth:
-        more = f" (layers {depth} to {found - 1} are for multi-token prediction)"
+        extra = f"layer {depth} is" if depth == found - 1 else f"layers {depth} to {found - 1} are"
+        more = f" ({extra} for multi-token prediction)"
         findings.problem(
             f"{where}: layer range [{start}, {stop}) of {model.label} does not fit: "
             f"it has {depth} layers{more if stop <= found else ''}",

@@ -58,7 +58,7 @@ def output_tensors(
     yield from _rest(last, after=True)
 
 
-def stands_after_layers(name: str) -> bool:
+def is_after_layers(name: str) -> bool:
     """Whether a tensor outside the layers is applied after them: final norm or head."""
     module = name.split(".")[-2:-1]
     return is_head(name) or bool(_FINAL_NORMS.intersection(module))
@@ -69,7 +69,7 @@ def _rest(part: OutputSlice, *, after: bool) -> Iterator[TensorPlan]:
         spec.name
         for slice_input in part.inputs
         for spec in slice_input.model.tensor_layout.rest
-        if stands_after_layers(spec.name) is after
+        if is_after_layers(spec.name) is after
     )
     for name in sorted(names, key=is_head):
         yield _tensor_plan(part, name, OUTSIDE_LAYERS, [name] * len(part.inputs))

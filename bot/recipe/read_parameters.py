@@ -117,7 +117,7 @@ def _read_row(node: Node, param: Parameter | None, problems: Problems) -> Schedu
         return None
     for key, (place, _) in node.entries.items():
         if key == "sweep":
-            problems.add(place, "a sweep stands for several recipes; here one is needed", _SWEEP)
+            problems.add(place, "a sweep describes several recipes; here one is needed", _SWEEP)
             return None
         if key not in ("value", "filter"):
             hint = nearest(key, ("value", "filter", "sweep"), noun="keys")

@@ -196,7 +196,7 @@ def test_slices_take_no_layer_for_multi_token_prediction(tmp_path: Path) -> None
         plan_of(tmp_path, stacked(("org/a", 0, 4), ("org/a", 3, 5)), predicting("org/a"))
     (problem,) = caught.value.problems()
     assert "slice 2: layer range [3, 5) of org/a" in problem.message
-    assert "4 layers (layers 4 to 4 are for multi-token prediction)" in problem.message
+    assert "4 layers (layer 4 is for multi-token prediction)" in problem.message
 
 
 def test_slices_leave_out_layers_for_multi_token_prediction(tmp_path: Path) -> None:
