@@ -1,4 +1,4 @@
-"""The house rules as a test: arrows one way, single doors, light imports, small files."""
+"""The rules of the code as tests: layers, import cycles, single doors, imports, small files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# Who may be imported by whom, left of the arrow by right of it. Rooms of one layer do not know
-# each other, but for the neighbours named in NEIGHBOURS.
+# What stands further up may be imported by what stands further down. Packages and modules of one
+# layer do not import each other, except for the pairs in SAME_LAYER.
 LAYERS = [
     {
         "errors",
         "events",
-        "cached_attribute",
-        "gc_pause",
-        "format_units",
-        "isolation",
-        "redaction",
         "leaderboard",
+        "cached_attribute",
+        "format_units",
+        "gc_pause",
+        "isolation",
+        "machine_limits",
+        "redaction",
     },
     {"recipe", "checkpoint", "methods"},
     {"architecture"},
@@ -36,9 +39,11 @@ LAYERS = [
     {"hub"},
     {"pipeline"},
     {"cli"},
+    {"__main__"},
 ]
-NEIGHBOURS = {("methods", "recipe"), ("methods", "checkpoint")}
-RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
+SAME_LAYER = {("methods", "recipe"), ("methods", "checkpoint")}
+RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+MOST_SHARED_NAMES = 30
 
 DOORS = {
     "lm_eval": ["bot/evaluation/"],
@@ -75,7 +80,7 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def room(module: str) -> str | None:
+def part_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] == "bot":
         return parts[1] if len(parts) > 1 and parts[1] in RANK else None
@@ -85,8 +90,8 @@ def room(module: str) -> str | None:
 def back_arrows(here: str, modules: Iterator[str]) -> set[str]:
     wrong = set()
     for module in modules:
-        there = room(module)
-        if there is None or there == here or (here, there) in NEIGHBOURS:
+        there = part_of(module)
+        if there is None or there == here or (here, there) in SAME_LAYER:
             continue
         if RANK[there] >= RANK[here]:
             wrong.add(f"{here} -> {there}")
@@ -99,10 +104,12 @@ def test_arrows_go_one_way(path: Path) -> None:
     modules = list(imported_modules(path))
     if name.startswith("space_app"):
         bot = {module for module in modules if module.split(".")[0] == "bot"}
-        assert all(room(module) in {"recipe", "errors", "isolation", None} for module in bot), bot
+        assert all(part_of(module) in {"recipe", "errors", "isolation", None} for module in bot), (
+            bot
+        )
     elif name.startswith("leaderboard"):
         assert not {module for module in modules if module.split(".")[0] in {"bot", "torch"}}
-    elif (here := room(name)) is not None:
+    elif (here := part_of(name)) is not None:
         assert not back_arrows(here, iter(modules))
 
 
@@ -112,27 +119,103 @@ def test_a_back_arrow_is_seen() -> None:
     assert back_arrows("plan", iter(["bot.engine"])) == {"plan -> engine"}
 
 
+def test_every_package_and_root_module_has_its_layer() -> None:
+    """Both ways: nothing is left out, and no layer names what does not exist."""
+    there = {
+        path.stem
+        for path in (ROOT / "bot").iterdir()
+        if (path / "__init__.py").exists() or (path.suffix == ".py" and path.stem != "__init__")
+    }
+    assert set(RANK) == there | {"leaderboard"}
+    assert sum(map(len, LAYERS)) == len(RANK)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def run_time_imports(path: Path, modules: set[str]) -> set[str]:
+    """The modules among ``modules`` that a file imports, in functions too; not for types alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = [ast.Pass()]
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = list(package[: len(package) - node.level + 1]) if node.level else []
+            module = ".".join([*above, node.module] if node.module else above)
+            for alias in node.names:  # a module's own package is no import of that package
+                inside = f"{module}.{alias.name}"
+                found.add(inside if inside in modules else module)
+    return (found & modules) - {module_name(path)}
+
+
+def import_cycle(imports: dict[str, set[str]]) -> list[str] | None:
+    """A cycle, as modules that import each other in turn; None where there is none."""
+    try:
+        tuple(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        cycle: list[str] = error.args[1]
+        return cycle
+    return None
+
+
+def test_no_modules_import_each_other_in_a_cycle() -> None:
+    """Over all packages and inside each; imports inside functions count."""
+    modules = {module_name(path): path for path in production_files()}
+    imports = {name: run_time_imports(path, set(modules)) for name, path in modules.items()}
+    assert sum(map(len, imports.values())) > 1000
+    assert import_cycle(imports) is None
+
+
+def test_a_cycle_is_seen() -> None:
+    lazy = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    cycle = import_cycle(lazy)
+    assert cycle is not None
+    assert set(cycle) == {"a", "b", "c"}
+    assert import_cycle({"a": {"b"}, "b": {"c"}}) is None
+
+
+def test_imports_in_functions_count_and_those_for_types_do_not() -> None:
+    modules = {module_name(path) for path in production_files()}
+    found = run_time_imports(ROOT / "bot/engine/devices.py", modules)
+    assert "bot.engine.gpu.torch_device" in found
+    types = run_time_imports(ROOT / "bot/cli/options.py", modules)
+    assert "bot.pipeline.workspace" in types
+
+
+def test_few_files_share_a_base_name() -> None:
+    names = Counter(path.stem for path in production_files() if path.stem != "__init__")
+    shared = {name: count for name, count in names.items() if count > 1}
+    assert sum(shared.values()) <= MOST_SHARED_NAMES, shared
+
+
 @pytest.mark.parametrize("library", DOORS)
 def test_each_library_has_one_door(library: str) -> None:
-    strangers = {
+    others = {
         str(path.relative_to(ROOT))
         for path in production_files()
         if any(module.split(".")[0] == library for module in imported_modules(path))
         and not any(str(path.relative_to(ROOT)).startswith(door) for door in DOORS[library])
     }
-    assert not strangers
+    assert not others
 
 
-def test_threads_start_in_few_rooms() -> None:
-    """A lock is everyone's; a thread belongs to the engine, the runner, or what serves people."""
-    rooms = ("bot/engine/", "bot/pipeline/", "space_app/", "leaderboard/hub_store.py")
-    strangers = {
+def test_threads_start_in_few_packages() -> None:
+    """Any module may use a lock; threads start in the engine, the pipeline and servers."""
+    allowed = ("bot/engine/", "bot/pipeline/", "space_app/", "leaderboard/hub_store.py")
+    others = {
         str(path.relative_to(ROOT))
         for path in production_files()
         if re.search(r"\b(Thread|Timer)\(", path.read_text("utf-8"))
-        and not str(path.relative_to(ROOT)).startswith(rooms)
+        and not str(path.relative_to(ROOT)).startswith(allowed)
     }
-    assert not strangers
+    assert not others
 
 
 @pytest.mark.parametrize("module", LIGHT)

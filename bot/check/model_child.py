@@ -21,6 +21,7 @@ from bot.check.model_checks import (
     check_vocabulary,
     configured_special_tokens,
 )
+from bot.machine_limits import usable_cpus
 from leaderboard.record_provenance import Check
 
 NEW_TOKENS = 32
@@ -75,8 +76,8 @@ def _model(folder: Path, device: str, threads: int | None) -> tuple[Any, dict[st
     import torch
     from transformers import AutoModelForCausalLM
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    # torch counts the machine's processors, whatever a control group allows.
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cpus()))
     model, info = AutoModelForCausalLM.from_pretrained(
         str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
         dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True,

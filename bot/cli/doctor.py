@@ -20,6 +20,7 @@ from bot.cli.output import Output, output_options
 from bot.errors import HubError
 from bot.format_units import format_bytes
 from bot.isolation import probe
+from bot.machine_limits import usable_cpus
 
 EXTRAS = {
     "eval": ("torch", "transformers", "lm_eval"),
@@ -125,7 +126,7 @@ def _memory() -> Finding:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return Finding(name="memory", good=True, detail="unknown")
-    detail = f"{format_bytes(total)}, {os.cpu_count()} CPUs"
+    detail = f"{format_bytes(total)}, {usable_cpus()} usable CPUs"
     hint = "elementwise merges need about 1.2 GB whatever the model's size"
     return Finding(name="memory", good=total >= LEAST_MEMORY, detail=detail, hint=hint)
 

@@ -55,10 +55,13 @@ def merge(
     rehash: bool,
     device: str,
     threads: int,
+    memory: int | None,
     out_shard_size: int,
 ) -> None:
     """Merge RECIPE into the folder OUT, streaming, resumable and atomic."""
-    options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
+    options = EngineOptions(
+        device=device, threads=threads, memory=memory, shard_bytes=out_shard_size
+    )
     clock = time.monotonic()
     variants = load_sweep(recipe)
     if variants[0].choices:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bot.machine_limits import usable_cpus
+
 if TYPE_CHECKING:
     from bot.checkpoint.file_digests import FileDigests
 
@@ -89,18 +91,28 @@ rehash_option = click.option(
 )
 
 
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=usable_cpus,
+    show_default="one per usable CPU",
+    help="Threads that compute at once.",
+)
+memory_option = click.option(
+    "--memory",
+    type=ByteSize(),
+    show_default="3/4 of what is free",
+    help="Most memory that merging may use.",
+)
+
+
 def engine_options(command: F) -> F:
     """How the engine runs; the result's bytes do not depend on it."""
     for option in reversed(
         [
             click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1."),
-            click.option(
-                "--threads",
-                type=click.IntRange(1, 256),
-                default=os.cpu_count() or 1,
-                show_default="one per CPU",
-                help="Worker threads.",
-            ),
+            threads_option,
+            memory_option,
             click.option(
                 "--out-shard-size",
                 type=ByteSize(),

@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from bot.cli.hub_connection import planning
-from bot.cli.options import UserPath
+from bot.cli.options import UserPath, memory_option, threads_option
 from bot.cli.output import Output, output_options
 from bot.engine.diagnose import Group
 from bot.format_units import format_bytes, format_seconds
+from bot.machine_limits import default_memory
 from bot.pipeline.forecast import as_in_its_file, diagnose_recipe, forecast
+from bot.plan.budget import Resources
 from bot.plan.merge_plan import Plan
 from bot.plan.plan_table import describe_plan
 from bot.recipe.recipe import Recipe
@@ -25,6 +27,7 @@ from bot.recipe.sweep import load_sweep
 Examples:
   mergebot plan recipe.yaml
   mergebot plan recipe.yaml --json | jq .budget
+  mergebot plan recipe.yaml --threads 32 --memory 8GB
   mergebot plan recipe.yaml --diagnose
 
 \b
@@ -34,9 +37,11 @@ Exit codes: 0 fits, 2 usage, 3 recipe problems, 4 the parents do not fit
 )
 @click.argument("recipe", type=UserPath())
 @click.option("--diagnose", is_flag=True, help="Sample the weights: how far the models differ.")
+@threads_option
+@memory_option
 @output_options
 @click.pass_obj
-def plan(out: Output, recipe: Path, diagnose: bool) -> None:
+def plan(out: Output, recipe: Path, diagnose: bool, threads: int, memory: int | None) -> None:
     """Show every output tensor with its sources, and the memory and time needed.
 
     A sweep's variants are all planned; the first one's plan is shown.
@@ -45,7 +50,9 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
     if diagnose:
         show_diagnosis(out, as_in_its_file(variants[0]))
         return
-    seen = forecast(variants, planning())
+    usable = memory or default_memory()
+    resources = Resources(threads=threads, memory=usable)
+    seen = forecast(variants, planning(), resources=resources)
     made = seen.plans[0]
     described = describe_plan(made)
     rows = [
@@ -64,6 +71,8 @@ def plan(out: Output, recipe: Path, diagnose: bool) -> None:
     out.result(data, [table, "", _summary(made), *_sweep_lines(seen.choices)])
     for warning in seen.warnings:
         out.note(f"note: {warning}")
+    if made.budget.peak_memory_bytes > usable:
+        out.note(f"note: this merge needs more than the {format_bytes(usable)} it may use")
 
 
 def show_diagnosis(out: Output, recipe: Recipe) -> None:

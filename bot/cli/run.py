@@ -103,13 +103,16 @@ def run(
     rehash: bool,
     device: str,
     threads: int,
+    memory: int | None,
     out_shard_size: int,
     prepare: bool,
     organisation: str | None,
     **publishing: Any,
 ) -> None:
     """Merge, check, evaluate, compare, document and rank recipes."""
-    engine = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
+    engine = EngineOptions(
+        device=device, threads=threads, memory=memory, shard_bytes=out_shard_size
+    )
     operator = None if organisation is None else make_operator(organisation, publishing)
     if operator is not None:
         require_access(operator)

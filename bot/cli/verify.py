@@ -52,10 +52,13 @@ def verify(
     rehash: bool,
     device: str,
     threads: int,
+    memory: int | None,
     out_shard_size: int,
 ) -> int:
     """Re-make MODEL, a folder or org/name on the Hub, from its lock and compare every tensor."""
-    options = EngineOptions(device=device, threads=threads, shard_bytes=out_shard_size)
+    options = EngineOptions(
+        device=device, threads=threads, memory=memory, shard_bytes=out_shard_size
+    )
     named: Path = UserPath().convert(model, None, None)
     folder = named if named.is_dir() else _fetched(model, out.report)
     digests = known_digests(folder, rehash=rehash)

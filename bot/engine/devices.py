@@ -1,33 +1,14 @@
-"""Where the arithmetic runs."""
+"""Opens the device that a name stands for."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
-from typing import Protocol
 
-from bot.engine.tensor_inputs import Loaded
+from bot.engine.accelerator import Accelerator
 from bot.errors import EnvironmentMissingError, UsageError
-from bot.methods.core.method_input import Array, Block
-
-Call = Callable[[Block], Array]
-"""A method with its arguments and statistics filled in."""
 
 
-class Accelerator(Protocol):
-    """A device other than the CPU; thread-safe."""
-
-    def buffer(self, nbytes: int) -> memoryview:
-        """Page-aligned host memory that is quickly copied to the device and back."""
-        ...
-
-    def merge(self, loaded: Loaded, call: Call, merged: memoryview) -> bool:
-        """Merge a chunk into host memory; False where anything is not finite."""
-        ...
-
-
-def accelerator(device: str) -> Accelerator | None:
+def open_device(device: str) -> Accelerator | None:
     """The device of that name, ready for use; None for the CPU.
 
     Raises:
@@ -47,11 +28,3 @@ def accelerator(device: str) -> Accelerator | None:
             hint="use --device cpu, or install mergebot[eval]",
         ) from error
     return cuda(int(named[1] or 0))
-
-
-def default_threads() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1

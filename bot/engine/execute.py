@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,27 +12,31 @@ from threading import Semaphore
 from bot.checkpoint.digest import Sha256s, one_by_one
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.engine.buffers import Scratch, aligned, keep_freed_memory
+from bot.engine.accelerator import Accelerator
+from bot.engine.buffers import FreshBuffers, Scratch, aligned, keep_freed_memory
 from bot.engine.byte_progress import Progress
-from bot.engine.devices import Accelerator, accelerator, default_threads
+from bot.engine.devices import open_device
 from bot.engine.engine_version import ENGINE_VERSION
 from bot.engine.input_cache import InputCache
+from bot.engine.kernel_choice import Kernels, load_kernels
 from bot.engine.model_statistics import model_statistics
 from bot.engine.output_status import OutputStatus
-from bot.engine.tensor_work import ExecutionContext, Merged, copied
+from bot.engine.tensor_inputs import TensorInputs
+from bot.engine.tensor_work import ExecutionContext, MergedTensor, copied
 from bot.engine.worker_pool import Work, run, window
-from bot.errors import MergebotError, NonFiniteError
+from bot.errors import CheckpointError, MergebotError, NonFiniteError, StorageError
 from bot.events import Report, silent
+from bot.format_units import format_bytes
 from bot.gc_pause import uncollected
+from bot.machine_limits import default_memory, usable_cpus
+from bot.methods.core.all_methods import catalogue
 from bot.methods.core.reduction import Stat
-from bot.plan.budget import CHUNK_GRAINS, KEPT_BYTES
+from bot.plan.budget import CHUNK_GRAINS, MemoryPlan, plan_memory
 from bot.plan.merge_plan import Plan, TensorJob
 
 FUSE_FROM = 1 << 23
 PAIR_FROM = 1 << 29
 """Bytes from which hashing in pairs saves more than making its code takes."""
-WAITING_FOR_THE_DISK = 2
-"""Workers beyond those that compute, so that reads and writes overlap with arithmetic."""
 WAITING_FOR_THE_INTERPRETER = 1
 """Of those that compute: between two kernels a thread may have to wait for another one's Python."""
 
@@ -44,14 +48,16 @@ def execute(
     *,
     device: str | Accelerator = "cpu",
     threads: int | None = None,
+    memory: int | None = None,
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
     pair_from: int = PAIR_FROM,
+    kernels: Callable[[], Kernels] = load_kernels,
 ) -> str:
     """Make the model that ``plan`` describes.
 
-    The result does not depend on the last five arguments, nor, for methods that are exact on any
+    The result does not depend on the last seven arguments, nor, for methods that are exact on any
     host, on the device.
 
     Args:
@@ -59,11 +65,14 @@ def execute(
         sources: the keys that the plan's slots use -> readable checkpoints.
         sink: where it goes; what it finished for the same plan before is not made again.
         device: "cpu", "cuda", "cuda:1", or a device that is open.
-        threads: how many compute at once (and one more, if several); None means one per processor.
+        threads: how many compute at once (and one more, if several); None means one per processor
+            that this process may use.
+        memory: bytes of anonymous memory the process may use; None means ``default_memory()``.
         report: told the bytes that are done.
         chunk_grains: grains that are read and written at once.
         fuse_from: models of so many elements use compiled kernels, which take time to load.
         pair_from: so many bytes are hashed two blocks at a time, with code that is made first.
+        kernels: loads the compiled kernels.
 
     Returns:
         The digest of the model.
@@ -71,27 +80,29 @@ def execute(
     Raises:
         CheckpointError: a parent's file is cut or not what the plan says.
         NonFiniteError: a NaN or an infinity in a parent or the result.
-        StorageError: the disk refused.
+        StorageError: the disk refused, or the merge needs more than ``memory``.
         InterruptedRunError: stopped by the user; the same call continues.
     """
-    output = Output(plan=plan, sources=sources, sink=sink)
+    output = MergeOutput(plan=plan, sources=sources, sink=sink)
     (made,) = execute_all(
         [output],
         device=device,
         threads=threads,
+        memory=memory,
         report=report,
         chunk_grains=chunk_grains,
         fuse_from=fuse_from,
         pair_from=pair_from,
+        kernels=kernels,
     )
     return finite(made)
 
 
-Made = str | NonFiniteError
+MergeOutcome = str | NonFiniteError
 """The digest of a model, or why it is none."""
 
 
-def finite(made: Made) -> str:
+def finite(made: MergeOutcome) -> str:
     """The digest of a model that must have been made.
 
     Raises:
@@ -103,7 +114,7 @@ def finite(made: Made) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class MergeOutput:
     """One model to make: its plan, the sources its slots use, and where it goes."""
 
     plan: Plan
@@ -112,15 +123,17 @@ class Output:
 
 
 def execute_all(
-    outputs: Sequence[Output],
+    outputs: Sequence[MergeOutput],
     *,
     device: str | Accelerator = "cpu",
     threads: int | None = None,
+    memory: int | None = None,
     report: Report = silent,
     chunk_grains: int = CHUNK_GRAINS,
     fuse_from: int = FUSE_FROM,
     pair_from: int = PAIR_FROM,
-) -> tuple[Made, ...]:
+    kernels: Callable[[], Kernels] = load_kernels,
+) -> tuple[MergeOutcome, ...]:
     """Make several models of the same parents, tensor by tensor, as ``execute`` makes one.
 
     The outputs take turns at every tensor, so a parent's bytes are still in memory when the next
@@ -136,30 +149,30 @@ def execute_all(
         MergebotError: as ``execute``; what is finished is kept in every sink.
     """
     keep_freed_memory()
-    helper = accelerator(device) if isinstance(device, str) else device
-    processors = threads or default_threads()
+    helper = open_device(device) if isinstance(device, str) else device
+    processors = threads or usable_cpus()
+    allotted = _allot_memory(outputs, processors, memory, on_device=helper is not None)
     progress = Progress([job for output in outputs for job in output.plan.jobs], report)
     try:
         todo = [_unfinished(output) for output in outputs]
         left = [job for jobs in todo for job in jobs]
         progress.start(left)
-        turns = processors + (WAITING_FOR_THE_INTERPRETER if processors > 1 else 0)
-        shop = partial(
+        context = partial(
             ExecutionContext,
             chunk_grains=chunk_grains,
             done=progress.advance,
             scratch=Scratch(helper.buffer if helper else aligned),
-            shelf=InputCache(0 if helper else KEPT_BYTES),
-            fused=sum(job.output.elements for job in left) >= fuse_from,
+            input_cache=InputCache(0 if helper else allotted.kept_inputs),
+            kernels=kernels() if _elements(left) >= fuse_from else None,
             sha256s=_hashing(sum(job.output.nbytes for job in left) >= pair_from),
-            processors=Semaphore(turns),
+            processors=Semaphore(_turns(processors)),
             accelerator=helper,
         )
-        shops = [shop(sources=output.sources, sink=output.sink) for output in outputs]
-        fates = [OutputStatus() for _ in outputs]
+        contexts = [context(sources=output.sources, sink=output.sink) for output in outputs]
+        statuses = [OutputStatus() for _ in outputs]
         with uncollected():
-            _merge(outputs, todo, shops, fates, processors + WAITING_FOR_THE_DISK)
-        made = tuple(_end(output, fate) for output, fate in zip(outputs, fates, strict=True))
+            _merge(outputs, todo, contexts, statuses, allotted)
+        made = tuple(_end(output, status) for output, status in zip(outputs, statuses, strict=True))
     except BaseException as error:
         for output in outputs:
             with suppress(MergebotError):
@@ -171,12 +184,59 @@ def execute_all(
     return made
 
 
-def _end(output: Output, fate: OutputStatus) -> Made:
+def _turns(threads: int) -> int:
+    return threads + (WAITING_FOR_THE_INTERPRETER if threads > 1 else 0)
+
+
+def _allot_memory(
+    outputs: Sequence[MergeOutput], threads: int, memory: int | None, *, on_device: bool
+) -> MemoryPlan:
+    """How the outputs share the memory that may be used; a device has its own limits.
+
+    Raises:
+        StorageError: one worker, or one tensor that must be computed whole, needs more.
+    """
+    jobs = [(job, output.sources) for output in outputs for job in output.plan.jobs]
+    inputs = [TensorInputs(job, sources, FreshBuffers()) for job, sources in jobs]
+    stored = [_stored_bytes(tensor) for tensor in inputs]
+    limit = default_memory() if memory is None else memory
+    allotted = plan_memory(
+        [job for job, _ in jobs],
+        catalogue(),
+        stored,
+        sum(tensor.nbytes for tensor in inputs if tensor.costly),
+        threads=threads,
+        memory=None if on_device else limit,
+    )
+    if not on_device and allotted.least > limit:
+        least = format_bytes(allotted.least)
+        raise StorageError(
+            f"this merge needs about {least} of memory and may use {format_bytes(limit)}",
+            hint=f"free memory or raise --memory to {allotted.least // 10**6 + 1}MB; methods that "
+            "decompose whole matrices need a multiple of the largest one, other methods do not",
+        )
+    return allotted
+
+
+def _stored_bytes(inputs: TensorInputs) -> int:
+    """Bytes of one element of all inputs; an error carries the name of the tensor."""
+    try:
+        return inputs.width
+    except CheckpointError as error:
+        error.add_note(f"while working on tensor {inputs.job.output.name!r}")
+        raise
+
+
+def _end(output: MergeOutput, status: OutputStatus) -> MergeOutcome:
     """Give a whole model its final name; of one that was given up keep what is finished."""
-    if fate.error is None:
+    if status.error is None:
         return output.sink.commit(output.plan.files)
     output.sink.abort()
-    return fate.error
+    return status.error
+
+
+def _elements(jobs: Sequence[TensorJob]) -> int:
+    return sum(job.output.elements for job in jobs)
 
 
 def _hashing(paired: bool) -> Sha256s:
@@ -187,7 +247,7 @@ def _hashing(paired: bool) -> Sha256s:
     return sha256s()
 
 
-def _unfinished(output: Output) -> list[TensorJob]:
+def _unfinished(output: MergeOutput) -> list[TensorJob]:
     """What an earlier attempt left to be done; tensors of another engine would be other ones."""
     identity = f"{output.plan.digest} by engine {ENGINE_VERSION}"
     finished = output.sink.begin(output.plan.layout, identity)
@@ -195,29 +255,38 @@ def _unfinished(output: Output) -> list[TensorJob]:
 
 
 def _merge(
-    outputs: Sequence[Output],
+    outputs: Sequence[MergeOutput],
     todo: Sequence[Sequence[TensorJob]],
-    shops: Sequence[ExecutionContext],
-    fates: Sequence[OutputStatus],
-    workers: int,
+    contexts: Sequence[ExecutionContext],
+    statuses: Sequence[OutputStatus],
+    allotted: MemoryPlan,
 ) -> None:
     merged = [
-        [Merged(job, shop, shop.inputs(job)) for job in output.plan.jobs if left and job.method]
-        for output, left, shop in zip(outputs, todo, shops, strict=True)
+        [
+            MergedTensor(job, context, context.inputs(job))
+            for job in output.plan.jobs
+            if left and job.method
+        ]
+        for output, left, context in zip(outputs, todo, contexts, strict=True)
     ]
+    workers = allotted.workers
     known = model_statistics(merged, workers)
     works = (
-        _work(job, shop, answers.get(job.output.name, {}), fate)
+        _work(job, context, answers.get(job.output.name, {}), status)
         for turn in zip_longest(*todo)
-        for job, shop, answers, fate in zip(turn, shops, known, fates, strict=True)
-        if job is not None and fate.error is None
+        for job, context, answers, status in zip(turn, contexts, known, statuses, strict=True)
+        if job is not None and status.error is None
     )
-    run(works, workers=workers, window=window(workers))
+    run(works, workers=workers, window=window(workers), memory=allotted.whole_tensors)
 
 
 def _work(
-    job: TensorJob, shop: ExecutionContext, known: Mapping[str, Stat], fate: OutputStatus
+    job: TensorJob, context: ExecutionContext, known: Mapping[str, Stat], status: OutputStatus
 ) -> Work:
     copy = job.method is None
-    waves = copied(job, shop) if copy else Merged(job, shop, shop.inputs(job), known).waves()
-    return Work(f"tensor {job.output.name!r}", fate.sharing(waves))
+    batches = (
+        copied(job, context)
+        if copy
+        else MergedTensor(job, context, context.inputs(job), known).batches()
+    )
+    return Work(f"tensor {job.output.name!r}", status.sharing(batches))

@@ -7,18 +7,18 @@ from functools import partial
 from typing import Any
 
 from bot.engine.tensor_statistics import Folding
-from bot.engine.tensor_work import Merged
+from bot.engine.tensor_work import MergedTensor
 from bot.engine.worker_pool import Task, TensorBatch, Work, run, window
 from bot.methods.core.reduction import Reduction, Stat
 from bot.plan.merge_plan import TensorJob
 
 Answers = dict[str, dict[str, Stat]]
 """Output tensor -> statistic's name -> statistic."""
-Asker = tuple[Answers, Sequence[Merged]]
+Asker = tuple[Answers, Sequence[MergedTensor]]
 """The tensors of one model that are merged alike, and where their statistics go."""
 
 
-def model_statistics(models: Sequence[Sequence[Merged]], workers: int) -> list[Answers]:
+def model_statistics(models: Sequence[Sequence[MergedTensor]], workers: int) -> list[Answers]:
     """For every model, all statistics of model scope that its tensors' methods ask for.
 
     A statistic ranges over all tensors of a model that are merged by the same method from as many
@@ -35,17 +35,17 @@ def model_statistics(models: Sequence[Sequence[Merged]], workers: int) -> list[A
     return answers
 
 
-def _merged_alike(tensors: Sequence[Merged]) -> list[list[Merged]]:
-    groups: dict[Hashable, list[Merged]] = {}
+def _merged_alike(tensors: Sequence[MergedTensor]) -> list[list[MergedTensor]]:
+    groups: dict[Hashable, list[MergedTensor]] = {}
     for tensor in tensors:
         job = tensor.job
         groups.setdefault((job.method, len(job.models), job.base is not None), []).append(tensor)
     return list(groups.values())
 
 
-def _what_is_read(tensors: Sequence[Merged]) -> Hashable:
+def _what_is_read(tensors: Sequence[MergedTensor]) -> Hashable:
     """Equal where every statistic is: the same inputs in the same order, with the same draws."""
-    contents = {key: source.id for key, source in tensors[0].shop.sources.items()}
+    contents = {key: source.id for key, source in tensors[0].context.sources.items()}
 
     def read(job: TensorJob) -> Hashable:
         inputs = tuple((contents[slot.source], slot.tensor) for slot in job.inputs)
@@ -74,13 +74,13 @@ def _scan(askers: Sequence[Asker]) -> Iterator[TensorBatch]:
             }
 
 
-def _tasks(tensors: Sequence[Merged], folding: Folding) -> Iterator[Task]:
+def _tasks(tensors: Sequence[MergedTensor], folding: Folding) -> Iterator[Task]:
     for tensor in tensors:
         for chunk in tensor.chunks():
             yield partial(tensor.scan, folding, chunk)
 
 
-def _of_model(tensor: Merged) -> Mapping[str, Reduction[Any]]:
+def _of_model(tensor: MergedTensor) -> Mapping[str, Reduction[Any]]:
     return {
         name: reduction
         for name, reduction in tensor.asked.items()

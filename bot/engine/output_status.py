@@ -1,4 +1,4 @@
-"""What becomes of one output among several: it is made, or given up while the others go on."""
+"""Whether one output among several is still being merged, or was given up while others go on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class OutputStatus:
     def __init__(self) -> None:
         self.error: NonFiniteError | None = None
 
-    def sharing(self, waves: Iterator[TensorBatch]) -> Iterator[TensorBatch]:
-        """The waves of one tensor, until some tensor of the output turns out not to be finite."""
-        while self.error is None and (wave := next(waves, None)) is not None:
+    def sharing(self, batches: Iterator[TensorBatch]) -> Iterator[TensorBatch]:
+        """The batches of one tensor, until some tensor of the output turns out not to be finite."""
+        while self.error is None and (batch := next(batches, None)) is not None:
             yield TensorBatch(
-                (partial(self._attempt, task) for task in wave.tasks),
-                partial(self._fold, wave),
+                (partial(self._attempt, task) for task in batch.tasks),
+                partial(self._fold, batch),
+                batch.nbytes,
             )
 
     def _attempt(self, task: Task) -> Any:
@@ -34,6 +35,6 @@ class OutputStatus:
                 self.error = error
         return None
 
-    def _fold(self, wave: TensorBatch, result: Any) -> None:
+    def _fold(self, batch: TensorBatch, result: Any) -> None:
         if self.error is None:
-            wave.fold(result)
+            batch.fold(result)

@@ -11,7 +11,7 @@ from bot.cached_attribute import cached_attribute
 from bot.checkpoint.decode import all_finite, decode, first_not_finite
 from bot.checkpoint.source import Source, is_costly, whereabouts
 from bot.checkpoint.tensor_spec import Dtype
-from bot.engine.buffers import INPUTS, WIDENED, Scratch
+from bot.engine.buffers import INPUTS, WIDENED, Buffers
 from bot.engine.chunks import Chunk, Grain
 from bot.engine.kernels.stored_grain import NATIVE, Bits, Drawn, StoredGrain
 from bot.engine.random_masks import PhiloxDraws
@@ -21,15 +21,15 @@ from bot.plan.merge_plan import Slot, TensorJob
 
 
 @dataclass(frozen=True)
-class Inputs:
+class TensorInputs:
     """A job's tensors in their sources.
 
     Args:
         job: the output tensor.
         sources: where its inputs are.
-        scratch: where a chunk of them is read to, unless there is room for the whole tensor.
-        room: memory for all of the inputs, so that later passes need not read them again.
-        drawn: what kernels remember of their random thinnings from one pass to the next.
+        buffers: where a chunk of them is read to, unless ``kept`` holds the whole tensor.
+        kept: memory for all of the inputs, so that later passes need not read them again.
+        drawn: the random masks that kernels keep from one pass to the next.
 
     Raises:
         CheckpointError: a source lacks the tensor, or holds it in another shape.
@@ -37,8 +37,8 @@ class Inputs:
 
     job: TensorJob
     sources: Mapping[str, Source]
-    scratch: Scratch
-    room: memoryview | None = None
+    buffers: Buffers
+    kept: memoryview | None = None
     drawn: Drawn = field(default_factory=dict, init=False)
     _read: set[int] = field(default_factory=set, init=False)
 
@@ -50,15 +50,15 @@ class Inputs:
     @property
     def nbytes(self) -> int:
         """The size of all of them."""
-        return self.job.output.elements * self._width
+        return self.job.output.elements * self.width
 
     @property
     def costly(self) -> bool:
         """Whether reading one of them again costs more than the memory to keep them."""
         return any(is_costly(self.sources[slot.source], slot.tensor) for slot in self.job.inputs)
 
-    def load(self, chunk: Chunk) -> Loaded:
-        """A chunk of every input; without room for all of them, this thread's last chunk ends."""
+    def load(self, chunk: Chunk) -> LoadedChunk:
+        """A chunk of every input; without ``kept``, this thread's last chunk ends."""
         whole = buffer = self._place(chunk)
         stored = []
         for slot, dtype in zip(self.job.inputs, self.dtypes, strict=True):
@@ -67,19 +67,19 @@ class Inputs:
             if chunk.start not in self._read:
                 self.sources[slot.source].read_into(slot.tensor, chunk.start * dtype.itemsize, part)
             stored.append(part)
-        if self.room is not None:
+        if self.kept is not None:
             self._read.add(chunk.start)
-        return Loaded(self, chunk, whole, tuple(stored))
+        return LoadedChunk(self, chunk, whole, tuple(stored))
 
     @cached_attribute
-    def _width(self) -> int:
-        """Bytes per element, of all inputs together."""
+    def width(self) -> int:
+        """Bytes of one element of all inputs together, as stored."""
         return sum(dtype.itemsize for dtype in self.dtypes)
 
     def _place(self, chunk: Chunk) -> memoryview:
-        if self.room is None:
-            return self.scratch.take(INPUTS, chunk.elements * self._width)
-        return self.room[chunk.start * self._width :][: chunk.elements * self._width]
+        if self.kept is None:
+            return self.buffers.take(INPUTS, chunk.elements * self.width)
+        return self.kept[chunk.start * self.width :][: chunk.elements * self.width]
 
     def _dtype(self, slot: Slot) -> Dtype:
         spec = self.sources[slot.source].tensors().get(slot.tensor)
@@ -94,10 +94,10 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedChunk:
     """A chunk of every input, as stored."""
 
-    inputs: Inputs
+    inputs: TensorInputs
     chunk: Chunk
     whole: memoryview
     stored: tuple[memoryview, ...]
@@ -144,7 +144,7 @@ class Loaded:
         native = NATIVE.get(dtypes[0]) if len(set(dtypes)) == 1 else None
         if native is not None and elements == self.chunk.elements:
             return np.frombuffer(self.whole, native).reshape(len(dtypes), elements)
-        wide = self.inputs.scratch.take(WIDENED, len(dtypes) * elements * 4)
+        wide = self.inputs.buffers.take(WIDENED, len(dtypes) * elements * 4)
         values = np.frombuffer(wide, np.float32).reshape(len(dtypes), elements)
         for row, array in zip(values, self._arrays(grain), strict=True):
             row[:] = array.reshape(-1)
@@ -166,7 +166,7 @@ class Loaded:
 class GrainView:
     """One grain in the two forms that arithmetic may want, each made when it is asked for."""
 
-    loaded: Loaded
+    loaded: LoadedChunk
     grain: Grain
 
     @cached_attribute

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.checkpoint.tensor_spec import TensorSpec
-from bot.engine.tensor_inputs import GrainView, Loaded
+from bot.engine.kernel_choice import Kernels
+from bot.engine.tensor_inputs import GrainView, LoadedChunk
 from bot.methods.core.reduction import Reduction, Stat
 from bot.methods.reductions.compose import Then
 
@@ -23,7 +24,7 @@ Later = tuple[Callable[[Stat], Reduction[Any]], ...]
 
 
 @dataclass
-class Question:
+class PendingReduction:
     """A reduction that is running, its state so far, and who waits for it."""
 
     reduction: Reduction[Any]
@@ -47,7 +48,7 @@ class Folding:
     spec: TensorSpec
     models: int
     answers: dict[Any, Stat] = field(default_factory=dict, init=False)
-    _running: list[Question] = field(default_factory=list, init=False)
+    _running: list[PendingReduction] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         for key, reduction in self.asked.items():
@@ -59,13 +60,17 @@ class Folding:
         return bool(self._running)
 
     def scan(
-        self, parts: Iterable[Loaded], processors: AbstractContextManager[object], *, fused: bool
+        self,
+        parts: Iterable[LoadedChunk],
+        processors: AbstractContextManager[object],
+        *,
+        kernels: Kernels | None,
     ) -> list[States]:
         """The states of a chunk's grains, one by one; changes nothing, so any thread may do it.
 
         Where order is all one, as when counting, the first grain's state holds the whole chunk.
         """
-        folds = [_fold_of(question.reduction, fused=fused) for question in self._running]
+        folds = [_fold_of(question.reduction, kernels=kernels) for question in self._running]
         grains: list[States] = []
         for loaded in parts:
             with processors:
@@ -77,7 +82,7 @@ class Folding:
                         into[place] = fold(state, view)
         return grains
 
-    def _none(self, place: int, loaded: Loaded) -> Any:
+    def _none(self, place: int, loaded: LoadedChunk) -> Any:
         return self._running[place].reduction.empty(loaded.inputs.job.output, self.models)
 
     def fold(self, grains: list[States]) -> None:
@@ -105,24 +110,21 @@ class Folding:
         else:
             self.answers[key] = answer
 
-    def _question(self, reduction: Reduction[Any]) -> Question:
+    def _question(self, reduction: Reduction[Any]) -> PendingReduction:
         for running in self._running:
             if running.reduction == reduction:
                 return running
-        question = Question(reduction, reduction.empty(self.spec, self.models), [])
+        question = PendingReduction(reduction, reduction.empty(self.spec, self.models), [])
         self._running.append(question)
         return question
 
 
 def _fold_of(
-    reduction: Reduction[Any], *, fused: bool
+    reduction: Reduction[Any], *, kernels: Kernels | None
 ) -> tuple[Callable[[Any, GrainView], Any], bool]:
     """How a grain is folded into a state, and whether the order of grains is all one."""
-    if fused:
-        from bot.engine.kernels.reduction_dispatch import folder
-
-        kernel = folder(reduction)
-        if kernel is not None:
-            fold = kernel.fold
-            return lambda state, view: fold(state, view.stored), kernel.any_order
+    kernel = kernels.for_reduction(reduction) if kernels else None
+    if kernel is not None:
+        fold = kernel.fold
+        return lambda state, view: fold(state, view.stored), kernel.any_order
     return lambda state, view: reduction.update(state, view.block), False

@@ -1,4 +1,4 @@
-"""One output tensor as work for the pool: statistics, arithmetic or a copy, digest, writing."""
+"""One output tensor as work for the pool: its statistics, its arithmetic or copy, its writing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,21 @@ from bot.checkpoint.digest import Sha256s, TensorDigest
 from bot.checkpoint.encode import encode
 from bot.checkpoint.sink import Sink
 from bot.checkpoint.source import Source
-from bot.engine.buffers import MERGED, ROUNDED, Scratch
+from bot.engine.accelerator import Accelerator, Call
+from bot.engine.buffers import (
+    MERGED,
+    REUSED_TASK_BYTES,
+    ROUNDED,
+    Buffers,
+    FreshBuffers,
+    Scratch,
+    return_freed_memory,
+)
 from bot.engine.chunks import Chunk, chunks
-from bot.engine.devices import Accelerator, Call
 from bot.engine.input_cache import InputCache
+from bot.engine.kernel_choice import Kernels
 from bot.engine.kernels.stored_grain import NATIVE, Combine
-from bot.engine.tensor_inputs import GrainView, Inputs, Loaded, check_finite
+from bot.engine.tensor_inputs import GrainView, LoadedChunk, TensorInputs, check_finite
 from bot.engine.tensor_statistics import Folding, States
 from bot.engine.worker_pool import TensorBatch
 from bot.errors import NonFiniteError
@@ -30,17 +39,19 @@ from bot.methods.core.all_methods import catalogue
 from bot.methods.core.method_input import Block, Unit
 from bot.methods.core.reduction import Reduction, Stat
 from bot.methods.core.registry import Method
+from bot.plan.budget import is_whole, whole_tensor_bytes
 from bot.plan.merge_plan import TensorJob
 
+R = TypeVar("R")
 Combiner = Callable[[GrainView, memoryview], None]
 """Merges a grain into stored bytes."""
 Done = Callable[[str, int], None]
-"""Told the tensor and how many more of its bytes are written."""
+"""Is called with a tensor and how many more of its bytes are written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionContext:
-    """What every tensor's work shares.
+    """What the work on all tensors of an output shares.
 
     Arithmetic is done holding ``processors``, reading and writing are not: there are more workers
     than processors, so that the disk is busy while others compute.
@@ -51,19 +62,30 @@ class ExecutionContext:
     chunk_grains: int
     done: Done
     scratch: Scratch
-    shelf: InputCache
-    fused: bool
+    input_cache: InputCache
+    kernels: Kernels | None
     sha256s: Sha256s
     processors: AbstractContextManager[object]
     accelerator: Accelerator | None = None
 
-    def inputs(self, job: TensorJob, room: memoryview | None = None) -> Inputs:
-        """The job's tensors."""
-        return Inputs(job, self.sources, self.scratch, room)
+    def inputs(self, job: TensorJob, kept: memoryview | None = None) -> TensorInputs:
+        """The job's tensors; ``kept`` is memory for all of them."""
+        return TensorInputs(job, self.sources, self.buffers(job), kept)
 
-    def output(self, job: TensorJob) -> Output:
+    def buffers(self, job: TensorJob) -> Buffers:
+        """Where the job's tasks read to and merge into."""
+        return FreshBuffers() if self._is_whole(job) else self.scratch
+
+    def task_bytes(self, inputs: TensorInputs) -> int:
+        """The memory that each task needs beside its worker's buffers."""
+        return whole_tensor_bytes(inputs.job, inputs.width) if self._is_whole(inputs.job) else 0
+
+    def _is_whole(self, job: TensorJob) -> bool:
+        return self.accelerator is None and is_whole(job, catalogue())
+
+    def output(self, job: TensorJob) -> TensorOutput:
         """Where the job's result goes."""
-        return Output(self, job, TensorDigest(job.output.nbytes, self.sha256s))
+        return TensorOutput(self, job, TensorDigest(job.output.nbytes, self.sha256s))
 
     def chunks(self, job: TensorJob, unit: Unit) -> Iterator[Chunk]:
         """The job's tensor cut for I/O."""
@@ -71,48 +93,50 @@ class ExecutionContext:
 
 
 @dataclass(frozen=True)
-class Output:
+class TensorOutput:
     """Writes one tensor and knows its digest in the end."""
 
-    shop: ExecutionContext
+    context: ExecutionContext
     job: TensorJob
     digest: TensorDigest
 
     def put(self, start: int, data: memoryview) -> None:
         """Hash and write bytes that begin at element ``start``; on any thread."""
         offset = start * self.job.output.dtype.itemsize
-        with self.shop.processors:
+        with self.context.processors:
             self.digest.take(offset, data)
-        self.shop.sink.write(self.job.output.name, offset, data)
+        self.context.sink.write(self.job.output.name, offset, data)
 
-    def waves(self, tasks: Iterable[Callable[[], int]]) -> Iterator[TensorBatch]:
+    def batches(self, tasks: Iterable[Callable[[], int]], nbytes: int = 0) -> Iterator[TensorBatch]:
         """Write everything, counting bytes, then tell the sink that the tensor is complete."""
-        yield TensorBatch(tasks, partial(self.shop.done, self.job.output.name))
+        yield TensorBatch(tasks, partial(self.context.done, self.job.output.name), nbytes)
         yield TensorBatch([self._finish], lambda _: None)
 
     def _finish(self) -> None:
-        self.shop.sink.finish(self.job.output.name, self.digest.hexdigest())
+        self.context.sink.finish(self.job.output.name, self.digest.hexdigest())
 
 
-def copied(job: TensorJob, shop: ExecutionContext) -> Iterator[TensorBatch]:
+def copied(job: TensorJob, context: ExecutionContext) -> Iterator[TensorBatch]:
     """A tensor that is taken over byte by byte."""
-    output = shop.output(job)
-    inputs = shop.inputs(job)
+    output = context.output(job)
+    inputs = context.inputs(job)
     (slot,) = job.models
 
     def copy(chunk: Chunk) -> int:
         (stored,) = inputs.load(chunk).stored
         if job.output.dtype.mergeable:
-            with shop.processors:
-                check_finite(stored, job.output.dtype, slot, chunk.start, shop.sources[slot.source])
+            with context.processors:
+                check_finite(
+                    stored, job.output.dtype, slot, chunk.start, context.sources[slot.source]
+                )
         output.put(chunk.start, stored)
         return stored.nbytes
 
-    yield from output.waves(partial(copy, chunk) for chunk in shop.chunks(job, Unit.GRAIN))
+    yield from output.batches(partial(copy, chunk) for chunk in context.chunks(job, Unit.GRAIN))
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedTensor:
     """A tensor that is computed.
 
     ``inputs`` are the same for all threads, since they remember draws; ``known`` are the statistics
@@ -120,8 +144,8 @@ class Merged:
     """
 
     job: TensorJob
-    shop: ExecutionContext
-    inputs: Inputs
+    context: ExecutionContext
+    inputs: TensorInputs
     known: Mapping[str, Stat] = field(default_factory=dict)
 
     @cached_attribute
@@ -141,45 +165,58 @@ class Merged:
 
     def chunks(self) -> Iterator[Chunk]:
         """The tensor cut for I/O."""
-        return self.shop.chunks(self.job, self.method.unit)
+        return self.context.chunks(self.job, self.method.unit)
 
     def scan(self, folding: Folding, chunk: Chunk) -> list[States]:
         """The states of a chunk's grains."""
         with np.errstate(all="ignore"):  # an overflow shows in the merge, which tells it by name
-            return folding.scan(self._parts(chunk), self.shop.processors, fused=self.shop.fused)
+            return folding.scan(
+                self._parts(chunk), self.context.processors, kernels=self.context.kernels
+            )
 
-    def _parts(self, chunk: Chunk) -> Iterator[Loaded]:
+    def _parts(self, chunk: Chunk) -> Iterator[LoadedChunk]:
         """The chunk grain by grain: what was just read is still in the processor's cache."""
         return map(self.inputs.load, chunk.single)
 
-    def waves(self) -> Iterator[TensorBatch]:
+    def batches(self) -> Iterator[TensorBatch]:
         """Statistics in as many passes as they need, then the arithmetic."""
         asked = {name: self.asked[name] for name in self.asked if name not in self.known}
         folding = Folding(asked, self.job.output, len(self.job.models))
-        kept = folding.open and self.inputs.costly
-        room = self.shop.shelf.take(self.inputs.nbytes) if kept else None
+        cache = self.context.input_cache
+        wanted = folding.open and self.inputs.costly
+        kept = cache.take(self.inputs.nbytes) if wanted else None
         try:
-            yield from replace(self, inputs=self.shop.inputs(self.job, room)).passes(folding)
-        finally:  # the work may be given up between two waves
-            if room is not None:
-                self.shop.shelf.give_back(room)
+            yield from replace(self, inputs=self.context.inputs(self.job, kept)).passes(folding)
+        finally:  # the work may be given up between two batches
+            if kept is not None:
+                cache.give_back(kept)
 
     def passes(self, folding: Folding) -> Iterator[TensorBatch]:
         """Fold until all is known, then merge."""
+        nbytes = self.context.task_bytes(self.inputs)
         while folding.open:
             yield TensorBatch(
-                (partial(self.scan, folding, chunk) for chunk in self.chunks()), folding.fold
+                (self._task(partial(self.scan, folding, chunk), nbytes) for chunk in self.chunks()),
+                folding.fold,
+                nbytes,
             )
             folding.end_pass()
-        output = self.shop.output(self.job)
+        output = self.context.output(self.job)
         stats = {**self.known, **folding.answers}
         call = partial(self.method.function, **vars(self.arguments), **stats)
         write = partial(self._write, output, call, self._combiner(call, stats))
-        yield from output.waves(partial(write, chunk) for chunk in self.chunks())
+        tasks = (self._task(partial(write, chunk), nbytes) for chunk in self.chunks())
+        yield from output.batches(tasks, nbytes)
 
-    def _write(self, output: Output, call: Call, combine: Combiner, chunk: Chunk) -> int:
-        merged = self.shop.scratch.take(MERGED, chunk.elements * self.job.output.dtype.itemsize)
-        helper = self.shop.accelerator
+    @staticmethod
+    def _task(task: Callable[[], R], nbytes: int) -> Callable[[], R]:
+        """The task; one that takes much memory of its own gives it back when it is done."""
+        return task if nbytes < REUSED_TASK_BYTES else partial(_then_return_memory, task)
+
+    def _write(self, output: TensorOutput, call: Call, combine: Combiner, chunk: Chunk) -> int:
+        nbytes = chunk.elements * self.job.output.dtype.itemsize
+        merged = self.inputs.buffers.take(MERGED, nbytes)
+        helper = self.context.accelerator
         if helper is None or not helper.merge(self.inputs.load(chunk), call, merged):
             self._fill(merged, combine, chunk)
         output.put(chunk.start, merged)
@@ -188,7 +225,7 @@ class Merged:
     def _fill(self, merged: memoryview, combine: Combiner, chunk: Chunk) -> None:
         size = self.job.output.dtype.itemsize
         for loaded in self._parts(chunk):
-            with self.shop.processors:
+            with self.context.processors:
                 for view in loaded.views():
                     start, stop, _ = view.grain.span
                     made = merged[(start - chunk.start) * size : (stop - chunk.start) * size]
@@ -197,11 +234,9 @@ class Merged:
     def _combiner(self, call: Call, stats: Mapping[str, Stat]) -> Combiner:
         """The method's kernel where it has one, with the plain definition for what it refuses."""
         plain = partial(self._combine, call)
-        if not self.shop.fused or self.shop.accelerator:
+        if self.context.kernels is None or self.context.accelerator:
             return plain
-        from bot.engine.kernels.method_dispatch import combiner
-
-        kernel = combiner(self.method.name, self.arguments, stats)
+        kernel = self.context.kernels.for_method(self.method.name, self.arguments, stats)
         return plain if kernel is None else partial(self._fuse, kernel, plain)
 
     def _fuse(self, kernel: Combine, plain: Combiner, view: GrainView, merged: memoryview) -> None:
@@ -211,7 +246,7 @@ class Merged:
             finite = kernel(view.stored, np.frombuffer(merged, native))
         else:
             elements = view.grain.span.stop - view.grain.span.start
-            single = self.shop.scratch.take(ROUNDED, elements * 4)
+            single = self.inputs.buffers.take(ROUNDED, elements * 4)
             finite = kernel(view.stored, np.frombuffer(single, "<u4"))
             encode(np.frombuffer(single, np.float32), dtype, merged)
             finite = finite and all_finite(merged, dtype)
@@ -234,3 +269,10 @@ class Merged:
             hint="check the weights, or choose a dtype with more range (float32, bfloat16)",
             of_merge=True,
         )
+
+
+def _then_return_memory(task: Callable[[], R]) -> R:
+    try:
+        return task()
+    finally:
+        return_freed_memory()

@@ -13,10 +13,12 @@ from bot.evaluation.suite_catalog import suite_names
 from bot.events import Report
 from bot.format_units import format_bytes
 from bot.lineage.ancestry import CardOf, no_cards
+from bot.machine_limits import default_memory, usable_cpus
 from bot.methods.core.all_methods import catalogue
 from bot.pipeline.forecast_record import publishing_faults
 from bot.pipeline.local_paths import require_local
 from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub, open_parents
+from bot.plan.budget import ASSUMED, Resources
 from bot.plan.merge_plan import Budget, Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan, make_plans
@@ -151,7 +153,10 @@ def _suites_of(root: Node) -> Sequence[Node]:
 
 
 def forecast(
-    variants: Sequence[Variant], hub: HubResolver | None = None, card_of: CardOf = no_cards
+    variants: Sequence[Variant],
+    hub: HubResolver | None = None,
+    card_of: CardOf = no_cards,
+    resources: Resources | None = None,
 ) -> Forecast:
     """Plan a recipe, or each variant of a sweep, from headers alone; nothing is hashed or merged.
 
@@ -159,6 +164,7 @@ def forecast(
         variants: the recipe's, at least one.
         hub: opens models on the Hub by their headers; without it such a recipe is not planned.
         card_of: looks up the cards of ancestors on the Hub.
+        resources: what the merge will have; None means what this process may use now.
 
     Raises:
         RecipeError: a local parent is not there.
@@ -171,7 +177,7 @@ def forecast(
     if unseen and hub is None:
         return Forecast(variants=tuple(variants), unseen=unseen)
     parents = open_parents(variants[0].parsed, hub=hub or no_hub, pinned=False)
-    plans = _plans(variants, parents)
+    plans = _plans(variants, parents, resources or _usable())
     faults = publishing_faults(variants[0].recipe, parents, plans[0], card_of)
     return Forecast(variants=tuple(variants), plans=plans, publishing=faults)
 
@@ -190,12 +196,25 @@ def plan_variants(variants: Sequence[Variant], hub: HubResolver = no_hub) -> tup
         PlanError: the parents do not fit together, or the variants have too many tensors in all;
             every problem of any variant at once.
     """
-    return _plans(variants, open_parents(variants[0].parsed, hub=hub, pinned=False))
+    parents = open_parents(variants[0].parsed, hub=hub, pinned=False)
+    return _plans(variants, parents, ASSUMED)
 
 
-def _plans(variants: Sequence[Variant], parents: ParentSet) -> tuple[Plan, ...]:
+def _usable() -> Resources:
+    return Resources(threads=usable_cpus(), memory=default_memory())
+
+
+def _plans(
+    variants: Sequence[Variant], parents: ParentSet, resources: Resources
+) -> tuple[Plan, ...]:
     recipes = [variant.parsed for variant in variants]
-    return make_plans(recipes, parents.for_planning(), catalogue(), sweep_at=variants[0].sweep_at)
+    return make_plans(
+        recipes,
+        parents.for_planning(),
+        catalogue(),
+        resources=resources,
+        sweep_at=variants[0].sweep_at,
+    )
 
 
 def quick_plan(recipe: Recipe, hub: HubResolver = no_hub) -> Plan:

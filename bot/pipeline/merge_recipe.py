@@ -12,7 +12,7 @@ from bot.checkpoint.disk import write_atomic
 from bot.checkpoint.file_digests import FileDigests
 from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.manifest import MANIFEST_FILE, read_manifest
-from bot.engine.execute import Made, Output, execute_all, finite
+from bot.engine.execute import MergeOutcome, MergeOutput, execute_all, finite
 from bot.errors import NonFiniteError, StorageError
 from bot.events import Report
 from bot.lineage.resolved_parent import family_name
@@ -44,7 +44,7 @@ class MergeResult:
 
     model: Path
     plan: Plan
-    made: Made
+    made: MergeOutcome
     lock: Lock | None = None
 
     @property
@@ -98,7 +98,10 @@ def merge_all_in_workspace(
     """
     locks = [make_lock(recipe, parents, options.device) for recipe in recipes]
     folders = [workspace.merge(lock.merge_key) for lock in locks]
-    plans = [make_plan(recipe, parents.for_planning(), catalogue()) for recipe in recipes]
+    plans = [
+        make_plan(recipe, parents.for_planning(), catalogue(), resources=options.resources)
+        for recipe in recipes
+    ]
     for recipe, folder, plan in zip(recipes, folders, plans, strict=True):
         leave_plan(folder, recipe, plan)
     _note_attempts(locks, parents, workspace)
@@ -164,7 +167,7 @@ def merge_into_folder(
     """
     parents = open_parents(recipe, report, hub, pinned=lock, digests=digests)
     unfinished = make_lock(recipe, parents, options.device) if lock else None
-    plan = make_plan(recipe, parents.for_planning(), catalogue())
+    plan = make_plan(recipe, parents.for_planning(), catalogue(), resources=options.resources)
     (merged,) = merge_into([out], [plan], parents, options, report)
     digest = merged.digest
     if unfinished is None:
@@ -190,7 +193,7 @@ def merge_into(
     checked = [checked_output(out, parents) for out in outs]
     opened = parents.for_planning().values()
     outputs = [
-        Output(
+        MergeOutput(
             plan=plan,
             sources=open_sources(plan, opened),
             sink=FolderSink(out, shard_bytes=options.shard_bytes),
@@ -200,7 +203,13 @@ def merge_into(
     with ExitStack() as held:
         for out in sorted(checked):
             held.enter_context(exclusive_lock("merge", out, report))
-        made = execute_all(outputs, device=options.device, threads=options.threads, report=report)
+        made = execute_all(
+            outputs,
+            device=options.device,
+            threads=options.threads,
+            memory=options.memory,
+            report=report,
+        )
     return tuple(
         MergeResult(model=out, plan=plan, made=one)
         for out, plan, one in zip(outs, plans, made, strict=True)

@@ -52,7 +52,10 @@ def merge_sweep(
     _refuse_foreign(out, rows)
     parents = open_parents(variants[0].recipe, hub=hub, pinned=False)
     planned, methods = parents.for_planning(), catalogue()
-    plans = [make_plan(variant.recipe, planned, methods) for variant in variants]
+    plans = [
+        make_plan(variant.recipe, planned, methods, resources=options.resources)
+        for variant in variants
+    ]
     write_document(out / TABLE, SWEEP, {"variants": rows})
     merged = merge_into([out / row["folder"] for row in rows], plans, parents, options, report)
     for variant, one in zip(variants, merged, strict=True):

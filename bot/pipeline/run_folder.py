@@ -122,7 +122,8 @@ class RunFolder:
     @cached_property
     def plan(self) -> Plan:
         """The plan, made from headers. Raises PlanError where the parents do not fit together."""
-        return make_plan(self.recipe, self.parents.for_planning(), catalogue())
+        resources = self.settings.engine.resources
+        return make_plan(self.recipe, self.parents.for_planning(), catalogue(), resources=resources)
 
     @property
     def run_key(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from bot.errors import MergebotError
 from bot.events import Event, Report
+from bot.machine_limits import usable_cpus
 from bot.pipeline.machine_info import machine, versions
 from bot.redaction import redact
 from leaderboard.board_errors import BoardError
@@ -105,8 +106,6 @@ def _environment(folder: Path) -> dict[str, Any]:
         facts["memory_bytes"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
         pass
-    facts["cpus_allowed"] = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
+    facts["cpus_allowed"] = usable_cpus()
     facts["user_is_root"] = hasattr(os, "geteuid") and os.geteuid() == 0
     return facts

@@ -176,7 +176,15 @@ def _remake(
     plan = make_plan(recipe, parents.for_planning(), catalogue())
     sink = ComparingSink(existing)
     sources = open_sources(plan, parents.for_planning().values())
-    execute(plan, sources, sink, device=options.device, threads=options.threads, report=report)
+    execute(
+        plan,
+        sources,
+        sink,
+        device=options.device,
+        threads=options.threads,
+        memory=options.memory,
+        report=report,
+    )
     far = {name: d for name, d in sink.distances.items() if d is None or d > 1}
     if not sink.distances:
         return [], False

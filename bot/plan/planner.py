@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bot.checkpoint.tensor_spec import Dtype
 from bot.errors import PlanError, Problem
 from bot.methods.core.registry import Method
-from bot.plan.budget import THROUGHPUT, budget
+from bot.plan.budget import ASSUMED, Resources, budget
 from bot.plan.compatibility import check_fit
 from bot.plan.findings import Findings
 from bot.plan.layer_slices import output_slices
@@ -56,7 +56,7 @@ def make_plan(
     parents: Mapping[ModelRef, Parent],
     methods: Mapping[str, Method],
     *,
-    throughput: float = THROUGHPUT,
+    resources: Resources = ASSUMED,
 ) -> Plan:
     """Plan every output tensor and side file and estimate the cost; reads headers and side files
     only.
@@ -68,12 +68,12 @@ def make_plan(
         recipe: a checked recipe.
         parents: a parent for each of the recipe's references.
         methods: the registered merge methods.
-        throughput: bytes per second assumed for the time estimate.
+        resources: what the merge will have: they decide its peak memory and its time.
 
     Raises:
         PlanError: the parents do not fit the recipe or each other; every problem at once.
     """
-    (plan,) = make_plans([recipe], parents, methods, throughput=throughput)
+    (plan,) = make_plans([recipe], parents, methods, resources=resources)
     return plan
 
 
@@ -82,7 +82,7 @@ def make_plans(
     parents: Mapping[ModelRef, Parent],
     methods: Mapping[str, Method],
     *,
-    throughput: float = THROUGHPUT,
+    resources: Resources = ASSUMED,
     sweep_at: tuple[int, int] | None = None,
 ) -> tuple[Plan, ...]:
     """Plan the variants of a sweep, which differ in parameters only.
@@ -93,7 +93,7 @@ def make_plans(
         recipes: the variants, at least one.
         parents: a parent for each of the recipe's references.
         methods: the registered merge methods.
-        throughput: bytes per second assumed for the time estimate.
+        resources: what the merge will have: they decide its peak memory and its time.
         sweep_at: line and column of the sweep in the recipe's file.
 
     Raises:
@@ -105,7 +105,7 @@ def make_plans(
     found: dict[Problem, None] = {}
     for recipe in recipes:
         try:
-            plans.append(_plan(recipe, shared, methods, throughput))
+            plans.append(_plan(recipe, shared, methods, resources))
         except PlanError as error:
             found.update(dict.fromkeys(error.problems()))
         if len(plans) == 1:
@@ -146,7 +146,7 @@ def _share(recipe: Recipe, parents: Mapping[ModelRef, Parent]) -> _Shared:
 
 
 def _plan(
-    recipe: Recipe, shared: _Shared, methods: Mapping[str, Method], throughput: float
+    recipe: Recipe, shared: _Shared, methods: Mapping[str, Method], resources: Resources
 ) -> Plan:
     findings, source = shared.findings.copy(), shared.config_source
     signature = methods[recipe.merge_method].signature
@@ -175,7 +175,7 @@ def _plan(
         findings.take(shared.findings)
     findings.raise_if_any(file=recipe.file)
     return _assemble(
-        facts, views, shared.files, findings, _budget(facts, views, methods, throughput)
+        facts, views, shared.files, findings, _budget(facts, views, methods, resources)
     )
 
 
@@ -236,7 +236,7 @@ def _tokens(
 
 
 def _budget(
-    facts: Facts, views: ParentViews, methods: Mapping[str, Method], throughput: float
+    facts: Facts, views: ParentViews, methods: Mapping[str, Method], resources: Resources
 ) -> Budget:
     remote = {model.parent.key for ref, model in facts.models.items() if not ref.is_local}
     adapted = {model.parent.key for ref, model in facts.models.items() if ref.lora}
@@ -246,7 +246,7 @@ def _budget(
         for key, view in views.sources.items()
         if view.alignment or view.parent in remote | adapted
     }
-    return budget(facts.jobs, methods, views.specs, fetched, costly, throughput=throughput)
+    return budget(facts.jobs, methods, views.specs, fetched, costly, resources)
 
 
 def _assemble(

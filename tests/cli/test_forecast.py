@@ -138,3 +138,23 @@ def test_a_gated_parent_is_answered_with_what_a_maintainer_must_do() -> None:
     for error, answered in ((AccessError("acme/one is gated"), True), (HubError("down"), False)):
         report = markdown_report([ValidationResult(Path("a.yaml"), failure=explain(error))])
         assert ("A maintainer whose account has access must run" in report) is answered
+
+
+def test_the_peak_memory_follows_threads_and_the_limit(place: Path) -> None:
+    def peak(*options: object) -> int:
+        found = run("plan", place / "recipe.yaml", "--json", *options).json()
+        return int(found["budget"]["peak_memory_bytes"])
+
+    few, many = (peak("--threads", threads, "--memory", "100GB") for threads in (1, 64))
+    assert few < many
+    limit = (few + many) // 2
+    assert few < peak("--threads", 64, "--memory", str(limit)) <= limit
+
+
+def test_a_merge_that_does_not_fit_into_memory_is_planned_with_a_note(place: Path) -> None:
+    told = run("plan", place / "recipe.yaml", "--memory", "1MB")
+    assert told.code == 0
+    assert "needs more than the 1.0 MB it may use" in told.err
+    refused = run("merge", place / "recipe.yaml", place / "out", "--memory", "1MB")
+    assert refused.code == 6
+    assert "--memory" in refused.err

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.engine.kernels.code_cache import keep, kept, name_of, release
+from bot.engine.kernels.code_cache import load, name_of, release, store
 from bot.engine.kernels.compiler import compile_kernel
-from bot.engine.kernels.kernel import Kernel, Kind, compiled, multiplying
+from bot.engine.kernels.kernel import Kernel, compiled, multiplying
+from bot.engine.kernels.kernel_function import Kind
 
 KINDS = (Kind("<f4", 1), Kind("<f4", None))
 STEP = np.float32(2)
@@ -92,22 +93,22 @@ def test_a_release_is_told_with_and_without_a_file_of_its_own() -> None:
 
 
 def test_what_is_kept_is_whole_or_nothing(tmp_path: Path) -> None:
-    assert kept(tmp_path, "k") is None
-    keep(tmp_path, "k", b"machine code")
-    assert kept(tmp_path, "k") == b"machine code"
+    assert load(tmp_path, "k") is None
+    store(tmp_path, "k", b"machine code")
+    assert load(tmp_path, "k") == b"machine code"
     file = tmp_path / "k.o"
     whole = file.read_bytes()
     for broken in (b"", whole[:-1], whole[:7], whole + b"x", b"\0" + whole[1:]):
         file.write_bytes(broken)
-        assert kept(tmp_path, "k") is None
+        assert load(tmp_path, "k") is None
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_nowhere_to_keep_it_is_no_failure(tmp_path: Path) -> None:
-    keep(None, "k", b"code")
-    assert kept(None, "k") is None
-    keep(tmp_path / "missing", "k", b"code")
-    assert kept(tmp_path / "missing", "k") is None
+    store(None, "k", b"code")
+    assert load(None, "k") is None
+    store(tmp_path / "missing", "k", b"code")
+    assert load(tmp_path / "missing", "k") is None
 
 
 SECOND_PROCESS = """

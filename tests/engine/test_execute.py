@@ -17,16 +17,18 @@ from bot.checkpoint.folder_sink import FolderSink
 from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
-from bot.engine.execute import WAITING_FOR_THE_DISK, Output, execute, execute_all
+from bot.engine.execute import MergeOutput, execute, execute_all
 from bot.errors import (
     CheckpointError,
     EnvironmentMissingError,
     InterruptedRunError,
     NonFiniteError,
+    StorageError,
     UsageError,
 )
 from bot.events import Event
 from bot.methods.core.method_input import GRAIN
+from bot.plan.budget import WAITING_FOR_THE_DISK
 from tests.checkpoint.models import random_tensors, write_model
 from tests.engine.plans import plan_for
 
@@ -227,7 +229,7 @@ def test_an_output_that_is_not_finite_is_given_up_and_the_others_go_on(tmp_path:
     tensors = {name: np.full((3, 3), value, np.float32) for name, value in (("x", 4e4), ("y", 1.0))}
     sources = {"a": write_model(tmp_path / "a", tensors)}
     outputs = [
-        Output(
+        MergeOutput(
             plan=plan_for(sources, "passthrough", {"scale": (scale,)}, dtype=Dtype.F16),
             sources=sources,
             sink=FolderSink(tmp_path / str(scale)),
@@ -246,6 +248,15 @@ def test_an_output_that_is_not_finite_is_given_up_and_the_others_go_on(tmp_path:
 def test_a_broken_parent_stops_all_outputs(tmp_path: Path) -> None:
     sources = {"a": write_model(tmp_path / "a", {"x": np.full((3, 3), np.nan, np.float32)})}
     plan = plan_for(sources, "passthrough", {"scale": (1.0,)})
-    outputs = [Output(plan=plan, sources=sources, sink=MemorySink()) for _ in range(2)]
+    outputs = [MergeOutput(plan=plan, sources=sources, sink=MemorySink()) for _ in range(2)]
     with pytest.raises(NonFiniteError, match="a: tensor 'x' holds a NaN"):
         execute_all(outputs, threads=2)
+
+
+def test_a_merge_that_needs_more_memory_is_refused_before_it_begins(tmp_path: Path) -> None:
+    sources = {"a": write_model(tmp_path / "a", {"x": np.ones((3, 3), np.float32)})}
+    plan = plan_for(sources, "passthrough", {"scale": 2.0})
+    with pytest.raises(StorageError, match=r"may use 1\.0 MB") as caught:
+        execute(plan, sources, FolderSink(tmp_path / "out"), memory=1_000_000)
+    assert "--memory" in str(caught.value.hint)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -9,7 +9,7 @@ import pytest
 
 from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
-from bot.engine.execute import Output, execute, execute_all
+from bot.engine.execute import MergeOutput, execute, execute_all
 from bot.engine.input_cache import InputCache
 from bot.errors import NonFiniteError
 from bot.plan.budget import KEPT_BYTES
@@ -63,12 +63,12 @@ def test_variants_share_the_passes_that_count_over_the_model(
     for source in sources.values():
         source.kept = False
 
-    def output(strength: float) -> Output:
+    def output(strength: float) -> MergeOutput:
         parameters = {**given, "scope": "model", varied: strength}
         plan = plan_for(sources, method, parameters, base="base", digest=str(strength))
-        return Output(plan=plan, sources=sources, sink=MemorySink())
+        return MergeOutput(plan=plan, sources=sources, sink=MemorySink())
 
-    def times_read(*outputs: Output) -> tuple[float, tuple[str | NonFiniteError, ...]]:
+    def times_read(*outputs: MergeOutput) -> tuple[float, tuple[str | NonFiniteError, ...]]:
         sources["one"].read.clear()
         digests = execute_all(outputs)
         return sources["one"].read["w"] / (1 << 22), digests
@@ -80,19 +80,19 @@ def test_variants_share_the_passes_that_count_over_the_model(
 
 
 def test_a_shelf_keeps_to_its_limit_and_uses_memory_again() -> None:
-    shelf = InputCache(1000)
-    first, second = shelf.take(600), shelf.take(400)
+    input_cache = InputCache(1000)
+    first, second = input_cache.take(600), input_cache.take(400)
     assert first is not None
     assert second is not None
-    assert shelf.take(1) is None
-    shelf.give_back(second)
-    assert shelf.take(300) is second
-    shelf.give_back(first)
-    shelf.give_back(second)
-    assert shelf.take(1001) is None
-    assert shelf.take(600) is first  # what could never be had cost nothing
-    shelf.give_back(first)
-    whole = shelf.take(1000)
+    assert input_cache.take(1) is None
+    input_cache.give_back(second)
+    assert input_cache.take(300) is second
+    input_cache.give_back(first)
+    input_cache.give_back(second)
+    assert input_cache.take(1001) is None
+    assert input_cache.take(600) is first  # what could never be had cost nothing
+    input_cache.give_back(first)
+    whole = input_cache.take(1000)
     assert whole is not None
     assert whole.nbytes == 1000
 

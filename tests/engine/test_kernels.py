@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,16 @@ from bot.checkpoint.encode import encode
 from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.engine.execute import execute
+from bot.engine.kernel_choice import Kernels, load_kernels
 from bot.engine.kernels.ordered_sum_kernel import gram
 from bot.engine.kernels.scratch import lanes, marks, tiles
 from bot.engine.kernels.sparsify_args import NO_DROPS
+from bot.engine.kernels.stored_grain import Bits, Combine, FoldKernel, StoredGrain
 from bot.engine.kernels.task_vector_kernel import magnitude_sums
 from bot.errors import NonFiniteError
+from bot.methods.core.all_methods import catalogue
+from bot.methods.core.method_input import Unit
+from bot.methods.core.reduction import Reduction
 from bot.methods.reductions.gram import dot
 from bot.methods.reductions.ordered_sum import lane_sum
 from tests.engine.plans import plan_for
@@ -77,14 +83,72 @@ def parents(dtype: Dtype, count: int = 3) -> dict[str, MemorySource]:
     return {name: MemorySource(model) for name, model in zip(names, tensors, strict=False)}
 
 
+METHODS_WITH_A_KERNEL = {
+    "arcee_fusion", "breadcrumbs", "breadcrumbs_ties", "consensus_ta", "dare_linear", "dare_ties",
+    "della", "della_linear", "karcher", "linear", "model_stock", "multislerp", "nearswap",
+    "nuslerp", "passthrough", "ram", "ramplus", "ramplus_tl", "sce", "slerp", "tall_masks",
+    "task_arithmetic", "ties",
+}  # fmt: skip
+REDUCTIONS_WITH_A_KERNEL = {
+    "DeltaEnergy", "EqualBefore", "Gram", "ImportanceQuartiles", "KthMagnitude", "L1Ratio",
+    "LowBits", "SharedAndUnique",
+}  # fmt: skip
+
+
+class Recorder:
+    """The real kernels; notes which tensors' grains they merged and which reductions they folded.
+
+    A kernel that gives up a grain (False) leaves it to the plain definition and is not noted.
+    """
+
+    def __init__(self) -> None:
+        self.merged: set[str] = set()
+        self.folded: set[str] = set()
+        self.plain_reductions: set[str] = set()
+
+    def load(self) -> Kernels:
+        return Kernels(self._for_method, self._for_reduction)
+
+    def _for_method(self, name: str, arguments: Any, stats: Any) -> Combine | None:
+        kernel = load_kernels().for_method(name, arguments, stats)
+
+        def noted(grain: StoredGrain, out: Bits) -> bool:
+            assert kernel is not None
+            finite = kernel(grain, out)
+            if finite:
+                self.merged.add(grain.tensor)
+            return finite
+
+        return noted if kernel else None
+
+    def _for_reduction(self, reduction: Reduction[Any]) -> FoldKernel | None:
+        kernel = load_kernels().for_reduction(reduction)
+        name = type(getattr(reduction, "reduction", reduction)).__name__
+        (self.folded if kernel else self.plain_reductions).add(name)
+        return kernel
+
+
 def merged(
     sources: dict[str, MemorySource], method: str, parameters: dict[str, Any], base: str | None,
-    *, dtype: Dtype, fuse_from: int,
+    *, dtype: Dtype, fuse_from: int, kernels: Callable[[], Kernels] = load_kernels,
 ) -> dict[str, bytes]:  # fmt: skip
     plan = plan_for(sources, method, parameters, base=base, dtype=dtype, seed=11)
     sink = MemorySink()
-    execute(plan, sources, sink, threads=1, fuse_from=fuse_from)
+    execute(plan, sources, sink, threads=1, fuse_from=fuse_from, kernels=kernels)
     return {name: bytes(data) for name, data in sink.tensors.items()}
+
+
+def merged_by_kernels(
+    sources: dict[str, MemorySource], method: str, parameters: dict[str, Any], base: str | None,
+    *, dtype: Dtype,
+) -> dict[str, bytes]:  # fmt: skip
+    """Merge, and assert that every tensor with elements and every statistic came from a kernel."""
+    seen = Recorder()
+    call = (sources, method, parameters, base)
+    result = merged(*call, dtype=dtype, fuse_from=0, kernels=seen.load)
+    assert seen.merged == {name for name, shape in SHAPES.items() if math.prod(shape)}
+    assert not seen.plain_reductions
+    return result
 
 
 @pytest.mark.parametrize(("method", "parameters", "base"), CASES)
@@ -93,7 +157,7 @@ def test_a_kernel_equals_the_plain_definition(
 ) -> None:
     sources = parents(Dtype.BF16)
     call = (sources, method, parameters, base)
-    fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
+    fused = merged_by_kernels(*call, dtype=Dtype.BF16)
     assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
 
 
@@ -108,7 +172,7 @@ def test_a_kernel_equals_the_plain_definition(
 )
 def test_in_every_dtype(stored: Dtype, output: Dtype) -> None:
     call = (parents(stored), "ties", {"weight": (0.7, 0.6), "density": (0.3, 0.5)}, "base")
-    fused = merged(*call, dtype=output, fuse_from=0)
+    fused = merged_by_kernels(*call, dtype=output)
     assert fused == merged(*call, dtype=output, fuse_from=NEVER)
 
 
@@ -127,8 +191,43 @@ def test_methods_of_two_models(
     method: str, parameters: dict[str, Any], base: str | None, stored: Dtype
 ) -> None:
     call = (parents(stored, count=2), method, parameters, base)
-    fused = merged(*call, dtype=Dtype.BF16, fuse_from=0)
+    fused = merged_by_kernels(*call, dtype=Dtype.BF16)
     assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
+
+
+def test_one_model_scaled() -> None:
+    call = (parents(Dtype.BF16, count=1), "passthrough", {"scale": (0.7,)}, None)
+    fused = merged_by_kernels(*call, dtype=Dtype.BF16)
+    assert fused == merged(*call, dtype=Dtype.BF16, fuse_from=NEVER)
+
+
+def test_every_method_that_must_have_a_kernel_is_tested_with_it() -> None:
+    """Only methods that decompose whole matrices do without one."""
+    parted = {name for name, method in catalogue().items() if method.unit is not Unit.TENSOR}
+    assert parted == METHODS_WITH_A_KERNEL
+    assert {method for method, _, _ in [*CASES, *TWO]} | {"passthrough"} == METHODS_WITH_A_KERNEL
+
+
+def test_every_reduction_that_must_have_a_kernel_is_folded_by_it() -> None:
+    folded = set()
+    for method, parameters, base in [*CASES, *TWO]:
+        seen = Recorder()
+        sources = parents(Dtype.BF16, count=2 if (method, parameters, base) in TWO else 3)
+        few = {name: MemorySource(small(source)) for name, source in sources.items()}
+        merged(few, method, parameters, base, dtype=Dtype.BF16, fuse_from=0, kernels=seen.load)
+        folded |= seen.folded
+    assert folded == REDUCTIONS_WITH_A_KERNEL
+
+
+def small(source: MemorySource) -> dict[TensorSpec, memoryview]:
+    """All but the matrix."""
+    kept = {}
+    for name, spec in source.tensors().items():
+        if name != "matrix":
+            data = memoryview(bytearray(spec.nbytes))
+            source.read_into(name, 0, data)
+            kept[spec] = data
+    return kept
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

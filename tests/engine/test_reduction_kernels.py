@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
+from bot.engine.kernel_choice import load_kernels
 from bot.engine.kernels.reduction_dispatch import folder
 from bot.engine.kernels.stored_grain import StoredGrain
 from bot.engine.random_masks import PhiloxDraws
@@ -159,7 +160,7 @@ def test_equal_reductions_run_once_even_where_one_begins_another(fused: bool) ->
     job = SimpleNamespace(output=at.spec)
     loaded: Any = SimpleNamespace(views=lambda: [view], inputs=SimpleNamespace(job=job))
     while folding.open:
-        grains = folding.scan([loaded], nullcontext(), fused=fused)
+        grains = folding.scan([loaded], nullcontext(), kernels=load_kernels() if fused else None)
         assert [len(states) for states in grains] == [1]
         folding.fold(grains)
         folding.end_pass()

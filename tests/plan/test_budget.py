@@ -9,6 +9,7 @@ import pytest
 
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
 from bot.methods.core.all_methods import catalogue
+from bot.plan.budget import Resources
 from bot.plan.parent_model import Parent
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import load_recipe
@@ -54,7 +55,9 @@ def test_time_follows_the_stated_throughput(tmp_path: Path) -> None:
     file.write_text(LINEAR)
     parents = by_ref(llama("org/a", vocab_size=4096), llama("org/b", vocab_size=4096))
     slow, fast = (
-        make_plan(load_recipe(file), parents, catalogue(), throughput=rate).budget
+        make_plan(
+            load_recipe(file), parents, catalogue(), resources=Resources(throughput=rate)
+        ).budget
         for rate in (1e4, 1e5)
     )
     moved = slow.input_bytes + slow.output_bytes

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from bot.checkpoint.tensor_spec import Dtype
+from bot.engine.accelerator import Call
 from bot.engine.chunks import Grain
-from bot.engine.devices import Call
 from bot.engine.gpu.device_arrays import DeviceArray
 from bot.engine.gpu.device_random_masks import DeviceDraws
-from bot.engine.tensor_inputs import Loaded
+from bot.engine.tensor_inputs import LoadedChunk
 from bot.methods.core.method_input import Block
 
 STORED = MappingProxyType(
@@ -40,7 +40,7 @@ class ChunkStream:
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch's gap
 
-    def merge(self, loaded: Loaded, call: Call, merged: memoryview) -> bool:
+    def merge(self, loaded: LoadedChunk, call: Call, merged: memoryview) -> bool:
         """Merge a chunk into host memory, in the output's dtype.
 
         Returns:
@@ -69,7 +69,7 @@ class ChunkStream:
         host = torch.frombuffer(part, dtype=torch.uint8)
         return host.to(self._device, non_blocking=True).view(STORED[dtype])
 
-    def _block(self, loaded: Loaded, grain: Grain, inputs: list[torch.Tensor]) -> Block:
+    def _block(self, loaded: LoadedChunk, grain: Grain, inputs: list[torch.Tensor]) -> Block:
         job = loaded.inputs.job
         arrays: tuple[Any, ...] = tuple(
             DeviceArray(_part(stored, loaded, grain).to(torch.float32).reshape(grain.shape))
@@ -85,7 +85,7 @@ class ChunkStream:
         )
 
 
-def _part(chunk: torch.Tensor, loaded: Loaded, grain: Grain) -> torch.Tensor:
+def _part(chunk: torch.Tensor, loaded: LoadedChunk, grain: Grain) -> torch.Tensor:
     start = loaded.chunk.start
     return chunk[grain.span.start - start : grain.span.stop - start]
 

@@ -8,10 +8,10 @@ from threading import Lock
 
 import torch
 
+from bot.engine.accelerator import Call
 from bot.engine.buffers import PAGE
-from bot.engine.devices import Call
 from bot.engine.gpu.chunk_stream import ChunkStream
-from bot.engine.tensor_inputs import Loaded
+from bot.engine.tensor_inputs import LoadedChunk
 from bot.errors import EnvironmentMissingError
 from bot.methods.core.method_input import GRAIN
 
@@ -43,7 +43,7 @@ class TorchDevice:
         skip = -room.data_ptr() % PAGE
         return room.numpy().data[skip : skip + nbytes]
 
-    def merge(self, loaded: Loaded, call: Call, merged: memoryview) -> bool:
+    def merge(self, loaded: LoadedChunk, call: Call, merged: memoryview) -> bool:
         """Merge a chunk into host memory, in the output's dtype; waits for a lane.
 
         Returns:
@@ -65,7 +65,7 @@ class TorchDevice:
             finally:
                 self._idle.put(lane)
 
-    def _room_for(self, loaded: Loaded) -> AbstractContextManager[object]:
+    def _room_for(self, loaded: LoadedChunk) -> AbstractContextManager[object]:
         large = loaded.chunk.elements > len(loaded.chunk.grains) * GRAIN
         return self._large if large else nullcontext()
 

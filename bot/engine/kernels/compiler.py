@@ -1,4 +1,4 @@
-"""From a kernel to machine code that needs neither numba nor the interpreter."""
+"""Compiles a kernel with numba to machine code that runs without numba or the interpreter."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from bot.engine.kernels.code_cache import processor, target_machine
-from bot.engine.kernels.kernel import Kernel, Kinds
+from bot.engine.kernels.kernel_function import KernelFunction, Kinds
+from bot.engine.kernels.target_cpu import processor, target_machine
 
 numba.config.CPU_NAME, numba.config.CPU_FEATURES = processor()
 _OF_THE_C_LIBRARY = {"memset", "memcpy", "memmove", "memset_pattern16"}
 _SPEED = 3
 
 
-def compile_kernel(kernel: Kernel[..., Any], kinds: Kinds, name: str) -> bytes:
+def compile_kernel(kernel: KernelFunction, kinds: Kinds, name: str) -> bytes:
     """An object file with one function of that name, which takes what ``kernel`` is called with.
 
     Raises:
@@ -35,21 +35,21 @@ def compile_kernel(kernel: Kernel[..., Any], kinds: Kinds, name: str) -> bytes:
     machine = target_machine()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(_SPEED))
     builder.getModulePassManager().run(module, builder)
-    wanted = sorted(_wanted(module))
-    if wanted:
-        raise TypeError(f"the kernel {kernel.function.__name__} needs {', '.join(wanted)}")
+    unresolved = sorted(_unresolved(module))
+    if unresolved:
+        raise TypeError(f"the kernel {kernel.function.__name__} needs {', '.join(unresolved)}")
     return bytes(machine.emit_object(module))
 
 
-def _wanted(module: llvm.ModuleRef) -> Iterator[str]:
-    """Functions that the code calls and neither holds nor finds in every process."""
+def _unresolved(module: llvm.ModuleRef) -> Iterator[str]:
+    """Functions that the code calls and that are neither in it nor in the C library."""
     for function in module.functions:
         known = function.name.startswith("llvm.") or function.name in _OF_THE_C_LIBRARY
         if function.is_declaration and not known:
             yield function.name
 
 
-def _entry(kernel: Kernel[..., Any], kinds: Kinds) -> Any:
+def _entry(kernel: KernelFunction, kinds: Kinds) -> Any:
     """The kernel behind a C function, with arrays made of addresses and lengths."""
     parameters: list[str] = []
     values: list[str] = []
@@ -75,14 +75,14 @@ def _entry(kernel: Kernel[..., Any], kinds: Kinds) -> Any:
 
 
 @cache
-def _jitted(kernel: Kernel[..., Any]) -> Any:
+def _jitted(kernel: KernelFunction) -> Any:
     """The function as numba knows it, and the kernels it calls likewise."""
     function = kernel.function
     names = function.__code__.co_names
     called = {
         name: _jitted(value)
         for name in names
-        if isinstance(value := function.__globals__.get(name), Kernel)
+        if isinstance(value := function.__globals__.get(name), KernelFunction)
     }
     own = FunctionType(function.__code__, {**function.__globals__, **called}, function.__name__)
     fast = {"contract"} if kernel.multiply_add else False

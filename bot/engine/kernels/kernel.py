@@ -11,35 +11,27 @@ import ctypes
 import threading
 from collections.abc import Callable
 from functools import update_wrapper
-from types import FunctionType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
+
+from bot.engine.kernels.kernel_function import KernelFunction, Kind, Kinds
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Kind(NamedTuple):
-    """What the compiler must know of an argument: its dtype, and its axes or None for a number."""
-
-    dtype: str
-    axes: int | None
-
-
-Kinds = tuple[Kind, ...]
 _COMPILING = threading.Lock()
 _NUMBERS: dict[type, str] = {bool: "|b1", int: "<i8", float: "<f8"}
 
 
-class Kernel(Generic[P, R]):
+class Kernel(KernelFunction, Generic[P, R]):
     """A function that runs as machine code, one version for each kind of arguments."""
 
     def __init__(self, function: Callable[P, R], *, multiply_add: bool = False) -> None:
-        self.function = cast("FunctionType", function)
-        self.multiply_add = multiply_add
-        self._versions: dict[tuple[Any, ...], Callable[..., int]] = {}
+        super().__init__(function, multiply_add=multiply_add)
         update_wrapper(self, function)
+        self._versions: dict[tuple[Any, ...], Callable[..., int]] = {}
 
     def __call__(self, *arguments: P.args, **_named: P.kwargs) -> R:
         """Run; numbers are passed by value, arrays (in one piece) by their memory.
@@ -47,33 +39,33 @@ class Kernel(Generic[P, R]):
         Raises:
             ValueError: an array has gaps.
         """
-        said: list[Any] = []  # what tells versions apart: one loop, since it runs for every grain
+        kinds: list[Any] = []  # what tells versions apart: one loop, since it runs for every grain
         flat: list[Any] = []
         for argument in arguments:
             if isinstance(argument, np.ndarray):
                 if not argument.flags.c_contiguous:
                     raise ValueError("a kernel's arrays must be in one piece")
-                said += (argument.dtype, argument.ndim)
+                kinds += (argument.dtype, argument.ndim)
                 flat.append(argument.__array_interface__["data"][0])
                 flat += argument.shape
             elif isinstance(argument, np.generic):
-                said.append(argument.dtype)
+                kinds.append(argument.dtype)
                 flat.append(argument.item())
             else:
-                said.append(type(argument))
+                kinds.append(type(argument))
                 flat.append(argument)
-        version = self._versions.get(tuple(said)) or self._load(tuple(said), arguments)
+        version = self._versions.get(tuple(kinds)) or self._load(tuple(kinds), arguments)
         return cast("R", version(*flat))
 
-    def _load(self, said: tuple[Any, ...], arguments: tuple[Any, ...]) -> Callable[..., int]:
+    def _load(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> Callable[..., int]:
         from bot.engine.kernels.code_cache import address_of
 
         with _COMPILING:
-            if said not in self._versions:
+            if key not in self._versions:
                 kinds = tuple(map(_kind, arguments))
                 signature = ctypes.CFUNCTYPE(ctypes.c_int64, *_types(kinds))
-                self._versions[said] = signature(address_of(self, kinds))
-        return self._versions[said]
+                self._versions[key] = signature(address_of(self, kinds))
+        return self._versions[key]
 
 
 def compiled(function: Callable[P, R]) -> Kernel[P, R]:

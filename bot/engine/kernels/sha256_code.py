@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 
-from bot.engine.kernels.code_cache import target_machine
+from bot.engine.kernels.target_cpu import target_machine
 
 CHUNK = 64
 """Bytes that are taken at a time."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bot.checkpoint.digest import Sha256s, one_by_one
-from bot.engine.kernels.code_cache import processor
 from bot.engine.kernels.sha256_code import CHUNK, START, State, compress
+from bot.engine.kernels.target_cpu import processor
 
 _LENGTH_BYTES = 8
 

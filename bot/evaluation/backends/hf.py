@@ -23,6 +23,7 @@ from bot.errors import EvaluationError
 from bot.evaluation.backends import Progress
 from bot.evaluation.backends.hf_tokenizer import PromptEncoding, load_tokenizer
 from bot.evaluation.evaluation_settings import Settings
+from bot.machine_limits import usable_cpus
 
 
 class _FiniteLogits(LogitsProcessor):  # type: ignore[misc]  # transformers is not followed
@@ -69,8 +70,8 @@ class CheckedLM(HFLM):  # type: ignore[misc]  # lm_eval has no types
     """
 
     def __init__(self, path: Path, settings: Settings, progress: Progress) -> None:
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
+        # torch counts the machine's processors, whatever a control group allows.
+        torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cpus()))
         try:
             super().__init__(
                 pretrained=str(path), tokenizer=load_tokenizer(path), backend="causal",

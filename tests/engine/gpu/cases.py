@@ -17,10 +17,10 @@ import torch
 from bot.checkpoint.encode import encode
 from bot.checkpoint.memory_checkpoint import MemorySink, MemorySource
 from bot.checkpoint.tensor_spec import Dtype, TensorSpec
-from bot.engine.devices import Accelerator, Call
+from bot.engine.accelerator import Accelerator, Call
 from bot.engine.execute import execute
 from bot.engine.gpu.torch_device import TorchDevice
-from bot.engine.tensor_inputs import Loaded
+from bot.engine.tensor_inputs import LoadedChunk
 from bot.methods.core.registry import Method
 from bot.plan.merge_plan import Plan
 from bot.recipe.method_signature import Parameter
@@ -44,7 +44,7 @@ class Watched:
         self.buffers.append(nbytes)
         return self.inner.buffer(nbytes)
 
-    def merge(self, loaded: Loaded, call: Call, merged: memoryview) -> bool:
+    def merge(self, loaded: LoadedChunk, call: Call, merged: memoryview) -> bool:
         self.settled.append(self.inner.merge(loaded, call, merged))
         return self.settled[-1]
 

@@ -129,13 +129,13 @@ REFUSED = """
 import sys
 import bot.engine.execute
 assert "torch" not in sys.modules
-from bot.engine.devices import accelerator
+from bot.engine.devices import open_device
 from bot.errors import EnvironmentMissingError
 if sys.argv[1] == "without torch":
     sys.modules["torch"] = None
 for name in ("cuda", "cuda:7"):
     try:
-        accelerator(name)
+        open_device(name)
     except EnvironmentMissingError as error:
         print(error.exit_code, error.message, "/", error.hint)
 """

@@ -13,10 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bot.checkpoint.memory_checkpoint import MemorySink
 from bot.checkpoint.tensor_spec import Dtype
 from bot.engine.buffers import PAGE
-from bot.engine.execute import WAITING_FOR_THE_DISK, execute
+from bot.engine.execute import execute
 from bot.engine.gpu.torch_device import LANES, TorchDevice
 from bot.methods.core.all_methods import catalogue
 from bot.methods.core.method_input import GRAIN, Unit
+from bot.plan.budget import WAITING_FOR_THE_DISK
 from tests.engine.gpu.cases import DEVICE, PLAIN, Watched, family, random_merge
 from tests.engine.plans import plan_for
 
