@@ -9,7 +9,7 @@
     ├── CheckpointError           5    a model's files are missing, broken or hostile
     ├── StorageError              6    disk full, no permission, short write
     ├── NonFiniteError            7    NaN or infinity in a parent or a merge
-    ├── CheckFailedError          8    the gate between a merge and its evaluation
+    ├── CheckFailedError          8    a hard check between a merge and its evaluation
     ├── EvaluationError           9    a suite could not be run or gave no valid score
     ├── ComparisonError           10   results that must not be compared
     ├── HubError                  11   the Hub refused or could not be reached

@@ -132,7 +132,7 @@ class EngineFacts(RecordModel):
 
 
 class Check(RecordModel):
-    """One check of the gate between a merge and its evaluation."""
+    """One check between a merge and its evaluation."""
 
     name: Short
     hard: bool
