@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from space_app.api import add_endpoints
 from space_app.app_context import Context
 from space_app.navigation import TABS, open_from_address, open_models
+from space_app.page_tags import PageTagsMiddleware
 from space_app.routes import board_routes
 from space_app.space_settings import Settings
 from space_app.static import head
@@ -51,7 +52,10 @@ class Space:
             theme=theme(),
             app_kwargs={
                 "routes": board_routes(self.context.live, self.context.voting),
-                "middleware": [Middleware(CookieMiddleware, cookie=self.context.visitors.cookie)],
+                "middleware": [
+                    Middleware(CookieMiddleware, cookie=self.context.visitors.cookie),
+                    Middleware(PageTagsMiddleware, title=settings.title),
+                ],
             },
             max_file_size=LARGEST_UPLOAD,
             ssr_mode=False,

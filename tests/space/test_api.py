@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,3 +103,14 @@ def test_two_models_of_one_name_are_told_apart_everywhere(space: Served) -> None
     assert all(model_id(row.key) in json.dumps(data) for row in twins)
     event, (found,) = call(space, "model", name=model_id(twins[0].key))
     assert found["name"] == twins[0].name
+
+
+def test_the_pages_tags_are_the_boards_own(space: Served) -> None:
+    page = httpx.get(space.url, timeout=60)
+    tags = re.findall(r"<meta[^>]*(?:og:|twitter:|description)[^>]*>", page.text, re.DOTALL)
+    assert len(tags) == 7
+    assert not any("Gradio" in tag or "try out the app" in tag for tag in tags)
+    assert '<meta property="og:title" content="Merge leaderboard">' in tags
+    assert "<title>Merge leaderboard</title>" in page.text
+    assert "mergebot_visitor" in page.headers["set-cookie"]
+    assert page.text.count("data-id=") >= 5
