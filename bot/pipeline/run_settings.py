@@ -141,8 +141,8 @@ def _plain_suite(suite: Suite) -> dict[str, Any]:
     return {
         "data": suite.data.model_dump(mode="json"),
         "search": [str(folder.resolve()) for folder in suite.search],
-        "frozen": None if suite.frozen is None else str(suite.frozen),
-        "copies": None if suite.copies is None else str(suite.copies),
+        "frozen": None if suite.frozen is None else str(suite.frozen.resolve()),
+        "copies": None if suite.copies is None else str(suite.copies.resolve()),
         "digest": suite.digest,
     }
 
