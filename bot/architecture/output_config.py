@@ -1,4 +1,4 @@
-"""The output's ``config.json``: the donor's, with what the merge changed."""
+"""The output's ``config.json``: its source's, with what the merge changed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What a merge changes in its donor's config; None means nothing.
+    """What a merge changes in the config it takes over; None means nothing.
 
-    ``dtype`` is a torch name; ``layers`` lists the output layers' origins when layers moved.
+    ``dtype`` is a torch name; ``layers`` lists where the output's layers come from, when layers
+    moved.
     """
 
     dtype: str
@@ -45,9 +46,9 @@ class Changes:
     tied: bool | None = None
 
 
-def output_config(donor: JsonObject, changes: Changes) -> tuple[JsonObject, list[str]]:
+def output_config(source_config: JsonObject, changes: Changes) -> tuple[JsonObject, list[str]]:
     """The output's config and warnings about what could not be carried over."""
-    config = _cleaned(without_sources(donor))
+    config = _cleaned(without_sources(source_config))
     section = text_section(config)
     _set_dtype(config, changes.dtype)
     if changes.vocabulary is not None:
@@ -74,7 +75,7 @@ def _cleaned(config: JsonObject) -> JsonObject:
 
 
 def _set_dtype(config: JsonObject, dtype: str) -> None:
-    """Write the dtype under the key the donor uses (``dtype``, before transformers 5
+    """Write the dtype under the key the source config uses (``dtype``, before transformers 5
     ``torch_dtype``), in nested sections only where they had one.
     """
     found = [key for key in ("dtype", "torch_dtype") if key in config]

@@ -37,7 +37,7 @@ class DownloadResolver:
         paths = needed_at(self._hub, snapshot, report)
         folder = fetch(self._hub, snapshot, paths, report)
         source = FolderSource(folder, _weights(paths), digests=self._digests)
-        return _origin(
+        return _resolved(
             self._hub, ref, snapshot, source=source, digest=source.id, folder=folder,
             files=dict(hashes(self._hub, snapshot, paths)),
         )  # fmt: skip
@@ -63,14 +63,16 @@ class HeaderResolver:
             if file.sha256 is not None
         }
         source = RangeSource(self._hub, snapshot, _weights(snapshot.files))
-        return _origin(self._hub, ref, snapshot, source=source, digest=snapshot.commit, files=files)
+        return _resolved(
+            self._hub, ref, snapshot, source=source, digest=snapshot.commit, files=files
+        )
 
 
 def _weights(paths: Container[str]) -> str:
     return ADAPTER_WEIGHTS if ADAPTER_WEIGHTS in paths else SINGLE_FILE
 
 
-def _origin(
+def _resolved(
     hub: Hub,
     ref: ModelRef,
     snapshot: Snapshot,

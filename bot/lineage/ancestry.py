@@ -24,7 +24,7 @@ CardOf = Callable[[str], LockedCard | None]
 class Ancestry:
     """One parent's part in the merge: where it came from and the label on its edge."""
 
-    origin: ResolvedParent
+    parent: ResolvedParent
     key: str
     label: str = ""
     is_base: bool = False
@@ -55,12 +55,12 @@ def family_tree(
     nodes = {merge: LineageNode.fitted(id=merge, name=name, relation="merge", license=license)}
     edges: dict[tuple[str, str], LineageEdge] = {}
     frontier: list[tuple[str, LockedCard]] = []
-    for parent in parents:
-        node = _parent_node(parent)
+    for part in parents:
+        node = _parent_node(part)
         nodes.setdefault(node.id, node)
-        label = "base" if parent.is_base else parent.label
+        label = "base" if part.is_base else part.label
         edges[node.id, merge] = LineageEdge.fitted(source=node.id, target=merge, label=label)
-        frontier.append((node.id, parent.origin.card))
+        frontier.append((node.id, part.parent.card))
     for _ in range(GENERATIONS):
         frontier = _climb(frontier, nodes, edges, card_of)
     return Lineage(nodes=tuple(nodes.values()), edges=tuple(edges.values()))
@@ -85,14 +85,14 @@ def ancestor_cards(
     return found
 
 
-def _parent_node(parent: Ancestry) -> LineageNode:
-    origin = parent.origin
+def _parent_node(part: Ancestry) -> LineageNode:
+    parent = part.parent
     return LineageNode.fitted(
-        id=origin.ref.path if origin.kind == "hub" else origin.ref.name,
-        name=origin.ref.name,
-        relation=relation_of(origin.card, is_base=parent.is_base),
-        license=origin.card.license_name or origin.card.license,
-        url=origin.url,
+        id=parent.ref.path if parent.kind == "hub" else parent.ref.name,
+        name=parent.ref.name,
+        relation=relation_of(parent.card, is_base=part.is_base),
+        license=parent.card.license_name or parent.card.license,
+        url=parent.url,
     )
 
 

@@ -54,7 +54,7 @@ class RunContext:
     name: str
     recipe: Recipe
     signature: Signature
-    origins: Mapping[str, ResolvedParent]
+    parents: Mapping[str, ResolvedParent]
     attempts: Attempts
     plan: Plan | None = None
     config: JsonObject = field(default_factory=dict)
@@ -70,108 +70,108 @@ class RunContext:
     card_of: CardOf = no_cards
 
 
-def license_of(story: RunContext) -> Decision:
+def license_of(context: RunContext) -> Decision:
     """The license the merge must carry: from cards, LICENSE files and the cards of ancestors."""
-    cards = {origin.ref.path: origin.card for origin in story.origins.values()}
-    declared = [_declared(origin) for origin in story.origins.values()]
+    cards = {parent.ref.path: parent.card for parent in context.parents.values()}
+    declared = [_declared(parent) for parent in context.parents.values()]
     declared += [
         Declared(model=model, id=card.license, name=card.license_name, ancestor=True)
-        for model, card in ancestor_cards(cards, story.card_of).items()
+        for model, card in ancestor_cards(cards, context.card_of).items()
         if card is not None
     ]
-    return decide(declared, wanted=story.recipe.about.license)
+    return decide(declared, wanted=context.recipe.about.license)
 
 
-def _declared(origin: ResolvedParent) -> Declared:
+def _declared(parent: ResolvedParent) -> Declared:
     return Declared(
-        model=str(origin.ref),
-        id=origin.card.license,
-        name=origin.card.license_name,
-        links=tuple(_absolute(link, origin) for link in (origin.card.license_link or "").split()),
-        texts=text_licenses(origin.source),
+        model=str(parent.ref),
+        id=parent.card.license,
+        name=parent.card.license_name,
+        links=tuple(_absolute(link, parent) for link in (parent.card.license_link or "").split()),
+        texts=text_licenses(parent.source),
     )
 
 
-def _absolute(link: str, origin: ResolvedParent) -> str:
+def _absolute(link: str, parent: ResolvedParent) -> str:
     """An address as it stands; a file of the parent's repository at the pinned commit."""
-    if ":" in link or origin.url is None:
+    if ":" in link or parent.url is None:
         return link
-    commit = origin.pin.partition("+")[0]
-    return f"{origin.url}/blob/{commit}/{quote(link.lstrip('./'))}"
+    commit = parent.pin.partition("+")[0]
+    return f"{parent.url}/blob/{commit}/{quote(link.lstrip('./'))}"
 
 
-def build_record(story: RunContext) -> Record:
+def build_record(context: RunContext) -> Record:
     """The record of a run, ended well or not."""
-    parentage = [_parentage(story, origin) for origin in story.origins.values()]
-    node = story.model_digest or story.run_key
-    license = _license(license_of(story))
+    parentage = [_parentage(context, parent) for parent in context.parents.values()]
+    node = context.model_digest or context.run_key
+    license = _license(license_of(context))
     own = None if license.id == "unknown" else license.name or license.id
-    tree = family_tree(node, story.name, parentage, story.card_of, own)
-    about = story.recipe.about
+    tree = family_tree(node, context.name, parentage, context.card_of, own)
+    about = context.recipe.about
     record = Record.fitted(
-        run_key=story.run_key,
-        merge_key=story.merge_key,
-        model_digest=story.model_digest if story.failure is None else None,
-        name=story.name,
+        run_key=context.run_key,
+        merge_key=context.merge_key,
+        model_digest=context.model_digest if context.failure is None else None,
+        name=context.name,
         title=about.name,
         description=about.description,
         authors=about.authors,
         tags=about.tags,
         license=license,
-        created=story.created,
-        status="failed" if story.failure else "ok",
-        failure=story.failure,
-        recipe=_recipe(story),
+        created=context.created,
+        status="failed" if context.failure else "ok",
+        failure=context.failure,
+        recipe=_recipe(context),
         parents=tuple(_parent(part) for part in parentage),
         lineage=tree,
-        model=_model(story) if story.failure is None else None,
-        files={name: FileFacts(sha256=f.sha256, size=f.size) for name, f in story.files.items()},
-        versions=dict(story.versions),
-        machine=dict(story.machine),
-        engine=story.engine,
-        checks=story.checks.checks if story.checks else (),
-        suites=tuple(story.suites) if story.failure is None else (),
-        attempts=story.attempts,
-        flags=_degenerate(story),
+        model=_model(context) if context.failure is None else None,
+        files={name: FileFacts(sha256=f.sha256, size=f.size) for name, f in context.files.items()},
+        versions=dict(context.versions),
+        machine=dict(context.machine),
+        engine=context.engine,
+        checks=context.checks.checks if context.checks else (),
+        suites=tuple(context.suites) if context.failure is None else (),
+        attempts=context.attempts,
+        flags=_degenerate(context),
     )
     return record.model_copy(update={"flags": inherited_flags(record, {}, flagged_models())})
 
 
-def _parentage(story: RunContext, origin: ResolvedParent) -> Ancestry:
+def _parentage(context: RunContext, parent: ResolvedParent) -> Ancestry:
     return Ancestry(
-        origin=origin,
-        key=origin.digest,
-        label=weight_of(story.recipe, origin.ref),
-        is_base=origin.ref == story.recipe.base_model,
+        parent=parent,
+        key=parent.digest,
+        label=weight_of(context.recipe, parent.ref),
+        is_base=parent.ref == context.recipe.base_model,
     )
 
 
 def _parent(part: Ancestry) -> Parent:
-    origin = part.origin
-    tensors = origin.source.tensors().values()
+    parent = part.parent
+    tensors = parent.source.tensors().values()
     return Parent.fitted(
         key=part.key,
-        name=origin.ref.name,
-        ref=str(origin.ref),
-        revision=origin.pin,
+        name=parent.ref.name,
+        ref=str(parent.ref),
+        revision=parent.pin,
         role="base" if part.is_base else "model",
-        relation=relation_of(origin.card, is_base=part.is_base),
+        relation=relation_of(parent.card, is_base=part.is_base),
         weight=part.label,
-        license=origin.card.license_name or origin.card.license,
-        digest=origin.digest,
+        license=parent.card.license_name or parent.card.license,
+        digest=parent.digest,
         parameters=sum(spec.elements for spec in tensors if spec.dtype.mergeable),
-        chat_template=has_template(origin),
-        languages=origin.card.language,
-        url=origin.url,
-        gated=origin.gated,
+        chat_template=has_template(parent),
+        languages=parent.card.language,
+        url=parent.url,
+        gated=parent.gated,
     )
 
 
-def has_template(origin: ResolvedParent) -> bool:
+def has_template(parent: ResolvedParent) -> bool:
     """Whether a parent says how a conversation is put into text."""
-    if origin.source.file("chat_template.jinja"):
+    if parent.source.file("chat_template.jinja"):
         return True
-    return b'"chat_template"' in (origin.source.file("tokenizer_config.json") or b"")
+    return b'"chat_template"' in (parent.source.file("tokenizer_config.json") or b"")
 
 
 def _license(decision: Decision) -> License:
@@ -186,23 +186,23 @@ def _license(decision: Decision) -> License:
     )
 
 
-def _recipe(story: RunContext) -> RecipeFacts:
-    text = story.recipe.text
+def _recipe(context: RunContext) -> RecipeFacts:
+    text = context.recipe.text
     return RecipeFacts.fitted(
         text=text,
         hash=hashlib.sha256(text.encode()).hexdigest(),
-        canonical_hash=recipe_hash(story.recipe, with_suites=False),
-        method=story.signature.name,
-        method_title=story.signature.title,
-        paper=story.signature.paper,
-        parameters=parameter_summary(story.recipe),
+        canonical_hash=recipe_hash(context.recipe, with_suites=False),
+        method=context.signature.name,
+        method_title=context.signature.title,
+        paper=context.signature.paper,
+        parameters=parameter_summary(context.recipe),
     )
 
 
-def _model(story: RunContext) -> ModelFacts:
-    assert story.plan is not None  # noqa: S101 - a run that ended well has planned
-    specs = story.plan.layout
-    config = story.config
+def _model(context: RunContext) -> ModelFacts:
+    assert context.plan is not None  # noqa: S101 - a run that ended well has planned
+    specs = context.plan.layout
+    config = context.config
     section = text_section(config)
     listed = config.get("architectures")
     first = listed[0] if isinstance(listed, list) and listed else None
@@ -210,20 +210,20 @@ def _model(story: RunContext) -> ModelFacts:
     return ModelFacts.fitted(
         architecture=first if isinstance(first, str) else "unknown",
         parameters=sum(spec.elements for spec in specs if spec.dtype.mergeable),
-        dtype=story.plan.dtype.torch_name,
+        dtype=context.plan.dtype.torch_name,
         bytes=stored,
         layers=layer_count(config) or 0,
         hidden_size=count_of(section, "hidden_size"),
         vocab_size=count_of(section, "vocab_size"),
         context=count_of(section, "max_position_embeddings") or None,
-        chat_template=story.template_from,
+        chat_template=context.template_from,
         memory_bytes=round(stored * 1.2),
     )
 
 
-def _degenerate(story: RunContext) -> tuple[Flag, ...]:
-    warnings = story.checks.warnings if story.checks else ()
+def _degenerate(context: RunContext) -> tuple[Flag, ...]:
+    warnings = context.checks.warnings if context.checks else ()
     return tuple(
-        Flag.fitted(kind="degenerate", source=story.name, reason=f"{row.name}: {row.detail}")
+        Flag.fitted(kind="degenerate", source=context.name, reason=f"{row.name}: {row.detail}")
         for row in warnings
     )

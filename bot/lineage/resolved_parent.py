@@ -51,9 +51,9 @@ class ResolvedParent:
     gated: bool = False
 
 
-def family_name(origins: Mapping[str, ResolvedParent]) -> str:
+def family_name(parents: Mapping[str, ResolvedParent]) -> str:
     """What counts as one family of attempts: all merges of the same set of parents."""
-    digests = sorted({origin.digest for origin in origins.values()})
+    digests = sorted({parent.digest for parent in parents.values()})
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 

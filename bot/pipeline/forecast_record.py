@@ -40,7 +40,7 @@ def publishing_faults(
         name=name,
         recipe=recipe,
         signature=catalogue()[recipe.merge_method].signature,
-        origins={key: _with_card(parent) for key, parent in parents.parents.items()},
+        parents={key: _with_card(parent) for key, parent in parents.parents.items()},
         attempts=Attempts(family="forecast"),
     )
     tried = dry_run(context, plan, card_of=card_of)

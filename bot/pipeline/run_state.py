@@ -43,7 +43,7 @@ def begin(
         name=recipe.about.name or Path(recipe.file).stem,
         recipe=recipe,
         signature=catalogue()[recipe.merge_method].signature,
-        origins=parents.parents,
+        parents=parents.parents,
         attempts=Attempts(family=family_name(parents.parents), sweep=sweep),
         versions=versions(),
         machine=machine(),
@@ -66,7 +66,7 @@ def with_merge(
     context: RunContext, merged: MergeResult, checks: CheckReport, digests: FileDigests
 ) -> RunContext:
     """The context with what came out of the engine and what the checks found."""
-    config_source = context.origins[merged.plan.config_source]
+    config_source = context.parents[merged.plan.config_source]
     return replace(
         context,
         plan=merged.plan,

@@ -14,7 +14,7 @@ Run = tuple[int, int, int]
 def dump_alignment(alignment: Alignment) -> dict[str, Any]:
     """The alignment as JSON values."""
     copied = {row: rows[0] for row, rows in alignment.fills.items() if len(rows) == 1}
-    donors = sorted({key for key, _ in copied.values()})
+    keys = sorted({key for key, _ in copied.values()})
     return {
         "tokens": alignment.tokens,
         "rows": alignment.rows,
@@ -23,8 +23,8 @@ def dump_alignment(alignment: Alignment) -> dict[str, Any]:
             for key, rows in alignment.own.items()
         },
         "copied": {
-            donor: list(_runs((row, at) for row, (key, at) in copied.items() if key == donor))
-            for donor in donors
+            parent: list(_runs((row, at) for row, (key, at) in copied.items() if key == parent))
+            for parent in keys
         },
         "mixed": [
             [row, [list(part) for part in rows]]

@@ -1,9 +1,9 @@
 """Rewriting a ``tokenizer.json`` for a vocabulary that grew or shrank.
 
-Tokens from other tokenizers join the tokenizer's model, with the merges that build them (after the
-donor's own, so text the donor knew whole words for is cut as before). Every added token is put into
-the model, too: ``tokenizers`` numbers added tokens anew when it loads a file, unless the model
-already has them.
+Tokens from other tokenizers join the tokenizer's model, with the merges that build them. Those come
+after the base's own, so that text for which the base has whole words is split as before. Every
+added token is put into the model, too: ``tokenizers`` numbers added tokens anew when it loads a
+file, unless the model already has them.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ PLAIN_FLAGS: Mapping[str, bool] = {
 
 
 def rewritten_tokenizer(
-    donor: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary], label: str
+    base: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary], label: str
 ) -> JsonObject:
-    """The donor's ``tokenizer.json`` with exactly the tokens ``ids``.
+    """The base's ``tokenizer.json`` with exactly the tokens ``ids``.
 
     Args:
-        donor: whose normalizer, pre-tokenizer, decoder and post-processor stay.
-        ids: token -> id, the donor's own ids unchanged.
+        base: whose normalizer, pre-tokenizer, decoder and post-processor stay.
+        ids: token -> id, the base's own ids unchanged.
         others: where further tokens come from, in order of precedence.
-        label: how messages call the donor.
+        label: how messages call the base.
 
     Raises:
-        CheckpointError: the donor's tokenizer model cannot be extended.
+        CheckpointError: the base's tokenizer model cannot be extended.
     """
-    document = dict(donor.document)
+    document = dict(base.document)
     model = dict(document["model"])
-    added = _added(donor, ids, others)
+    added = _added(base, ids, others)
     ordered = dict(sorted(ids.items(), key=lambda item: item[1]))
     if isinstance(model["vocab"], list):
-        model["vocab"] = _unigram(donor, ordered, others, label)
+        model["vocab"] = _unigram(base, ordered, others, label)
     else:
         model["vocab"] = ordered
     if isinstance(model.get("merges"), list):
-        model["merges"] = list(_merges(donor, ids, others))
+        model["merges"] = list(_merges(base, ids, others))
     document["model"] = model
     document["added_tokens"] = [
         {"id": ordered[token], "content": token, **added[token]}
@@ -58,12 +58,12 @@ def rewritten_tokenizer(
 
 
 def rewritten_tokenizer_config(
-    config: JsonObject, donor: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
+    config: JsonObject, base: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
 ) -> JsonObject:
-    """The donor's ``tokenizer_config.json`` with ``added_tokens_decoder`` brought up to date."""
+    """The base's ``tokenizer_config.json`` with ``added_tokens_decoder`` brought up to date."""
     if not isinstance(config.get("added_tokens_decoder"), dict):
         return config
-    added = _added(donor, ids, others)
+    added = _added(base, ids, others)
     decoder = {
         str(index): {"content": token, **added[token]}
         for token, index in sorted(ids.items(), key=lambda item: item[1])
@@ -73,12 +73,12 @@ def rewritten_tokenizer_config(
 
 
 def _added(
-    donor: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
+    base: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
 ) -> dict[str, Mapping[str, bool]]:
     """Flags of every added token: the first vocabulary's that has the token; plain if none has."""
     flags: dict[str, Mapping[str, bool]] = {}
     for token in ids:
-        home = next((part for part in (donor, *others) if token in part.ids), None)
+        home = next((part for part in (base, *others) if token in part.ids), None)
         if home is None:
             flags[token] = PLAIN_FLAGS
         elif token in home.added:
@@ -87,15 +87,15 @@ def _added(
 
 
 def _merges(
-    donor: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
+    base: Vocabulary, ids: Mapping[str, int], others: Sequence[Vocabulary]
 ) -> Iterator[list[str]]:
     seen = set()
-    for vocabulary in (donor, *others):
-        fresh = vocabulary is not donor
+    for vocabulary in (base, *others):
+        fresh = vocabulary is not base
         for left, right in _pairs(vocabulary.document):
             made = left + _continued(right, vocabulary.document)
             known = left in ids and right in ids and made in ids
-            if known and (left, right) not in seen and not (fresh and made in donor.ids):
+            if known and (left, right) not in seen and not (fresh and made in base.ids):
                 seen.add((left, right))
                 yield [left, right]
 
@@ -115,7 +115,7 @@ def _continued(right: str, document: JsonObject) -> str:
 
 
 def _unigram(
-    donor: Vocabulary, ordered: Mapping[str, int], others: Sequence[Vocabulary], label: str
+    base: Vocabulary, ordered: Mapping[str, int], others: Sequence[Vocabulary], label: str
 ) -> list[list[Any]]:
     if list(ordered.values()) != list(range(len(ordered))):
         raise CheckpointError(
@@ -123,7 +123,7 @@ def _unigram(
             hint="set tokenizer_source: base, or name a model with another tokenizer",
         )
     scores: dict[str, float] = {}
-    for vocabulary in (*reversed(others), donor):
+    for vocabulary in (*reversed(others), base):
         entries = vocabulary.document["model"]["vocab"]
         if isinstance(entries, list):
             scores.update((token, score) for token, score in entries)

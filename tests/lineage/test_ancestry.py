@@ -22,7 +22,7 @@ def parent(path: str, *bases: str, is_base: bool = False) -> Ancestry:
         folder=None,
         card=LockedCard(license="mit", base_model=bases),
     )
-    return Ancestry(origin=origin, key=path, label="0.5", is_base=is_base)
+    return Ancestry(parent=origin, key=path, label="0.5", is_base=is_base)
 
 
 def test_the_tree_climbs_through_the_cards_of_ancestors() -> None:
