@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.engine.kernels.dare_masks import draw, size_of_words
-from bot.engine.kernels.della_masks import list_rivals, row_room
+from bot.engine.kernels.della_masks import list_rivals, row_scratch
 from bot.methods.core.method_input import Array, Bounds, RankSampling, Span
 
 _EDGE = 1 / 64
@@ -68,8 +68,8 @@ class PhiloxDraws:
         bits, threshold = even_threshold(probability)
         return threshold / (1 << bits)
 
-    def rivals(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
-        """Who is kept, and who meets whom, for probabilities that rise with rank.
+    def rank_sampling(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
+        """Which elements are kept and which are compared, for probabilities that rise with rank.
 
         Args:
             model: its number.
@@ -82,7 +82,7 @@ class PhiloxDraws:
         rival = np.empty(elements, np.int64)
         list_rivals(
             self.key(model, "row"), np.uint64(span.start // width), width, *between,
-            kept, rival, left, *row_room(width),
+            kept, rival, left, *row_scratch(width),
         )  # fmt: skip
         return RankSampling(kept.view(np.bool_), rival, left.view(np.bool_))
 

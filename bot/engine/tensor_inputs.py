@@ -13,7 +13,7 @@ from bot.checkpoint.source import Source, is_costly, whereabouts
 from bot.checkpoint.tensor_spec import Dtype
 from bot.engine.buffers import INPUTS, WIDENED, Buffers
 from bot.engine.chunks import Chunk, Grain
-from bot.engine.kernels.stored_grain import NATIVE, Bits, Drawn, StoredGrain
+from bot.engine.kernels.stored_grain import NATIVE, Bits, KeptMasks, StoredGrain
 from bot.engine.random_masks import PhiloxDraws
 from bot.errors import CheckpointError, NonFiniteError
 from bot.methods.core.method_input import Array, Block
@@ -29,7 +29,7 @@ class TensorInputs:
         sources: where its inputs are.
         buffers: where a chunk of them is read to, unless ``kept`` holds the whole tensor.
         kept: memory for all of the inputs, so that later passes need not read them again.
-        drawn: the random masks that kernels keep from one pass to the next.
+        kept_masks: the random masks that kernels keep from one pass to the next.
 
     Raises:
         CheckpointError: a source lacks the tensor, or holds it in another shape.
@@ -39,7 +39,7 @@ class TensorInputs:
     sources: Mapping[str, Source]
     buffers: Buffers
     kept: memoryview | None = None
-    drawn: Drawn = field(default_factory=dict, init=False)
+    kept_masks: KeptMasks = field(default_factory=dict, init=False)
     _read: set[int] = field(default_factory=set, init=False)
 
     @cached_attribute
@@ -136,7 +136,7 @@ class LoadedChunk:
             span=grain.span,
             tensor=self.inputs.job.output.name,
             draws=self.draws,
-            drawn=self.inputs.drawn,
+            kept_masks=self.inputs.kept_masks,
         )
 
     def _bits(self, grain: Grain) -> Bits:

@@ -27,7 +27,7 @@ def arcee_fusion(x: Block, *, quartiles: Quartiles) -> Array:
     """
     divergences, cuts = quartiles
     (weight,) = Importance(divergences)(x)
-    kept: Array = x.xp.where(weight >= edge(cuts), x.models[0], x.origin)
+    kept: Array = x.xp.where(weight >= edge(cuts), x.models[0], x.required_base)
     return kept
 
 

@@ -52,7 +52,7 @@ def breadcrumbs(
     """
     del density, gamma, rescale, int8_mask  # band and scale were made from them
     kept = rescaled(x.deltas if band is None else Band(band)(x), scale)
-    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+    return x.required_base + summed(kept, weight, normalize=normalize) * lambda_
 
 
 @merge_method(
@@ -89,4 +89,4 @@ def breadcrumbs_ties(
     """
     del density, gamma, rescale, int8_mask  # band and scale were made from them
     kept = rescaled(x.deltas if band is None else Band(band)(x), scale)
-    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+    return x.required_base + elected(x, kept, weight, normalize=normalize) * lambda_

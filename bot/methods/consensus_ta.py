@@ -39,5 +39,5 @@ def consensus_ta(
     claims = reduce(
         add, (x.xp.where(mask, nothing + 1, nothing) for mask in belongs(x, together, strictness))
     )
-    agreed: Array = x.origin + x.xp.where(claims >= agreement, together, nothing) * lambda_
+    agreed: Array = x.required_base + x.xp.where(claims >= agreement, together, nothing) * lambda_
     return agreed

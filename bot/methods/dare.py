@@ -46,7 +46,7 @@ def dare_linear(
     """
     del int8_mask
     kept = dropped(x, Drop(density), rescale, scale)
-    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+    return x.required_base + summed(kept, weight, normalize=normalize) * lambda_
 
 
 @merge_method(
@@ -78,4 +78,4 @@ def dare_ties(
     """
     del int8_mask
     kept = dropped(x, Drop(density), rescale, scale)
-    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+    return x.required_base + elected(x, kept, weight, normalize=normalize) * lambda_

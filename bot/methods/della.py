@@ -48,7 +48,7 @@ class MagPrune(Drop):
         width = x.deltas[model].shape[-1]
         if self.is_even(model, width):
             return super().mask(x, model)
-        kept, rival, left = draws_of(x).rivals(model, self.bounds(model), x.span, width)
+        kept, rival, left = draws_of(x).rank_sampling(model, self.bounds(model), x.span, width)
         size = abs(x.deltas[model]).reshape(-1)
         against = size[rival]
         mask: Array = kept | (against < size) | ((against == size) & left)
@@ -116,7 +116,7 @@ def della_linear(
     """
     del int8_mask
     kept = dropped(x, mag_prune(density, epsilon), rescale, scale)
-    return x.origin + summed(kept, weight, normalize=normalize) * lambda_
+    return x.required_base + summed(kept, weight, normalize=normalize) * lambda_
 
 
 @merge_method(
@@ -155,4 +155,4 @@ def della(
     """
     del int8_mask
     kept = dropped(x, mag_prune(density, epsilon), rescale, scale)
-    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+    return x.required_base + elected(x, kept, weight, normalize=normalize) * lambda_

@@ -60,7 +60,7 @@ def model_stock(
     del filter_wise  # products is None with it
     average = weighted_sum(x.models, (1.0,) * len(x.models)) / len(x.models)
     toward, stay = shares(x, products)
-    out: Array = average * toward + x.origin * stay
+    out: Array = average * toward + x.required_base * stay
     return out
 
 

@@ -20,7 +20,7 @@ from bot.methods.reductions.gram import Gram, Matrix
     title="Multi-SLERP",
     paper="https://goddard.blog/posts/multislerp-wow-what-a-cool-idea",
     base="optional",
-    stats={"products": lambda _: Gram("moved")},
+    stats={"products": lambda _: Gram("vectors")},
     check=lambda p: total(p.weight) if p.normalize_weights else None,
     exact="host class",
     symmetric=True,
@@ -50,7 +50,7 @@ def multislerp(
     shares = [w / total(weight) for w in weight] if normalize_weights else list(weight)
     if len(shares) == 1:
         return x.models[0]
-    mixed = weighted_sum(x.moved, around(products, shares, eps, log_map=log_map))
+    mixed = weighted_sum(x.vectors, around(products, shares, eps, log_map=log_map))
     return mixed if x.base is None else x.base + mixed
 
 

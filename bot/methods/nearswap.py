@@ -24,5 +24,5 @@ def nearswap(
     shape.
     """
     (other,), (delta,) = x.models, x.deltas
-    moved: Array = x.xp.where(abs(delta) <= t, other, x.origin + delta.clip(-t, t))
+    moved: Array = x.xp.where(abs(delta) <= t, other, x.required_base + delta.clip(-t, t))
     return moved

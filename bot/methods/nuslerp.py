@@ -22,9 +22,9 @@ from bot.methods.reductions.gram import Gram, Matrix, gram
     base="optional",
     models=(2, 2),
     stats={
-        "whole": lambda p: Gram("moved") if p.nuslerp_flatten else None,
+        "whole": lambda p: Gram("vectors") if p.nuslerp_flatten else None,
         "columns": lambda p: (
-            ColumnGram("moved") if p.nuslerp_row_wise and not p.nuslerp_flatten else None
+            ColumnGram("vectors") if p.nuslerp_row_wise and not p.nuslerp_flatten else None
         ),
     },
     exact="host class",
@@ -53,7 +53,7 @@ def nuslerp(
     del nuslerp_flatten, nuslerp_row_wise
     t = way(weight)
     first, second = (spread(x, share, columns) for share in arcs(angles(x, whole, columns), t))
-    left, right = x.moved
+    left, right = x.vectors
     turned = left * first + right * second
     out: Array = turned if x.base is None else x.base + turned
     return out
@@ -68,7 +68,7 @@ def angles(x: Block, whole: Matrix | None, columns: Matrix | None) -> Matrix:
     """The Gram matrices that hold: the tensor's, every column's, or every row's of this block."""
     if whole is not None:
         return whole
-    return gram(x.moved, axis=-1) if columns is None else columns
+    return gram(x.vectors, axis=-1) if columns is None else columns
 
 
 def spread(x: Block, share: Matrix, columns: Matrix | None) -> Array | float:

@@ -29,7 +29,7 @@ def ram(x: Block, *, epsilon: EpsilonParam = 1e-5) -> Array:
     With ``d_i = x_i - base`` counted where ``|d_i| > epsilon`` and a(x) models counted at an
     element: ``out = base + sum(d_i) / max(a, 1)``. Elementwise, any shape.
     """
-    return x.origin + pooled(x, epsilon, [1.0] * len(x.models))
+    return x.required_base + pooled(x, epsilon, [1.0] * len(x.models))
 
 
 def pooled(x: Block, epsilon: float, gains: list[float]) -> Array:
@@ -77,7 +77,7 @@ def ramplus_tl(
     or, with ``scope: model``, over the whole model (the paper). Elementwise after that; any shape.
     """
     del scope
-    return x.origin + pooled(x, epsilon, gains(counts, r, alpha))
+    return x.required_base + pooled(x, epsilon, gains(counts, r, alpha))
 
 
 @merge_method(
@@ -105,4 +105,4 @@ def ramplus(
     known; any shape.
     """
     del scope
-    return x.origin + pooled(x, epsilon, gains(counts, r, alpha))
+    return x.required_base + pooled(x, epsilon, gains(counts, r, alpha))

@@ -97,7 +97,7 @@ def sce(
     cut, energies = selection
     kept, share = Selected(cut)(x), shares(energies)
     weighted = [delta * c for delta, c in zip(kept, share, strict=True)]
-    return x.origin + disjoint(x, weighted, share, agreeing(kept), normalize=True)
+    return x.required_base + disjoint(x, weighted, share, agreeing(kept), normalize=True)
 
 
 def shares(energies: Energies) -> list[float]:

@@ -36,4 +36,4 @@ def slerp(
     least 0.9995, or a vector is zero: ``(1 - t) * a + t * b``. Any shape.
     """
     first, second = arcs(products, t, straight=SLERP_COLLINEAR)
-    return weighted_sum((x.origin, *x.models), (float(first), float(second)))
+    return weighted_sum((x.required_base, *x.models), (float(first), float(second)))

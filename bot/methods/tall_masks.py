@@ -64,4 +64,4 @@ def tall_masks(
     together = summed(x.deltas, weight, normalize=False)
     mask = belongs(x, together, strictness)[chosen(task, len(x.models))]
     restored: Array = x.xp.where(mask, together, x.xp.zeros_like(together))
-    return x.origin + restored * lambda_
+    return x.required_base + restored * lambda_

@@ -39,4 +39,4 @@ def task_arithmetic(
     ``+1, -1, +1`` over three models makes an analogy.
     """
     del density, rescale, int8_mask
-    return x.origin + summed(x.deltas, weight, normalize=normalize) * lambda_
+    return x.required_base + summed(x.deltas, weight, normalize=normalize) * lambda_

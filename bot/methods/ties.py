@@ -58,4 +58,4 @@ def ties(
     """
     del density, scope, rescale, int8_mask  # kth and scale were made from them
     kept = rescaled(x.deltas if kth is None else Trim(kth)(x), scale)
-    return x.origin + elected(x, kept, weight, normalize=normalize) * lambda_
+    return x.required_base + elected(x, kept, weight, normalize=normalize) * lambda_

@@ -14,9 +14,9 @@ import pytest
 from bot.engine.kernels.code_cache import load, name_of, release, store
 from bot.engine.kernels.compiler import compile_kernel
 from bot.engine.kernels.kernel import Kernel, compiled, multiplying
-from bot.engine.kernels.kernel_function import Kind
+from bot.engine.kernels.kernel_function import ArgumentKind
 
-KINDS = (Kind("<f4", 1), Kind("<f4", None))
+KINDS = (ArgumentKind("<f4", 1), ArgumentKind("<f4", None))
 STEP = np.float32(2)
 
 
@@ -80,7 +80,7 @@ def test_the_name_tells_whatever_decides_the_code() -> None:
     others = {
         name_of(renamed(twice_scaled, STEP=np.float32(3)), KINDS),
         name_of(renamed(twice_scaled, scaled=renamed(twice_scaled)), KINDS),
-        name_of(twice_scaled, (Kind("<f4", 1), Kind("<f8", None))),
+        name_of(twice_scaled, (ArgumentKind("<f4", 1), ArgumentKind("<f8", None))),
         name_of(scaled, KINDS),
         name_of(multiplying(twice_scaled.function), KINDS),
     }

@@ -151,7 +151,7 @@ def test_rivals_are_those_the_documentation_derives(
     between: tuple[float, float], width: int, rows: int, first: int
 ) -> None:
     span = Span(first * width, (first + rows) * width, 1 << 60)
-    kept, rival, left = DRAWS.rivals(1, between, span, width)
+    kept, rival, left = DRAWS.rank_sampling(1, between, span, width)
     said = [rivals_of(1, *between, first + row, width) for row in range(rows)]
     for place in range(rows * width):
         row, column = divmod(place, width)
@@ -168,7 +168,7 @@ def test_rivals_are_those_the_documentation_derives(
 def test_every_other_element_is_as_likely_a_rival() -> None:
     width, rows = 7, 200_000
     between, span = (0.2, 0.7), Span(0, rows * width, rows * width)
-    kept, rival, _ = DRAWS.rivals(0, between, span, width)
+    kept, rival, _ = DRAWS.rank_sampling(0, between, span, width)
     own = np.arange(rows * width)
     met = rival[rival != own]
     for place in range(width):

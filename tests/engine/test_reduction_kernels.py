@@ -66,7 +66,7 @@ def case(seed: int, rows: int, width: int, models: int, *, wide: bool) -> Case:
             span=span,
             tensor="w",
             draws=PhiloxDraws(seed=0, tensor="w"),
-            drawn={},
+            kept_masks={},
         ),
         spec=TensorSpec(name="w", dtype=Dtype.F32 if wide else Dtype.BF16, shape=shape),
     )

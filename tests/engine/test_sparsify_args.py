@@ -43,7 +43,7 @@ def test_kernel_and_definition_drop_the_same(
     bits = np.stack([base, *models]).reshape(3, -1).view(np.uint32)
     grain = StoredGrain(
         bits=bits, has_base=True, width=width, span=span, tensor="w", draws=draws,
-        drawn={},
+        kept_masks={},
     )  # fmt: skip
     kernel = sparsify_args(drop)
     assert kernel is not None
@@ -92,7 +92,7 @@ def test_a_grain_ends_a_band_where_a_thresholds_ties_run_out(
         )
         grain = StoredGrain(
             bits=rows.view(np.uint32), has_base=True, width=1, span=span, tensor="w", draws=draws,
-            drawn={},
+            kept_masks={},
         )  # fmt: skip
         grains.append((block, grain))
     while isinstance(answer, Reduction):

@@ -82,11 +82,11 @@ def test_nearswaps_example_stops_most_elements_on_their_way() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_names_every_parameter_with_its_range(name: str) -> None:
     page = describe(name)
-    for knob in catalogue()[name].signature.parameters:
-        (line,) = (row for row in page.parameters if row.startswith(f"{knob.name} ("))
-        assert knob.description in line
-        if knob.maximum is not None:
-            assert f"{knob.maximum:g}" in line
+    for param in catalogue()[name].signature.parameters:
+        (line,) = (row for row in page.parameters if row.startswith(f"{param.name} ("))
+        assert param.description in line
+        if param.maximum is not None:
+            assert f"{param.maximum:g}" in line
 
 
 def test_lines_is_a_gradient_of_lambda(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_function_becomes_a_method_and_stays_a_function() -> None:
     assert "halve" not in catalogue()
     method = mine["halve"]
     assert method.signature.summary == "Half of the first model."
-    (knob,) = method.signature.parameters
-    assert (knob.scope, knob.maximum, knob.required) == ("per_model", 1, True)
+    (param,) = method.signature.parameters
+    assert (param.scope, param.maximum, param.required) == ("per_model", 1, True)
     assert vars(method.arguments({"share": 0.5}, 2)) == {"share": (0.5, 0.5)}
     with pytest.raises(ValueError, match="two merge methods"):
         register(halve)

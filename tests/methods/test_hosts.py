@@ -66,10 +66,10 @@ class TorchDraws:
     def realised(self, probability: float) -> float:
         return self.draws.realised(probability)
 
-    def rivals(
+    def rank_sampling(
         self, model: int, between: tuple[int, int], span: Span, width: int
     ) -> Iterator[torch.Tensor]:
-        return map(torch.from_numpy, self.draws.rivals(model, between, span, width))
+        return map(torch.from_numpy, self.draws.rank_sampling(model, between, span, width))
 
 
 @pytest.mark.parametrize("rescale", ["l1", "expectation"])
@@ -78,9 +78,9 @@ def test_the_same_function_runs_on_torch_tensors(name: str, rescale: str) -> Non
     method, count = catalogue()[name], models_for(name)
     drawn, models = family(3, (50, 31), count, coarse=True)
     base = None if method.signature.base == "none" else drawn
-    knob = method.signature.parameter("rescale")
+    param = method.signature.parameter("rescale")
     given = parameters(name, count, density=0.4, gamma=0.02)
-    if knob and rescale in knob.choices:
+    if param and rescale in param.choices:
         given |= {"rescale": rescale}
     inputs = Inputs(base=base, models=models, tensor="w", draws=PhiloxDraws(seed=1, tensor="w"))
     arguments = method.arguments(given, count)

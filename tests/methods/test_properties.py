@@ -15,18 +15,18 @@ SPECIAL = {"t": 0.3, "task": 1}
 
 
 def parameters(name: str, models: int, **changed: object) -> dict[str, object]:
-    """Weights that add up to one, and something for every other required knob."""
-    knobs = catalogue()[name].signature.parameters
+    """Weights that add up to one, and something for every other required param."""
+    params = catalogue()[name].signature.parameters
     found = {
-        knob.name: (1 / models,) * models if knob.scope == "per_model" else SPECIAL[knob.name]
-        for knob in knobs
-        if knob.required
+        param.name: (1 / models,) * models if param.scope == "per_model" else SPECIAL[param.name]
+        for param in params
+        if param.required
     }
     return found | {key: value for key, value in changed.items() if any_knob(name, key)}
 
 
-def any_knob(name: str, knob: str) -> bool:
-    return catalogue()[name].signature.parameter(knob) is not None
+def any_knob(name: str, param: str) -> bool:
+    return catalogue()[name].signature.parameter(param) is not None
 
 
 def models_for(name: str) -> int:
@@ -156,5 +156,5 @@ def test_every_method_explains_itself(name: str) -> None:
     assert method.signature.paper
     assert method.signature.paper in page.documentation
     assert all(" in " in line for line in page.parameters if re.search("; (float|int)", line))
-    for knob in method.signature.parameters:
-        assert knob.description, f"{name} says nothing about {knob.name}"
+    for param in method.signature.parameters:
+        assert param.description, f"{name} says nothing about {param.name}"

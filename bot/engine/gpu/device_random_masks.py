@@ -30,9 +30,9 @@ class DeviceDraws:
         """The probability with which an element is kept."""
         return self.host.realised(probability)
 
-    def rivals(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
+    def rank_sampling(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
         """Who is kept for sure and whom the others meet."""
-        return RankSampling(*map(self._there, self.host.rivals(model, between, span, width)))
+        return RankSampling(*map(self._there, self.host.rank_sampling(model, between, span, width)))
 
     def _there(self, array: Array) -> Any:
         return DeviceArray(torch.from_numpy(array).to(self.device))

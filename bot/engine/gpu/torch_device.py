@@ -39,9 +39,9 @@ class TorchDevice:
     def buffer(self, nbytes: int) -> memoryview:
         """Host memory that begins on a page; page-locked where the device is a GPU."""
         locked = self._device.type == "cuda"
-        room = torch.empty(nbytes + PAGE, dtype=torch.uint8, pin_memory=locked)
-        skip = -room.data_ptr() % PAGE
-        return room.numpy().data[skip : skip + nbytes]
+        whole = torch.empty(nbytes + PAGE, dtype=torch.uint8, pin_memory=locked)
+        skip = -whole.data_ptr() % PAGE
+        return whole.numpy().data[skip : skip + nbytes]
 
     def merge(self, loaded: LoadedChunk, call: Call, merged: memoryview) -> bool:
         """Merge a chunk into host memory, in the output's dtype; waits for a lane.
@@ -52,7 +52,7 @@ class TorchDevice:
         Raises:
             EnvironmentMissingError: the device has too little memory.
         """
-        with self._room_for(loaded):
+        with self._turn_for(loaded):
             lane = self._idle.get()
             try:
                 return lane.merge(loaded, call, merged)
@@ -65,7 +65,7 @@ class TorchDevice:
             finally:
                 self._idle.put(lane)
 
-    def _room_for(self, loaded: LoadedChunk) -> AbstractContextManager[object]:
+    def _turn_for(self, loaded: LoadedChunk) -> AbstractContextManager[object]:
         large = loaded.chunk.elements > len(loaded.chunk.grains) * GRAIN
         return self._large if large else nullcontext()
 

@@ -7,7 +7,7 @@ import numpy as np
 from bot.engine.kernels.arcee_fusion_kernel import importance_high, importance_low, take_over
 from bot.engine.kernels.float_bits import TILE
 from bot.engine.kernels.magnitude_histogram_kernel import move
-from bot.engine.kernels.scratch import bins, high_tables, histogram, low_tables, room, tiles
+from bot.engine.kernels.scratch import bins, high_tables, histogram, low_tables, scratch, tiles
 from bot.engine.kernels.stored_grain import Bits, Combine, Fold, FoldKernel, StoredGrain, shift_of
 from bot.methods.arcee_fusion import edge
 from bot.methods.operators.row_divergence import LANES
@@ -18,7 +18,7 @@ from bot.methods.reductions.importance import (
     Quartiles,
     Rows,
 )
-from bot.methods.reductions.kth_magnitude import LowBits, Place
+from bot.methods.reductions.kth_magnitude import LowBits, ThresholdBin
 from bot.methods.reductions.magnitude_histogram import MagnitudeCounts
 
 _NO_BIN = 0xFFFFFFFF
@@ -45,8 +45,8 @@ def _high(state: ImportanceBySlot, grain: StoredGrain) -> ImportanceBySlot:
     found = bins()
     held = importance_high(
         *_inputs(grain), rows, found,
-        room("rows", (3, width), np.uint32), room("powers", (2, width), np.float64),
-        room("tiles", (2, TILE), np.float64), room("few lanes", (LANES,), np.float64),
+        scratch("rows", (3, width), np.uint32), scratch("powers", (2, width), np.float64),
+        scratch("tiles", (2, TILE), np.float64), scratch("few lanes", (LANES,), np.float64),
         high_tables(),
     )  # fmt: skip
     state.tally.note((grain.tensor, grain.span.start), [histogram(found, held)])
@@ -55,12 +55,14 @@ def _high(state: ImportanceBySlot, grain: StoredGrain) -> ImportanceBySlot:
 
 
 def _low(reduction: LowBits, importance: Importance) -> Fold:
-    wanted = [place.bin if isinstance(place, Place) else _NO_BIN for place in reduction.places]
+    wanted = [
+        place.bin if isinstance(place, ThresholdBin) else _NO_BIN for place in reduction.places
+    ]
     places = np.array(wanted, np.uint32)
 
     def fold(state: MagnitudeCounts, grain: StoredGrain) -> MagnitudeCounts:
         tables, found = low_tables(len(places)), bins()
-        work = room("tiles", (1, TILE), np.uint32)
+        work = scratch("tiles", (1, TILE), np.uint32)
         importance_low(*_inputs(grain), _rows(importance, grain), places, work, tables)
         rows = [histogram(found, move(table, found)) for table in tables]
         return state.note((grain.tensor, grain.span.start), rows)

@@ -14,7 +14,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from bot.engine.kernels.kernel_function import KernelFunction, Kinds
+from bot.engine.kernels.kernel_function import ArgumentKinds, KernelFunction
 from bot.engine.kernels.target_cpu import processor, target_machine
 
 _DIGEST_BYTES = 32
@@ -22,7 +22,7 @@ _NAME_DIGITS = 32
 _engines: list[llvm.ExecutionEngine] = []  # code lives as long as its engine
 
 
-def address_of(kernel: KernelFunction, kinds: Kinds) -> int:
+def address_of(kernel: KernelFunction, kinds: ArgumentKinds) -> int:
     """The address of a kernel's code in this process; compiles it unless the disk has it."""
     name = name_of(kernel, kinds)
     folder = _folder()
@@ -39,7 +39,7 @@ def address_of(kernel: KernelFunction, kinds: Kinds) -> int:
     return int(engine.get_function_address(name))
 
 
-def name_of(kernel: KernelFunction, kinds: Kinds) -> str:
+def name_of(kernel: KernelFunction, kinds: ArgumentKinds) -> str:
     """A name made of all that decides the code: compiler, processor, kinds and instructions."""
     digest = hashlib.sha256(repr((*_compiler(), *processor(), kinds)).encode())
     for part in _instructions(kernel, set()):

@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from bot.engine.kernels.kernel_function import KernelFunction, Kinds
+from bot.engine.kernels.kernel_function import ArgumentKinds, KernelFunction
 from bot.engine.kernels.target_cpu import processor, target_machine
 
 numba.config.CPU_NAME, numba.config.CPU_FEATURES = processor()
@@ -19,7 +19,7 @@ _OF_THE_C_LIBRARY = {"memset", "memcpy", "memmove", "memset_pattern16"}
 _SPEED = 3
 
 
-def compile_kernel(kernel: KernelFunction, kinds: Kinds, name: str) -> bytes:
+def compile_kernel(kernel: KernelFunction, kinds: ArgumentKinds, name: str) -> bytes:
     """An object file with one function of that name, which takes what ``kernel`` is called with.
 
     Raises:
@@ -49,7 +49,7 @@ def _unresolved(module: llvm.ModuleRef) -> Iterator[str]:
             yield function.name
 
 
-def _entry(kernel: KernelFunction, kinds: Kinds) -> Any:
+def _entry(kernel: KernelFunction, kinds: ArgumentKinds) -> Any:
     """The kernel behind a C function, with arrays made of addresses and lengths."""
     parameters: list[str] = []
     values: list[str] = []

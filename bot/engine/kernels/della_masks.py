@@ -14,21 +14,21 @@ from bot.engine.kernels.float_bits import difference, magnitude_bits
 from bot.engine.kernels.kernel import compiled
 from bot.engine.kernels.packed_bits import pack, places, places_in_eight
 from bot.engine.kernels.philox import philox
-from bot.engine.kernels.scratch import room
+from bot.engine.kernels.scratch import scratch
 
 _ONE = np.uint32(1)
 
 
-def row_room(width: int) -> tuple[npt.NDArray[Any], ...]:
+def row_scratch(width: int) -> tuple[npt.NDArray[Any], ...]:
     """What the kernels work in, and a table.
 
     uint64 for a row's bytes and as many words of 32 bits, each in whole blocks; uint64
     (width / 8,); uint32 (3, width + 8); see ``places_in_eight``.
     """
     return (
-        room("draws of a row", (2 * (-(-width // 16) + -(-width // 4)),), np.uint64),
-        room("flags", (-(-width // 8),), np.uint64),
-        room("rows", (3, width + 8), np.uint32),
+        scratch("draws of a row", (2 * (-(-width // 16) + -(-width // 4)),), np.uint64),
+        scratch("flags", (-(-width // 8),), np.uint64),
+        scratch("rows", (3, width + 8), np.uint32),
         places_in_eight(),
     )
 
@@ -53,7 +53,7 @@ def rival_drops(
         row: uint64, the index of the first row in its tensor.
         dropped: uint8 (elements / 8,), set.
         marks: uint64 (elements / 8,), to work in, for a multiple of eight rows.
-        draws: see ``row_room``, and so are the rest.
+        draws: see ``row_scratch``, and so are the rest.
         flags: likewise.
         work: likewise.
         table: likewise.

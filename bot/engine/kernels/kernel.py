@@ -15,7 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from bot.engine.kernels.kernel_function import KernelFunction, Kind, Kinds
+from bot.engine.kernels.kernel_function import ArgumentKind, ArgumentKinds, KernelFunction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,15 +86,15 @@ def multiplying(function: Callable[P, R]) -> Kernel[P, R]:
     return Kernel(function, multiply_add=True)
 
 
-def _kind(argument: Any) -> Kind:
+def _kind(argument: Any) -> ArgumentKind:
     if isinstance(argument, np.ndarray):
-        return Kind(argument.dtype.str, argument.ndim)
+        return ArgumentKind(argument.dtype.str, argument.ndim)
     if isinstance(argument, np.generic):
-        return Kind(argument.dtype.str, None)
-    return Kind(_NUMBERS[type(argument)], None)
+        return ArgumentKind(argument.dtype.str, None)
+    return ArgumentKind(_NUMBERS[type(argument)], None)
 
 
-def _types(kinds: Kinds) -> list[Any]:
+def _types(kinds: ArgumentKinds) -> list[Any]:
     types: list[Any] = []
     for kind in kinds:
         if kind.axes is None:

@@ -7,14 +7,14 @@ from types import FunctionType
 from typing import Any, NamedTuple, cast
 
 
-class Kind(NamedTuple):
+class ArgumentKind(NamedTuple):
     """What the compiler must know of an argument: its dtype, and its axes or None for a number."""
 
     dtype: str
     axes: int | None
 
 
-Kinds = tuple[Kind, ...]
+ArgumentKinds = tuple[ArgumentKind, ...]
 
 
 class KernelFunction:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.arcee_fusion_calls import taking_over
-from bot.engine.kernels.elementwise import consensus_ta, nearswap, ram, ram_plus, tall_masks
+from bot.engine.kernels.nearswap_calls import nearswap
+from bot.engine.kernels.ram_calls import ram, ram_plus
 from bot.engine.kernels.sce_calls import selecting
 from bot.engine.kernels.scratch import marks, tiles
 from bot.engine.kernels.sparsify_args import sparsify_args
 from bot.engine.kernels.stored_grain import Bits, Combine, StoredGrain, shift_of
+from bot.engine.kernels.tall_masks_calls import consensus_ta, tall_masks
 from bot.engine.kernels.task_vector_kernel import ELECT, ELECT_MEAN, SUM, WORK_ROWS, task_vectors
 from bot.engine.kernels.weighted_sum import toward_mean, weighted_sum
 from bot.methods.core.method_input import Block
@@ -106,10 +108,10 @@ def _model_stock(_p: SimpleNamespace, stats: Stats) -> Combine | None:
 
 
 def _task(
-    p: SimpleNamespace, thin: Callable[[Block], Any] | None, scale: Any, *, elect: bool
+    p: SimpleNamespace, sparsify: Callable[[Block], Any] | None, scale: Any, *, elect: bool
 ) -> Combine | None:
-    thinned = sparsify_args(thin)
-    if thinned is None:
+    arguments_of = sparsify_args(sparsify)
+    if arguments_of is None:
         return None
     weight = np.array(p.weight, np.float32)
     scales = np.array([1.0] * len(p.weight) if scale is None else scale, np.float32)
@@ -119,10 +121,10 @@ def _task(
     lambda_ = np.float32(p.lambda_)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
-        thin = thinned(grain)
+        sparse = arguments_of(grain)
         return bool(
             task_vectors(
-                grain.bits, grain.shift, thin.ends, thin.bands, thin.dropped, scales, weight,
+                grain.bits, grain.shift, sparse.ends, sparse.bands, sparse.dropped, scales, weight,
                 mode, divisor, lambda_, out, shift_of(out), tiles(len(weight) + WORK_ROWS),
                 marks(),
             )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from bot.engine.kernels.arcee_fusion_calls import importance_folder
-from bot.engine.kernels.elementwise import shared_folder
 from bot.engine.kernels.float_bits import TILE
 from bot.engine.kernels.magnitude_histogram_kernel import count_equal, count_high, count_low
 from bot.engine.kernels.ordered_sum_kernel import gram
+from bot.engine.kernels.ram_calls import shared_folder
 from bot.engine.kernels.sce_calls import energy_folder, variance_folder
 from bot.engine.kernels.scratch import (
     bins,
@@ -19,7 +19,7 @@ from bot.engine.kernels.scratch import (
     lanes,
     low_tables,
     marks,
-    room,
+    scratch,
     tiles,
 )
 from bot.engine.kernels.sparsify_args import sparsify_args
@@ -30,7 +30,13 @@ from bot.methods.reductions.compose import WithKnown
 from bot.methods.reductions.delta_counts import DeltaEnergy, SharedAndUnique
 from bot.methods.reductions.gram import Gram
 from bot.methods.reductions.importance import ImportanceQuartiles
-from bot.methods.reductions.kth_magnitude import EqualBefore, KthMagnitude, LowBits, Place, deltas
+from bot.methods.reductions.kth_magnitude import (
+    EqualBefore,
+    KthMagnitude,
+    LowBits,
+    ThresholdBin,
+    deltas,
+)
 from bot.methods.reductions.l1_ratio import L1Ratio
 from bot.methods.reductions.magnitude_histogram import MagnitudeCounts
 from bot.methods.sce import variance
@@ -64,7 +70,7 @@ def folder(reduction: Reduction[Any]) -> FoldKernel | None:
 
 
 def _high(state: MagnitudeCounts, grain: StoredGrain) -> MagnitudeCounts:
-    rows, found, work = [], bins(), room("tiles", (1, TILE), np.uint32)
+    rows, found, work = [], bins(), scratch("tiles", (1, TILE), np.uint32)
     for model in range(1, state.rows + 1):
         inputs = grain.row(0), grain.row(model), grain.shift
         rows.append(histogram(found, count_high(*inputs, found, work, high_tables())))
@@ -76,7 +82,7 @@ def _low(reduction: LowBits) -> Fold:
         rows, found = [], bins()
         for model, place in zip(reduction.models, reduction.places, strict=True):
             held = 0
-            if isinstance(place, Place):
+            if isinstance(place, ThresholdBin):
                 inputs = grain.row(0), grain.row(model + 1), grain.shift
                 held = count_low(*inputs, np.uint32(place.bin), found, low_tables(1)[0])
             rows.append(histogram(found, held))
@@ -98,15 +104,15 @@ def _equal(reduction: EqualBefore) -> Fold:
 
 
 def _magnitudes(reduction: L1Ratio) -> FoldKernel | None:
-    thinned = sparsify_args(reduction.thin, again=True)
-    if thinned is None:
+    arguments_of = sparsify_args(reduction.sparsify, again=True)
+    if arguments_of is None:
         return None
 
     def fold(state: Any, grain: StoredGrain) -> Any:
-        thin = thinned(grain)
+        sparse = arguments_of(grain)
         magnitude_sums(
-            grain.bits, grain.shift, thin.ends, thin.bands, thin.dropped, state, tiles(2), marks(),
-            lanes(2),
+            grain.bits, grain.shift, sparse.ends, sparse.bands, sparse.dropped, state, tiles(2),
+            marks(), lanes(2),
         )  # fmt: skip
         return state
 
@@ -115,8 +121,8 @@ def _magnitudes(reduction: L1Ratio) -> FoldKernel | None:
 
 def _gram(reduction: Gram) -> Fold:
     def fold(state: Any, grain: StoredGrain) -> Any:
-        minus = reduction.of == "deltas" or (reduction.of == "moved" and grain.has_base)
-        skip = int(grain.has_base and reduction.of in {"models", "moved"} and not minus)
+        minus = reduction.of == "deltas" or (reduction.of == "vectors" and grain.has_base)
+        skip = int(grain.has_base and reduction.of in {"models", "vectors"} and not minus)
         rows = len(state)
         gram(grain.bits[skip:], grain.shift, minus, state, tiles(rows), lanes(rows, rows))
         return state

@@ -19,7 +19,13 @@ from bot.engine.kernels.sce_variance import (
 from bot.engine.kernels.scratch import bins, high_tables, histogram, lanes, low_tables, tiles
 from bot.engine.kernels.stored_grain import Bits, Combine, Fold, FoldKernel, StoredGrain, shift_of
 from bot.methods.reductions.delta_counts import DeltaEnergy, Energies
-from bot.methods.reductions.kth_magnitude import Cut, EqualBefore, KthMagnitude, LowBits, Place
+from bot.methods.reductions.kth_magnitude import (
+    Cut,
+    EqualBefore,
+    KthMagnitude,
+    LowBits,
+    ThresholdBin,
+)
 from bot.methods.reductions.magnitude_histogram import MagnitudeCounts
 from bot.methods.sce import Selected, Selection, shares
 
@@ -48,7 +54,7 @@ def _low(reduction: LowBits) -> Fold:
 
     def fold(state: MagnitudeCounts, grain: StoredGrain) -> MagnitudeCounts:
         found, held = bins(), 0
-        if isinstance(place, Place):
+        if isinstance(place, ThresholdBin):
             work, table = tiles(grain.models + WORK_ROWS), low_tables(1)[0]
             held = variance_low(grain.bits, grain.shift, np.uint32(place.bin), found, work, table)
         return state.note((grain.tensor, grain.span.start), [histogram(found, held)])
@@ -74,7 +80,7 @@ def energy_folder(reduction: DeltaEnergy) -> FoldKernel | None:
         return None
 
     def fold(state: Energies, grain: StoredGrain) -> Energies:
-        limits = _threshold_and_room(selected.cut, grain)
+        limits = _threshold_and_spare(selected.cut, grain)
         work, sums = tiles(grain.models + WORK_ROWS), lanes(grain.models)
         energies(grain.bits, grain.shift, *limits, state, work, sums)
         return state
@@ -88,7 +94,7 @@ def selecting(selection: Selection) -> Combine:
     share = np.array(shares(found), np.float32)
 
     def combine(grain: StoredGrain, out: Bits) -> bool:
-        limits = _threshold_and_room(cut, grain)
+        limits = _threshold_and_spare(cut, grain)
         return bool(
             selected_mean(
                 grain.bits, grain.shift, *limits, share, out, shift_of(out),
@@ -99,12 +105,12 @@ def selecting(selection: Selection) -> Combine:
     return combine
 
 
-def _threshold_and_room(
+def _threshold_and_spare(
     cut: Cut | None, grain: StoredGrain
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """What the kernels call ``cut`` and ``room``."""
+    """What the kernels call ``cut`` and ``spare``."""
     thresholds = [] if cut is None else [cut.threshold]
-    room = _UNLIMITED
+    spare = _UNLIMITED
     if cut is not None and cut.spare is not None:
-        room = cut.spare - cut.ties[grain.tensor, grain.span.start].before
-    return np.array(thresholds, np.float32), np.array([room], np.int64)
+        spare = cut.spare - cut.ties[grain.tensor, grain.span.start].before
+    return np.array(thresholds, np.float32), np.array([spare], np.int64)

@@ -18,7 +18,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 @compiled
 def selected_mean(
-    stored: Any, shift: Any, cut: Any, room: Any, share: Any, out: Any, out_shift: Any, work: Any
+    stored: Any, shift: Any, cut: Any, spare: Any, share: Any, out: Any, out_shift: Any, work: Any
 ) -> bool:
     """``base + sum(c_i * d_i) / sum(c_i)`` over what was selected and agrees; whether it is finite.
 
@@ -26,7 +26,7 @@ def selected_mean(
         stored: uint16 or uint32 (1 + models, elements), the base first.
         shift: 16 for uint16, 0 for uint32.
         cut: float32 (1,), the variance from which elements are selected; empty selects all.
-        room: int64 (1,), changed: how many elements at the cut may still be selected.
+        spare: int64 (1,), changed: how many elements at the cut may still be selected.
         share: float32 (models,), what every model weighs.
         out: uint16 or uint32 (elements,).
         out_shift: as ``shift``, for ``out``.
@@ -42,7 +42,7 @@ def selected_mean(
         largest = larger(largest, load_deltas(stored, start, stop, shift, deltas))
         if cut.size:
             spread(deltas, count, mixed, weights)
-            select(weights, count, cut[0], room, deltas)
+            select(weights, count, cut[0], spare, deltas)
         _agree(deltas, count, share, total, mixed, weights)
         base = stored[0, start:stop]
         for j in range(count):

@@ -51,19 +51,19 @@ def _divide(values: Any, count: int, by: int) -> None:
 
 
 @compiled
-def select(variance: Any, count: int, threshold: Any, room: Any, deltas: Any) -> None:
+def select(variance: Any, count: int, threshold: Any, spare: Any, deltas: Any) -> None:
     """Zero a tile's deltas where the variance is below the threshold.
 
-    ``room`` (int64 (1,), changed) is how many elements at the threshold may still be kept.
+    ``spare`` (int64 (1,), changed) is how many elements at the threshold may still be kept.
     """
     at = 0
     for j in range(count):
         at += variance[j] == threshold
-    if 0 < room[0] < at:
-        _select_by_index(variance, count, threshold, room, deltas)
+    if 0 < spare[0] < at:
+        _select_by_index(variance, count, threshold, spare, deltas)
         return
-    keep = room[0] >= at
-    room[0] -= at
+    keep = spare[0] >= at
+    spare[0] -= at
     for m in range(deltas.shape[0]):
         delta = deltas[m]
         for j in range(count):
@@ -72,13 +72,13 @@ def select(variance: Any, count: int, threshold: Any, room: Any, deltas: Any) ->
 
 
 @compiled
-def _select_by_index(variance: Any, count: int, threshold: Any, room: Any, deltas: Any) -> None:
-    """The tile in which room runs out."""
+def _select_by_index(variance: Any, count: int, threshold: Any, spare: Any, deltas: Any) -> None:
+    """The tile in which the last spare element is used."""
     for j in range(count):
         chosen = variance[j] > threshold
         if variance[j] == threshold:
-            chosen = room[0] > 0
-            room[0] -= 1
+            chosen = spare[0] > 0
+            spare[0] -= 1
         if not chosen:
             for m in range(deltas.shape[0]):
                 deltas[m, j] = _ZERO
@@ -137,11 +137,11 @@ def variance_equal(stored: Any, shift: Any, threshold: Any, work: Any) -> int:
 
 @compiled
 def energies(
-    stored: Any, shift: Any, cut: Any, room: Any, sums: Any, work: Any, lanes: Any
+    stored: Any, shift: Any, cut: Any, spare: Any, sums: Any, work: Any, lanes: Any
 ) -> None:
     """Add the sum of squares of every model's selected deltas to ``sums``, float64 (models,).
 
-    ``cut`` is the threshold, float32 (1,), or empty where everything is selected; ``room`` as in
+    ``cut`` is the threshold, float32 (1,), or empty where everything is selected; ``spare`` as in
     ``select``; ``lanes`` is float64 (models, lanes), zeros before and after.
     """
     models = sums.size
@@ -151,7 +151,7 @@ def energies(
         load_deltas(stored, start, stop, shift, deltas)
         if cut.size:
             spread(deltas, stop - start, mean, variance)
-            select(variance, stop - start, cut[0], room, deltas)
+            select(variance, stop - start, cut[0], spare, deltas)
         for m in range(models):
             delta = deltas[m, : stop - start]
             add_squares(delta, lanes[m])

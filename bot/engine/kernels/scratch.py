@@ -1,4 +1,4 @@
-"""Memory that kernels work in: each thread's own, used again for grain after grain."""
+"""Scratch arrays of kernels: each thread has its own and reuses them for every grain."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ class _ScratchArrays(threading.local):
         self.held: dict[tuple[str, type[Any]], npt.NDArray[Any]] = {}
 
 
-_rooms = _ScratchArrays()
+_arrays = _ScratchArrays()
 
 
-def room(use: str, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
-    """This thread's memory for a use: zeros at first, then as it was left; in one piece."""
+def scratch(use: str, shape: tuple[int, ...], dtype: type[Any]) -> npt.NDArray[Any]:
+    """This thread's contiguous array for a use: zeros at first, then what was left in it."""
     size, key = prod(shape), (use, dtype)
-    held = _rooms.held.get(key)
+    held = _arrays.held.get(key)
     if held is None or held.size < size:
-        held = _rooms.held[key] = np.zeros(size, dtype)
+        held = _arrays.held[key] = np.zeros(size, dtype)
     return held[:size].reshape(shape)
 
 
 def tiles(rows: int) -> Floats:
     """So many tiles of float32, with undefined contents."""
-    return room("tiles", (rows, TILE), np.float32)
+    return scratch("tiles", (rows, TILE), np.float32)
 
 
 def lanes(*rows: int) -> npt.NDArray[np.float64]:
     """Lanes of long sums: zeros, which kernels leave behind too."""
-    return room("lanes", (*rows, LANES), np.float64)
+    return scratch("lanes", (*rows, LANES), np.float64)
 
 
 def high_tables() -> Words:
     """Two tables of the first pass over magnitudes: zeros, which kernels leave behind too."""
-    return room("high", (2, BINS), np.uint32)
+    return scratch("high", (2, BINS), np.uint32)
 
 
 def low_tables(rows: int) -> Words:
     """Tables of the second pass, likewise."""
-    return room("low", (rows, BINS), np.uint32)
+    return scratch("low", (rows, BINS), np.uint32)
 
 
 def bins() -> Words:
     """Bins and how many each holds, with undefined contents."""
-    return room("bins", (2, BINS), np.uint32)
+    return scratch("bins", (2, BINS), np.uint32)
 
 
 def histogram(found: Words, held: int) -> Histogram:
@@ -67,4 +67,4 @@ def histogram(found: Words, held: int) -> Histogram:
 
 def marks(elements: int = TILE) -> npt.NDArray[np.uint64]:
     """A byte for every element, of a tile unless said otherwise, with undefined contents."""
-    return room("marks", (-(-elements // 8),), np.uint64)
+    return scratch("marks", (-(-elements // 8),), np.uint64)

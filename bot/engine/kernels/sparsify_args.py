@@ -1,4 +1,4 @@
-"""What the kernels of task vectors need to know to thin out one grain as the methods do."""
+"""Arguments with which the task vector kernels sparsify a grain as the methods define it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.engine.kernels.dare_masks import BATCH, even_drops, size_of_words
-from bot.engine.kernels.della_masks import rival_drops, row_room
+from bot.engine.kernels.della_masks import rival_drops, row_scratch
 from bot.engine.kernels.magnitude_histogram_kernel import reach_equal
-from bot.engine.kernels.scratch import marks, room
+from bot.engine.kernels.scratch import marks, scratch
 from bot.engine.kernels.stored_grain import StoredGrain
 from bot.engine.random_masks import even_threshold
 from bot.methods.core.method_input import Block
@@ -45,27 +45,29 @@ class SparsifyArgs(NamedTuple):
 
 
 NO_DROPS = np.empty((0, 0), np.uint8)
-Thinner = Callable[[StoredGrain], SparsifyArgs]
+SparsifyRule = Callable[[StoredGrain], SparsifyArgs]
 
 
-def sparsify_args(thin: Callable[[Block], Any] | None, *, again: bool = False) -> Thinner | None:
-    """The kernels' form of a thinning, or None when they do not know it.
+def sparsify_args(
+    sparsify: Callable[[Block], Any] | None, *, again: bool = False
+) -> SparsifyRule | None:
+    """The kernels' form of a sparsification, or None where no kernel knows it.
 
     Args:
-        thin: None leaves everything as it is.
-        again: whether another pass over the tensor will ask for the same, so that what is drawn
-            at random is worth remembering.
+        sparsify: None keeps every element.
+        again: whether another pass over the tensor will ask for the same, so that random masks
+            are kept for it.
     """
-    if thin is None:
+    if sparsify is None:
         return lambda grain: _whole(grain, NO_DROPS)
-    if isinstance(thin, Trim):
-        return _by_cuts(thin.cuts, [None] * len(thin.cuts))
-    if isinstance(thin, Band):
-        return _by_cuts(thin.cuts[::2], thin.cuts[1::2])
-    if isinstance(thin, MagPrune):
-        return _remembered(thin, _ranked(thin), again=again)
-    if type(thin) is Drop:
-        return _remembered(thin, _even(thin), again=again)
+    if isinstance(sparsify, Trim):
+        return _by_cuts(sparsify.cuts, [None] * len(sparsify.cuts))
+    if isinstance(sparsify, Band):
+        return _by_cuts(sparsify.cuts[::2], sparsify.cuts[1::2])
+    if isinstance(sparsify, MagPrune):
+        return _with_kept_masks(sparsify, _ranked(sparsify), again=again)
+    if type(sparsify) is Drop:
+        return _with_kept_masks(sparsify, _even(sparsify), again=again)
     return None
 
 
@@ -102,10 +104,10 @@ class _Edge(NamedTuple):
         return self.bits if start < self.place else self.bits + 1
 
 
-def _by_cuts(lower: Sequence[Cut], upper: Sequence[Cut | None]) -> Thinner:
+def _by_cuts(lower: Sequence[Cut], upper: Sequence[Cut | None]) -> SparsifyRule:
     """Elements between two cuts; a grain whose ties are on both sides of one is in two parts."""
 
-    def thin(grain: StoredGrain) -> SparsifyArgs:
+    def sparsify(grain: StoredGrain) -> SparsifyArgs:
         low = [_Edge.of(cut, grain, model) for model, cut in enumerate(lower)]
         high = [
             None if cut is None else _Edge.of(cut, grain, model) for model, cut in enumerate(upper)
@@ -118,7 +120,7 @@ def _by_cuts(lower: Sequence[Cut], upper: Sequence[Cut | None]) -> Thinner:
         ]
         return SparsifyArgs(np.array(ends, np.int64), np.array(bands, np.uint32), NO_DROPS)
 
-    return thin
+    return sparsify
 
 
 def _band(edges: tuple[_Edge, _Edge | None], start: int) -> tuple[int, int]:
@@ -134,30 +136,32 @@ def _no_drops(grain: StoredGrain) -> Dropped:
 
 Drawing = Callable[[StoredGrain, int, Dropped], None]
 """Sets the bits of a grain's elements that a model drops."""
-REMEMBERED_ELEMENTS = 1 << 26
-"""Tensors up to this size remember their draws: 8 MiB per model."""
+KEPT_MASK_ELEMENTS = 1 << 26
+"""Tensors up to this size keep their masks between passes: 8 MiB per model."""
 
 
-def _remembered(thin: Drop, drawing: Drawing | None, *, again: bool) -> Thinner | None:
-    """Take the draws of an earlier pass; without one draw, and remember it for the next."""
+def _with_kept_masks(
+    sparsify: Drop, drawing: Drawing | None, *, again: bool
+) -> SparsifyRule | None:
+    """Use the masks of an earlier pass; else draw them, and keep them if there is a later pass."""
     if drawing is None:
         return None
 
     def take(grain: StoredGrain) -> SparsifyArgs:
-        key = (thin, grain.span.start)
-        dropped = grain.drawn.get(key) if again else grain.drawn.pop(key, None)
+        key = (sparsify, grain.span.start)
+        dropped = grain.kept_masks.get(key) if again else grain.kept_masks.pop(key, None)
         if dropped is None:
-            dropped = _drawn(thin, drawing, grain)
-            if again and grain.span.elements <= REMEMBERED_ELEMENTS:
-                grain.drawn[key] = dropped
+            dropped = _drawn(sparsify, drawing, grain)
+            if again and grain.span.elements <= KEPT_MASK_ELEMENTS:
+                grain.kept_masks[key] = dropped
         return _whole(grain, dropped)
 
     return take
 
 
-def _drawn(thin: Drop, drawing: Drawing, grain: StoredGrain) -> Dropped:
+def _drawn(sparsify: Drop, drawing: Drawing, grain: StoredGrain) -> Dropped:
     dropped = _no_drops(grain)
-    for model, share in enumerate(thin.density):
+    for model, share in enumerate(sparsify.density):
         if share < 1:
             drawing(grain, model, dropped[model])
     return dropped
@@ -173,8 +177,8 @@ def _even(drop: Drop) -> Drawing | None:
         if limit < 1 << bits:
             even_drops(
                 grain.draws.key(model, str(bits)), bits, grain.span.start, grain.elements,
-                np.uint32(limit), dropped, room("words", (size_of_words(BATCH, bits),), np.uint64),
-                marks(BATCH),
+                np.uint32(limit), dropped,
+                scratch("words", (size_of_words(BATCH, bits),), np.uint64), marks(BATCH),
             )  # fmt: skip
 
     return draw
@@ -195,7 +199,7 @@ def _ranked(prune: MagPrune) -> Drawing | None:
         rival_drops(
             grain.row(0), grain.row(model + 1), grain.shift, width, *prune.bounds(model),
             grain.draws.key(model, "row"), np.uint64(grain.span.start // width), dropped,
-            marks(rows * width), *row_room(width),
+            marks(rows * width), *row_scratch(width),
         )  # fmt: skip
 
     return draw

@@ -26,8 +26,8 @@ def shift_of(bits: Bits) -> np.uint32:
     return np.uint32(32 - 8 * bits.itemsize)
 
 
-Drawn = dict[Hashable, npt.NDArray[np.uint8]]
-"""By thinning and grain: a bit per element, 1 where it is dropped, (models, elements / 8)."""
+KeptMasks = dict[Hashable, npt.NDArray[np.uint8]]
+"""By sparsification and grain: a bit per element, 1 where it is dropped, (models, elements / 8)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class StoredGrain:
         bits: uint16 or uint32 (inputs, elements), in one piece: a kernel that knows its rows to be
             without gaps is compiled to vector instructions.
         width: the length of the block's last axis, a row's for methods that work by rows.
-        drawn: which elements random thinnings of this tensor dropped, from an earlier pass.
+        kept_masks: which elements of this tensor were dropped at random in an earlier pass.
     """
 
     bits: Bits
@@ -47,7 +47,7 @@ class StoredGrain:
     span: Span
     tensor: str
     draws: PhiloxDraws
-    drawn: Drawn
+    kept_masks: KeptMasks
 
     @property
     def shift(self) -> np.uint32:

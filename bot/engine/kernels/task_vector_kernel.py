@@ -1,4 +1,4 @@
-"""Task vectors thinned out, weighed, agreed upon and added to the base: the TIES family."""
+"""Task vectors sparsified, weighted, combined with or without a sign election: the TIES family."""
 
 from __future__ import annotations
 
@@ -186,10 +186,10 @@ def magnitude_sums(
                 unpack(dropped[m, start // 8 :], count, marks)
                 _add_unmarked(model, base, shift, marks.view(np.uint8), lanes)
             else:
-                whole, thinned = work[0, :count], work[1, :count]
-                _inside(model, base, shift, start, ends, bands[:, m], whole, thinned)
+                whole, sparse = work[0, :count], work[1, :count]
+                _inside(model, base, shift, start, ends, bands[:, m], whole, sparse)
                 add_magnitudes(whole, lanes[0])
-                add_magnitudes(thinned, lanes[1])
+                add_magnitudes(sparse, lanes[1])
         sums[0, m] += total(lanes[0])
         sums[1, m] += total(lanes[1])
 
@@ -197,26 +197,26 @@ def magnitude_sums(
 @compiled
 def _add_unmarked(model: Any, base: Any, shift: Any, marks: Any, lanes: Any) -> None:
     """Add the magnitudes of a tile's deltas to lanes, and of those not marked to other lanes."""
-    whole, thinned = lanes[0], lanes[1]
+    whole, sparse = lanes[0], lanes[1]
     if base.size == TILE:
         for k in range(LANES):
-            every, unmarked = whole[k], thinned[k]
+            every, unmarked = whole[k], sparse[k]
             for step in range(TILE // LANES):
                 place = step * LANES + k
                 delta = np.float64(abs(difference(model[place], base[place], shift)))
                 every += delta
                 unmarked += _NO_MAGNITUDE if marks[place] else delta
-            whole[k], thinned[k] = every, unmarked
+            whole[k], sparse[k] = every, unmarked
         return
     for place in range(base.size):
         delta = np.float64(abs(difference(model[place], base[place], shift)))
         whole[place % LANES] += delta
-        thinned[place % LANES] += _NO_MAGNITUDE if marks[place] else delta
+        sparse[place % LANES] += _NO_MAGNITUDE if marks[place] else delta
 
 
 @compiled
 def _inside(
-    model: Any, base: Any, shift: Any, start: int, ends: Any, bands: Any, whole: Any, thinned: Any
+    model: Any, base: Any, shift: Any, start: int, ends: Any, bands: Any, whole: Any, sparse: Any
 ) -> None:
     """The magnitudes of a tile's deltas, which begin at ``start``, and of those in their band."""
     first = 0
@@ -225,15 +225,15 @@ def _inside(
         if stop > first:
             piece = slice(first, stop)
             band = bands[part]
-            _in_band(model[piece], base[piece], shift, band, whole[piece], thinned[piece])
+            _in_band(model[piece], base[piece], shift, band, whole[piece], sparse[piece])
             first = stop
 
 
 @compiled
-def _in_band(model: Any, base: Any, shift: Any, band: Any, whole: Any, thinned: Any) -> None:
+def _in_band(model: Any, base: Any, shift: Any, band: Any, whole: Any, sparse: Any) -> None:
     lowest, width = band[0], band[1]
     for j in range(whole.size):
         delta = np.float32(abs(difference(model[j], base[j], shift)))
         kept = delta if np.uint32(bits_of(delta) - lowest) <= width else _ZERO
         whole[j] = delta
-        thinned[j] = kept
+        sparse[j] = kept

@@ -1,4 +1,4 @@
-"""What people are told about a method: its documentation, a recipe to start from, deviations."""
+"""Descriptions of a method for people: its documentation, an example recipe, its deviations."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def page(method: Method) -> Page:
     )
 
 
-def parameter_line(knob: Parameter) -> str:
+def parameter_line(param: Parameter) -> str:
     """One parameter as a line: name, kind, range, default, what it does."""
-    where = "each model" if knob.scope == "per_model" else "recipe"
-    kind = " | ".join(knob.choices) if knob.choices else knob.kind + _bounds(knob)
-    default = "required" if knob.required else f"default {_written(knob.default)}"
-    return f"{knob.name} ({where}; {kind}; {default}): {knob.description}"
+    where = "each model" if param.scope == "per_model" else "recipe"
+    kind = " | ".join(param.choices) if param.choices else param.kind + _bounds(param)
+    default = "required" if param.required else f"default {_written(param.default)}"
+    return f"{param.name} ({where}; {kind}; {default}): {param.description}"
 
 
-def _bounds(knob: Parameter) -> str:
-    if knob.kind not in ("float", "int"):
+def _bounds(param: Parameter) -> str:
+    if param.kind not in ("float", "int"):
         return ""
-    low = "-inf" if knob.minimum is None else f"{knob.minimum:g}"
-    high = "inf" if knob.maximum is None else f"{knob.maximum:g}"
-    left = "(" if knob.minimum_excluded or knob.minimum is None else "["
-    right = ")" if knob.maximum_excluded or knob.maximum is None else "]"
+    low = "-inf" if param.minimum is None else f"{param.minimum:g}"
+    high = "inf" if param.maximum is None else f"{param.maximum:g}"
+    left = "(" if param.minimum_excluded or param.minimum is None else "["
+    right = ")" if param.maximum_excluded or param.maximum is None else "]"
     return f" in {left}{low}, {high}{right}"
 
 
@@ -68,7 +68,7 @@ def _written(value: object) -> str:
 def example(signature: Signature) -> str:
     """A small recipe over the skills family that uses the method's main parameters."""
     count = min(signature.maximum_models or 2, max(signature.minimum_models, 2))
-    shown = [knob for knob in signature.parameters if knob.required or knob.name in TELLING]
+    shown = [param for param in signature.parameters if param.required or param.name in TELLING]
     each = {
         k.name: _value(signature, k, count) for k in shown if k.scope == "per_model" and _used(k)
     }
@@ -87,12 +87,12 @@ def _entry(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return entry | ({"parameters": dict(parameters)} if parameters else {})
 
 
-def _used(knob: Parameter) -> bool:
-    return "changes nothing" not in knob.description
+def _used(param: Parameter) -> bool:
+    return "changes nothing" not in param.description
 
 
-def _value(signature: Signature, knob: Parameter, models: int) -> float:
-    if knob.kind == "int":
+def _value(signature: Signature, param: Parameter, models: int) -> float:
+    if param.kind == "int":
         return 1
-    usual = TELLING.get(knob.name, 1 / models)
-    return TELLING.get(f"{signature.name}.{knob.name}", usual)
+    usual = TELLING.get(param.name, 1 / models)
+    return TELLING.get(f"{signature.name}.{param.name}", usual)

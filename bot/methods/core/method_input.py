@@ -40,11 +40,12 @@ Bounds = tuple[float, float]
 
 
 class RankSampling(NamedTuple):
-    """Whom the elements of some rows are measured against, flat.
+    """A random decision by magnitude rank for the elements of some rows; arrays are flat.
 
     Attributes:
-        kept: bool, the elements that are kept whatever their size.
-        rival: int64, an index among them; the element's own where it is dropped.
+        kept: bool, the elements that are kept whatever their magnitude.
+        rival: int64, the index of the element that each is compared with; its own index where it
+            is dropped.
         left: bool, whether the rival is left of the element.
     """
 
@@ -64,11 +65,12 @@ class Draws(Protocol):
         """The probability with which ``keep`` keeps an element when asked for this one."""
         ...
 
-    def rivals(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
-        """For whole rows: those kept for sure, with the lower probability, and others' rivals.
+    def rank_sampling(self, model: int, between: Bounds, span: Span, width: int) -> RankSampling:
+        """For whole rows: the elements kept for sure, and a rival for each of the others.
 
-        An element whose rival comes before it, by magnitude and then by place, is kept too: with
-        the higher probability the one of highest rank, and with what its rank says one between.
+        An element is kept for sure with the lower probability of ``between``. Another is kept where
+        its rival comes before it, by magnitude and then by place, so that an element's probability
+        of being kept rises with its rank to the higher one of ``between``.
         """
         ...
 
@@ -99,16 +101,16 @@ class Block:
         Raises:
             ValueError: there is no base.
         """
-        origin = self.origin
-        return tuple(model - origin for model in self.models)
+        base = self.required_base
+        return tuple(model - base for model in self.models)
 
     @property
-    def moved(self) -> tuple[Array, ...]:
-        """The deltas where there is a base, else the models."""
+    def vectors(self) -> tuple[Array, ...]:
+        """The task vectors where there is a base, else the models' weights."""
         return self.models if self.base is None else self.deltas
 
     @property
-    def origin(self) -> Array:
+    def required_base(self) -> Array:
         """The base's array.
 
         Raises:

@@ -83,11 +83,11 @@ class Method:
         Defaults are filled in, a per-model parameter becomes a tuple of ``models`` values.
         """
         found: dict[str, Any] = {}
-        for knob in self.signature.parameters:
-            value = parameters.get(knob.name, knob.default)
-            if knob.scope == "per_model" and not isinstance(value, tuple):
+        for param in self.signature.parameters:
+            value = parameters.get(param.name, param.default)
+            if param.scope == "per_model" and not isinstance(value, tuple):
                 value = (value,) * models
-            found[self.keywords[knob.name]] = value
+            found[self.keywords[param.name]] = value
         return SimpleNamespace(**found)
 
     def problems(self, arguments: SimpleNamespace) -> Sequence[Problem]:
@@ -106,7 +106,7 @@ class Method:
     @cached_property
     def keywords(self) -> Mapping[str, str]:
         """Recipe name -> the function's keyword (``lambda`` -> ``lambda_``)."""
-        names = (knob.name for knob in self.signature.parameters)
+        names = (param.name for param in self.signature.parameters)
         return {name: name + "_" if keyword.iskeyword(name) else name for name in names}
 
 
@@ -182,12 +182,12 @@ def _summary(function: MethodFunction) -> str:
 
 def _parameters(function: MethodFunction, stats: Mapping[str, Any]) -> typing.Iterator[Parameter]:
     hints = typing.get_type_hints(function, include_extras=True)
-    for knob in inspect.signature(function).parameters.values():
-        if knob.kind is inspect.Parameter.KEYWORD_ONLY and knob.name not in stats:
-            yield _parameter(knob, hints[knob.name])
+    for param in inspect.signature(function).parameters.values():
+        if param.kind is inspect.Parameter.KEYWORD_ONLY and param.name not in stats:
+            yield _parameter(param, hints[param.name])
 
 
-def _parameter(knob: inspect.Parameter, hint: Any) -> Parameter:
+def _parameter(param: inspect.Parameter, hint: Any) -> Parameter:
     extras: list[Any] = []
     scope: Literal["global", "per_model"] = "global"
     while True:
@@ -203,13 +203,13 @@ def _parameter(knob: inspect.Parameter, hint: Any) -> Parameter:
             break
     bounds = next((extra for extra in extras if isinstance(extra, Range)), Range())
     doc = next((extra.text for extra in extras if isinstance(extra, Doc)), "")
-    required = knob.default is inspect.Parameter.empty
+    required = param.default is inspect.Parameter.empty
     return Parameter(
-        name=knob.name.rstrip("_"),
+        name=param.name.rstrip("_"),
         kind=_kind(hint),
         scope=scope,
         required=required,
-        default=None if required else _default(knob.default),
+        default=None if required else _default(param.default),
         minimum=bounds.minimum,
         maximum=bounds.maximum,
         minimum_excluded=bounds.minimum_excluded,

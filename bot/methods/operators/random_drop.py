@@ -24,17 +24,17 @@ class Drop:
         return draws_of(x).realised(self.density[model])
 
     def __call__(self, x: Block) -> Deltas:
-        """The thinned deltas, not rescaled."""
-        return tuple(self._thinned(x, model) for model in range(len(self.density)))
+        """The sparsified deltas, not rescaled."""
+        return tuple(self._sparsified(x, model) for model in range(len(self.density)))
 
     def unbiased(self, x: Block) -> Deltas:
-        """The thinned deltas over the probability of being kept: their expectation is the delta."""
+        """The sparsified deltas over the probability of being kept; their mean is the delta."""
         return tuple(
-            thinned / _divisor(x, self.realised(x, model)) if 0 < density < 1 else thinned
-            for model, (thinned, density) in enumerate(zip(self(x), self.density, strict=True))
+            kept / _divisor(x, self.realised(x, model)) if 0 < density < 1 else kept
+            for model, (kept, density) in enumerate(zip(self(x), self.density, strict=True))
         )
 
-    def _thinned(self, x: Block, model: int) -> Array:
+    def _sparsified(self, x: Block, model: int) -> Array:
         delta, density = x.deltas[model], self.density[model]
         if density >= 1:
             return delta
@@ -58,7 +58,7 @@ def drop_ratio(drop: Drop, rescale: str) -> L1Ratio | None:
 
 
 def dropped(x: Block, drop: Drop, rescale: str, scale: Scales | None) -> Deltas:
-    """The thinned deltas, rescaled as asked."""
+    """The sparsified deltas, rescaled as asked."""
     return drop.unbiased(x) if rescale == "expectation" else rescaled(drop(x), scale)
 
 

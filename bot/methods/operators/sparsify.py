@@ -1,6 +1,7 @@
-"""How a task vector is thinned out before it is merged, and scaled up again.
+"""How a task vector is sparsified before it is merged, and rescaled.
 
-A thinning is a function of a block that gives every model's delta with some elements zeroed.
+A sparsification is a function of a block that returns every model's delta with some elements
+zeroed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Cuts: TypeAlias = tuple[Cut, ...]
 Scales: TypeAlias = tuple[float, ...]
 L1OrNone = Literal["true", "false", "l1", "none"]
 Rescale = Literal["true", "false", "l1", "expectation", "none"]
-"""What follows thinning. ``true`` is mergekit's rule, ``l1``; ``false`` is ``none``."""
+"""The rescaling after it. ``true`` is mergekit's rule, ``l1``; ``false`` is ``none``."""
 
 
 def wants_l1(rescale: str) -> bool:

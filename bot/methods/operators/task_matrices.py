@@ -77,7 +77,7 @@ def merged(
 
 def plus(x: Block, task: Matrix) -> Array:
     """The base with a task added, in float32."""
-    out: Array = x.origin + task.astype(np.float32)
+    out: Array = x.required_base + task.astype(np.float32)
     return out
 
 

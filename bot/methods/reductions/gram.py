@@ -15,7 +15,7 @@ from bot.checkpoint.tensor_spec import TensorSpec
 from bot.methods.core.method_input import Array, Block
 from bot.methods.reductions.ordered_sum import lane_sum
 
-Of = Literal["all", "models", "deltas", "moved"]
+Of = Literal["all", "models", "deltas", "vectors"]
 Matrix = npt.NDArray[np.float64]
 
 
@@ -40,7 +40,7 @@ def gram(vectors: tuple[Array, ...], axis: int | None = None) -> Matrix:
 class Gram:
     """The Gram matrix of base and models ("all"), of "models", or of "deltas".
 
-    "moved" means the deltas where there is a base, else the models. State and statistic: float64
+    "vectors" means the deltas where there is a base, else the models. State and statistic: float64
     (n, n), the base first where it is included.
     """
 
@@ -51,13 +51,13 @@ class Gram:
         """What is multiplied."""
         match self.of:
             case "all":
-                return (block.origin, *block.models)
+                return (block.required_base, *block.models)
             case "models":
                 return block.models
             case "deltas":
                 return block.deltas
-            case "moved":
-                return block.moved
+            case "vectors":
+                return block.vectors
 
     def empty(self, _spec: TensorSpec, models: int, /) -> Matrix:
         """Nothing summed."""

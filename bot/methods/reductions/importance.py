@@ -79,7 +79,7 @@ class ImportanceQuartiles:
 
     def update(self, state: ImportanceBySlot, block: Block) -> ImportanceBySlot:
         """Look at a block."""
-        rows = divergences(block.models[0], block.origin)
+        rows = divergences(block.models[0], block.required_base)
         weight = abs(block.deltas[0]) * rows[:, None]
         ranking(lambda _: (weight,)).update(state.tally, block)
         state.rows.append(rows)

@@ -62,7 +62,7 @@ class Target:
     count: Callable[[int], int]
     nonzero: bool = False
 
-    def place(self, counts: Counts) -> Place | Cut:
+    def place(self, counts: Counts) -> ThresholdBin | Cut:
         """Where the answer lies in the counts of the first pass, whose first bin is zero."""
         row = counts[self.model]
         elements = int(row.sum()) - (int(row[0]) if self.nonzero else 0)
@@ -151,7 +151,7 @@ class KthMagnitude:
             self.values,
             self.ties,
         )
-        if any(isinstance(place, Place) and place.bin % 2 for place in places):
+        if any(isinstance(place, ThresholdBin) and place.bin % 2 for place in places):
             return low
         cuts = tuple(
             place if isinstance(place, Cut) else _cut(place.bin >> 1 << 16, place)
@@ -164,7 +164,7 @@ class KthMagnitude:
 
 
 @dataclass(frozen=True)
-class Place:
+class ThresholdBin:
     """Where the k-th magnitude was found: its bin, and how many of the bin's elements k takes."""
 
     bin: int
@@ -182,7 +182,7 @@ def low_bin(cut: Cut) -> int:
     return int(cut.bits) & 0xFFFF
 
 
-def _place(counts: Counts, k: int) -> Place | Cut:
+def _place(counts: Counts, k: int) -> ThresholdBin | Cut:
     elements = int(counts.sum())
     if k <= 0 or not elements:
         return KEEP_NONE
@@ -191,7 +191,7 @@ def _place(counts: Counts, k: int) -> Place | Cut:
     step = int(np.searchsorted(from_top, k))
     bin_ = len(counts) - 1 - step
     held = int(counts[bin_])
-    return Place(bin=bin_, wanted=k - (int(from_top[step]) - held), held=held)
+    return ThresholdBin(bin=bin_, wanted=k - (int(from_top[step]) - held), held=held)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class LowBits:
     """
 
     models: tuple[int, ...]
-    places: tuple[Place | Cut, ...]
+    places: tuple[ThresholdBin | Cut, ...]
     scope: Scope
     values: Values
     ties: bool = True
@@ -217,7 +217,7 @@ class LowBits:
         found = []
         for model, place in zip(self.models, self.places, strict=True):
             histogram = NOTHING
-            if isinstance(place, Place):
+            if isinstance(place, ThresholdBin):
                 bits = magnitude_bits(values[model])
                 histogram = Histogram.of(bits[high_bins(bits) == place.bin] & 0xFFFF)
             found.append(histogram)
@@ -260,7 +260,7 @@ def _empty(asking: KthMagnitude | LowBits, rows: int, spec: TensorSpec) -> Magni
     return MagnitudeCounts(rows, keeps=small and asking.ties)
 
 
-def _resolve(place: Place | Cut, counts: Counts) -> Cut:
+def _resolve(place: ThresholdBin | Cut, counts: Counts) -> Cut:
     if isinstance(place, Cut):
         return place
     low = _place(counts, place.wanted)
@@ -269,7 +269,7 @@ def _resolve(place: Place | Cut, counts: Counts) -> Cut:
     return _cut(place.bin >> 1 << 16 | low.bin, low)
 
 
-def _cut(bits: int, place: Place) -> Cut:
+def _cut(bits: int, place: ThresholdBin) -> Cut:
     if place.wanted == place.held or bits == 0:  # equal zeros are zero, kept or not
         return Cut(threshold=value_of(bits))
     return Cut(threshold=value_of(bits), spare=place.wanted)

@@ -18,12 +18,12 @@ Sums = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class L1Ratio:
-    """``sum|d| / sum|thin(d)|`` for every model; 1 where nothing was left.
+    """``sum|d| / sum|sparsify(d)|`` for every model; 1 where nothing was left.
 
     State: float64 (2, models), before and after. Statistic: a tuple of floats.
     """
 
-    thin: Callable[[Block], tuple[Array, ...]]
+    sparsify: Callable[[Block], tuple[Array, ...]]
     scope: Literal["tensor", "model"] = "tensor"
 
     def empty(self, _spec: TensorSpec, models: int, /) -> Sums:
@@ -32,7 +32,9 @@ class L1Ratio:
 
     def update(self, state: Sums, block: Block) -> Sums:
         """Add a block's magnitudes."""
-        for model, (before, after) in enumerate(zip(block.deltas, self.thin(block), strict=True)):
+        for model, (before, after) in enumerate(
+            zip(block.deltas, self.sparsify(block), strict=True)
+        ):
             state[0, model] += lane_sum(abs(before).astype(np.float64))
             state[1, model] += lane_sum(abs(after).astype(np.float64))
         return state

@@ -75,26 +75,26 @@ def parameters(rng: np.random.Generator, method: Method, models: int) -> dict[st
     """Random values that can go together, each of its kind and in its range."""
     while True:
         drawn = {
-            knob.name: tuple(_value(rng, knob, models) for _ in range(models))
-            if knob.scope == "per_model"
-            else _value(rng, knob, models)
-            for knob in method.signature.parameters
+            param.name: tuple(_value(rng, param, models) for _ in range(models))
+            if param.scope == "per_model"
+            else _value(rng, param, models)
+            for param in method.signature.parameters
         }
         if not method.problems(method.arguments(drawn, models)):
             return drawn
 
 
-def _value(rng: np.random.Generator, knob: Parameter, models: int) -> Any:
-    match knob.kind:
+def _value(rng: np.random.Generator, param: Parameter, models: int) -> Any:
+    match param.kind:
         case "choice":
-            return str(rng.choice(knob.choices))
+            return str(rng.choice(param.choices))
         case "bool":
             return bool(rng.integers(2))
         case "int":
-            return int(rng.integers(max(int(knob.minimum or 0), 1), models + 1))
-    if knob.name in {"epsilon", "t", "eps"}:
+            return int(rng.integers(max(int(param.minimum or 0), 1), models + 1))
+    if param.name in {"epsilon", "t", "eps"}:
         return float(rng.choice([0.0, 1e-4, 0.1]))
-    if knob.minimum == 0:
+    if param.minimum == 0:
         return float(rng.choice([0.0, 0.001, 1.0, *rng.uniform(0.02, 0.98, 3)]))
     return float(rng.choice([-0.6, 0.3, 1.0, *rng.uniform(0.1, 1.5, 3)]))
 

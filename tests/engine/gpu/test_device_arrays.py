@@ -111,8 +111,8 @@ def test_masks_are_the_hosts(
     assert device.realised(probability) == host.realised(probability)
     rows = Span(start * elements, (start + 3) * elements, 1 << 40)
     for between in ((0.1, 0.9), (0.3, 0.31)):
-        ours = device.rivals(model, between, rows, elements)
-        assert all(map(same, ours, host.rivals(model, between, rows, elements)))
+        ours = device.rank_sampling(model, between, rows, elements)
+        assert all(map(same, ours, host.rank_sampling(model, between, rows, elements)))
 
 
 class Stay(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's gap
