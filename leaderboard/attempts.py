@@ -69,9 +69,9 @@ class Attempted:
             known = record.attempts
             if known is None or known.family != family or record.merge_key in here:
                 continue
-            if known.count is None or (known.log is not None and known.log == self.log):
+            if known.own is None or (known.log is not None and known.log == self.log):
                 return None  # written by this log, which does not have it any more
-            there[known.log or ""] = max(there.get(known.log or "", 0), known.count)
+            there[known.log or ""] = max(there.get(known.log or "", 0), known.own)
         return None if self.problem else len(here) + sum(there.values())
 
 
@@ -114,10 +114,10 @@ def append_elsewhere(board: Path, records: Iterable[Record]) -> None:
         found: dict[tuple[str, str], int] = {}
         for record in records:
             known = record.attempts
-            if known is None or known.count is None or known.log == here.log is not None:
+            if known is None or known.own is None or known.log == here.log is not None:
                 continue
             place = (known.family, known.log or "")
-            found[place] = max(found.get(place, 0), known.count)
+            found[place] = max(found.get(place, 0), known.own)
         _append(
             board,
             [

@@ -36,8 +36,10 @@ class SuiteVersion:
 class Row:
     """One model of the board: a merge with its record, or a parent with what its child recorded.
 
-    ``rank_low`` and ``rank_high`` are None for rows that are not ranked. ``holds`` tells whether
-    "better than every parent" survives the correction for all headline claims of the board.
+    ``key`` tells rows apart; `digest` is the weights', which two rows may share. ``name`` has the
+    beginning of a key where several models have one name. ``rank_low`` and ``rank_high`` are None
+    for rows that are not ranked. ``holds`` says whether "better than every parent" survives the
+    correction for all attempts of the board.
     """
 
     key: str
@@ -54,6 +56,13 @@ class Row:
     holds: bool = False
     flags: tuple[Flag, ...] = ()
     created: str
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model's weights; the row's key where it has none."""
+        if self.record is not None:
+            return self.record.model_digest or self.key
+        return self.parent.key if self.parent else self.key
 
     @property
     def method(self) -> str | None:
@@ -105,7 +114,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Everything a face shows: ranked rows first by score, then those that are not ranked."""
+    """Everything a face shows: ranked rows first by score, then those that are not ranked.
+
+    ``claims`` counts the comparisons with a p value; ``attempts`` every merge that was tried, None
+    where that is unknown for some of them.
+    """
 
     suite: SuiteVersion | None
     title: str
@@ -113,14 +126,29 @@ class Board:
     rows: tuple[Row, ...]
     unranked: tuple[Row, ...]
     claims: int
-    attempts: int
+    attempts: int | None
     updated: str | None
     normalised: bool = False
 
     def row(self, key: str) -> Row:
-        """The row with this model key, run key or name. Raises RecordError when there is none."""
-        for row in (*self.rows, *self.unranked):
+        """The row with this model key, run key or name.
+
+        Raises:
+            RecordError: there is none, or several models have that name.
+        """
+        everything = (*self.rows, *self.unranked)
+        for row in everything:
             run_key = row.record.run_key if row.record else None
             if key in {row.key, row.name, run_key}:
                 return row
+        named = [
+            row.name
+            for row in everything
+            if key == (row.record.name if row.record else row.parent and row.parent.name)
+        ]
+        if named:
+            raise RecordError(
+                f"several models of this board are named {key}",
+                hint=f"say which one: {', '.join(named)}",
+            )
         raise RecordError(f"there is no model {key} on this board")

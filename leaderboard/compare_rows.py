@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from leaderboard.board import Board, Row
+from leaderboard.board import Board, Row, SuiteVersion
 from leaderboard.board_errors import BoardError, IncomparableError
 from leaderboard.build_board import Samples
 from leaderboard.flips import Flips, flipped_items
 from leaderboard.record_results import Comparison
 from leaderboard.statistics.paired_comparison import compare_models
+from leaderboard.verdict_notes import task_changes
 
 MOST = 4
 
@@ -32,9 +33,12 @@ class RowComparison:
 
     @property
     def wins(self) -> tuple[int, int]:
-        """On how many tasks it is ahead, and on how many of those beyond doubt."""
-        tasks = self.comparison.tasks if self.comparison else ()
-        return sum(task.delta > 0 for task in tasks), sum(task.low > 0 for task in tasks)
+        """On how many tasks it is ahead, and on how many of those after Holm's correction."""
+        if self.comparison is None:
+            return 0, 0
+        changes = task_changes(self.comparison).values()
+        ahead = sum(task.delta > 0 for task in self.comparison.tasks)
+        return ahead, sum(change == "better" for change in changes)
 
 
 def chosen_rows(board: Board, keys: Sequence[str]) -> tuple[Row, ...]:
@@ -60,9 +64,9 @@ def against(baseline: Row, row: Row, board: Board, samples: Samples) -> RowCompa
     Without samples a comparison that a record holds already is used. On tasks that only one of
     the two was scored on nothing is said; without a shared task there is a refusal and no number.
     """
-    ours, theirs = samples(row.key), samples(baseline.key)
+    ours, theirs = samples(row.digest), samples(baseline.digest)
     if ours is None or theirs is None:
-        return _from_record(baseline, row)
+        return _from_record(baseline, row, board)
     shared = [task for task in ours if task in theirs]
     missing = tuple(sorted(set(ours) ^ set(theirs)))
     if not shared:
@@ -74,9 +78,10 @@ def against(baseline: Row, row: Row, board: Board, samples: Samples) -> RowCompa
         comparison = compare_models(
             left,
             right,
-            parent_key=baseline.key,
+            parent_key=baseline.digest,
             weights=_weights(board, shared),
             lower_bounds=_bounds(board),
+            same_weights=row.digest == baseline.digest,
         )
     except IncomparableError as error:
         return RowComparison(baseline=baseline, row=row, refusal=error.message, missing=missing)
@@ -86,11 +91,13 @@ def against(baseline: Row, row: Row, board: Board, samples: Samples) -> RowCompa
     )
 
 
-def _from_record(baseline: Row, row: Row) -> RowComparison:
+def _from_record(baseline: Row, row: Row, board: Board) -> RowComparison:
     suites = row.record.suites if row.record else ()
     for suite in suites:
+        if board.suite is None or SuiteVersion.of(suite) != board.suite:
+            continue
         for comparison in suite.comparisons:
-            if comparison.parent == baseline.key:
+            if comparison.parent == baseline.digest:
                 return RowComparison(baseline=baseline, row=row, comparison=comparison)
     return RowComparison(
         baseline=baseline,

@@ -110,6 +110,14 @@ class Record(RecordModel):
         """The parent with this key. Raises KeyError when the record has none."""
         return {parent.key: parent for parent in self.parents}[key]
 
+    def parent_names(self) -> dict[str, str]:
+        """The parents' names by key; parents that are identical share one, ``a = b``."""
+        names: dict[str, list[str]] = {}
+        for parent in self.parents:
+            if parent.name not in names.setdefault(parent.key, []):
+                names[parent.key].append(parent.name)
+        return {key: " = ".join(sorted(found)) for key, found in names.items()}
+
     def suite(self, name: str) -> SuiteResult | None:
         """The result of the suite with this name, None if it was not run."""
         return next((suite for suite in self.suites if suite.suite == name), None)

@@ -152,14 +152,21 @@ class Attempts(RecordModel):
     """How many merges were tried over these parents, this one included, each counted once.
 
     The record says how many when it was written; a folder of records says how many by now.
-    ``count`` is None where it is unknown, because the log of attempts is incomplete; ``log``
-    identifies that log, so that counts of several logs can be added up.
+    ``count`` is None where it is unknown, because the log of attempts is incomplete. ``log``
+    identifies that log and ``in_log`` is how many of them it holds, so that several logs can be
+    added up without counting an attempt twice.
     """
 
     family: Short
     count: Annotated[int, Field(ge=1)] | None = 1
     sweep: Sweep | None = None
     log: Key | None = None
+    in_log: Count | None = None
+
+    @property
+    def own(self) -> int | None:
+        """How many attempts the record's own log holds; ``count`` where it does not say."""
+        return self.count if self.in_log is None else self.in_log
 
 
 class Flag(RecordModel):

@@ -13,7 +13,9 @@ from pydantic import Field
 from leaderboard.record_base import Count, Delta, Fraction, Key, Many, RecordModel, Short
 
 Positive = Annotated[float, Field(gt=0)]
-PairedTest = Literal["mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-bootstrap"]
+PairedTest = Literal[
+    "mcnemar-exact", "sign-flip", "cluster-sign-flip", "stratified-bootstrap", "studentized"
+]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -85,6 +87,8 @@ class Difference(RecordModel):
 
     ``p_greater`` is against "the merge is not better", ``p_less`` against "it is not worse".
     ``mde`` is the true difference that 80 % of such comparisons would find at 5 % two-sided.
+    ``stderr`` is the standard error of ``delta`` and ``df`` its degrees of freedom, both None where
+    p does not come from them; ``df`` is None too where the error is known exactly.
     """
 
     delta: float
@@ -97,6 +101,8 @@ class Difference(RecordModel):
     mde: NonNegative
     test: PairedTest
     clusters: Annotated[int, Field(ge=1)] | None = None
+    stderr: NonNegative | None = None
+    df: Positive | None = None
 
 
 class TaskDifference(Difference):
@@ -119,7 +125,7 @@ class Comparison(RecordModel):
     """The merge against one parent, on every task and over all of them.
 
     ``cap_gap`` is the largest difference of cap-hit rates over the tasks, None where nothing is
-    generated.
+    generated. ``identical`` says that the two are the same model, or answer every item the same.
     """
 
     parent: Key
@@ -127,6 +133,18 @@ class Comparison(RecordModel):
     overall: Difference
     noninferiority: NonInferiority
     cap_gap: Fraction | None = None
+    identical: Literal["weights", "answers"] | None = None
+
+
+class Selection(RecordModel):
+    """Which parents may be the best one, and how their differences to the merge are correlated.
+
+    The best parent is chosen by the scores that the merge is then compared on; what is said of that
+    comparison has to know how many parents it was chosen from.
+    """
+
+    contenders: Many[Key]
+    correlation: Fraction
 
 
 class SuiteResult(RecordModel):
@@ -146,6 +164,7 @@ class SuiteResult(RecordModel):
     tasks: Many[TaskResult]
     headline: dict[Key, Headline]
     comparisons: Many[Comparison] = ()
+    selection: Selection | None = None
     normalised: bool = False
     datasets: dict[Short, Short] = Field(default_factory=dict)
     plain_prompts: Many[Key] = ()

@@ -144,7 +144,13 @@ class FolderStore:
         """
         attempted = read_attempts(self.root)
         count = attempted.count(family, self._records([])) or None
-        return Attempts(family=family, count=count, sweep=sweep, log=attempted.log)
+        return Attempts(
+            family=family,
+            count=count,
+            sweep=sweep,
+            log=attempted.log,
+            in_log=None if count is None else len(attempted.merges.get(family, ())),
+        )
 
     def get(self, run_key: str) -> Record:
         """One record by its key. Raises RecordError when there is none or it is broken."""
@@ -234,7 +240,10 @@ class _ByNow:
             count = None if now is None else max(count, now)
         elif now is None:
             count = None
-        return known.model_copy(update={"count": count, "sweep": later or known.sweep})
+        changes: dict[str, object] = {"count": count, "sweep": later or known.sweep}
+        if known.log is not None and known.log == self._attempted.log and count is not None:
+            changes["in_log"] = len(self._attempted.merges.get(known.family, ()))
+        return known.model_copy(update=changes)
 
 
 def dump_document(document: RecordModel, form: JsonFormat) -> str:

@@ -18,7 +18,7 @@ from leaderboard.migrations import RETRACTION, RUNS_TABLE, parquet_mark, require
 from leaderboard.record import Record, parse_record
 from leaderboard.record_provenance import Retraction
 from leaderboard.record_store import Loaded, parse_document
-from leaderboard.verdict import judge
+from leaderboard.verdict import judge, main_suite
 
 SCHEMA = pa.schema(
     [
@@ -107,7 +107,7 @@ def _row(key: str, run: Run) -> dict[str, Any]:
 
 
 def _facts(record: Record) -> dict[str, Any]:
-    suite = record.suites[0] if record.suites else None
+    suite = main_suite(record)
     head = suite.headline.get(record.model_digest or "") if suite else None
     judgement = judge(record)
     return {
@@ -117,7 +117,7 @@ def _facts(record: Record) -> dict[str, Any]:
         "method": record.recipe.method,
         "suite": f"{suite.suite} {suite.version}" if suite else None,
         "score": head.value if head else None,
-        "verdict": judgement.verdict.value,
+        "verdict": judgement.words,
         "delta": judgement.delta,
         "p": judgement.p,
         "parents": [parent.ref for parent in record.parents],

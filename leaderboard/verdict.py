@@ -1,20 +1,25 @@
-"""The verdict on a merge: one of four words, its numbers, and the one sentence that says both.
+"""The verdict on a merge: a few agreed words, their numbers, and the one sentence that says both.
 
-The p values stand on the two-sided scale, so that the word, p and the 95 % interval agree: a
-merge is better than every parent when the largest of its p values over all parents is below 5 %
-(an intersection-union test, which needs no correction for the number of parents).
+The p values stand on the two-sided scale, so that the word, p and the 95 % interval agree: a merge
+is better than every parent when the largest of its p values over all parents is below 5 %, and
+worse than its best parent when the p value that knows how that parent was chosen is
+(`leaderboard.statistics.best_parent`). A claim of "better" is corrected for the number of attempts
+over the same parents; where it does not survive that, it is provisional.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from leaderboard.number_format import interval, listed, p_value, points, signed
+from leaderboard.number_format import count_of, interval, p_value, points, signed
 from leaderboard.record import Record
 from leaderboard.record_results import Comparison, SuiteResult
-from leaderboard.statistics.multiple_testing import holm, intersection_union, two_sided_claim
+from leaderboard.statistics.best_parent import AgainstBest
+from leaderboard.statistics.multiple_testing import bonferroni, intersection_union, two_sided_claim
+from leaderboard.statistics.paired_comparison import estimate_of, identical_comparison
+from leaderboard.verdict_notes import cap_notes, some_note, task_notes, template_notes
 
 ALPHA = 0.05
 CAP_GAP = 0.02
@@ -22,12 +27,14 @@ CAP_GAP = 0.02
 
 
 class Verdict(StrEnum):
-    """What may be said, in the order in which it is asked."""
+    """What may be said, in the order in which it is asked; identical parents are asked first."""
 
     BETTER = "better than every parent"
     WORSE = "worse than its best parent"
     AS_GOOD = "as good as its best parent"
     UNDETECTED = "no detectable difference"
+    IDENTICAL = "identical to a parent"
+    SAME_ANSWERS = "same answers as a parent"
     NO_PARENTS = "no parent to compare with"
     PENDING = "not evaluated yet"
     FAILED = "failed"
@@ -48,10 +55,13 @@ SYMBOLS = {
     Verdict.WORSE: "▼",
     Verdict.AS_GOOD: "≈",
     Verdict.UNDETECTED: "?",
+    Verdict.IDENTICAL: "≡",
+    Verdict.SAME_ANSWERS: "=",
     Verdict.NO_PARENTS: "·",
     Verdict.PENDING: "○",
     Verdict.FAILED: "✕",
 }
+PROVISIONAL_SYMBOL = "△"
 FLAG_SYMBOL = "⚑"
 
 
@@ -60,12 +70,16 @@ class VerdictDetail:
     """A verdict with its evidence against the best parent.
 
     ``p`` belongs to the verdict's own test; ``claim_p`` is the p value of "better than every
-    parent" whatever the verdict, for corrections over many claims. All differences are fractions.
+    parent" whatever the verdict, for corrections over many claims. ``attempts`` is how many merges
+    of the same parents were tried, None where that is unknown. ``holds`` says whether "better"
+    survives the correction for them; a board sets it anew for all of its claims. ``same_as`` names
+    the parent that the merge is identical to. All differences are fractions.
     """
 
     verdict: Verdict
     best_parent: str | None = None
     best_parent_name: str | None = None
+    same_as: str | None = None
     delta: float | None = None
     low: float | None = None
     high: float | None = None
@@ -73,28 +87,108 @@ class VerdictDetail:
     mde: float | None = None
     margin: float | None = None
     claim_p: float | None = None
+    attempts: int | None = None
+    holds: bool = False
     reason: str | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def provisional(self) -> bool:
+        """Whether "better" holds for this merge alone, but not after correction."""
+        return self.verdict is Verdict.BETTER and not self.holds
 
-def judge(record: Record, suite: SuiteResult | None = None) -> VerdictDetail:
-    """The verdict of a record on a suite; on its first suite where none is named."""
+    @property
+    def symbol(self) -> str:
+        """The sign of the verdict; a claim that holds and a provisional one look different."""
+        return PROVISIONAL_SYMBOL if self.provisional else self.verdict.symbol
+
+    @property
+    def slug(self) -> str:
+        """The word for style sheets."""
+        return "provisional" if self.provisional else self.verdict.slug
+
+    @property
+    def words(self) -> str:
+        """The verdict in words, with the parent it is identical to."""
+        if self.provisional:
+            return f"{self.verdict.value} (provisional)"
+        if self.same_as is not None:
+            return f"{self.verdict.value.removesuffix('a parent')}{self.same_as}"
+        return self.verdict.value
+
+    @property
+    def corrected_p(self) -> float | None:
+        """``claim_p`` corrected for the attempts; None where their number is unknown."""
+        if self.claim_p is None or self.attempts is None:
+            return None
+        return bonferroni(self.claim_p, self.attempts)
+
+
+def main_suite(record: Record, required: str | None = None) -> SuiteResult | None:
+    """The suite a record's verdict is of: the required one, or the first by name.
+
+    The order of suites in a file decides nothing. None where the record has no suite.
+    """
+    named = [suite for suite in record.suites if suite.suite == required]
+    found = named or list(record.suites)
+    return min(found, key=lambda suite: (suite.suite, suite.version), default=None)
+
+
+def judge(
+    record: Record, suite: SuiteResult | None = None, *, required: str | None = None
+) -> VerdictDetail:
+    """The verdict of a record.
+
+    Args:
+        record: the run.
+        suite: the result to judge; `main_suite` where None.
+        required: the name of the board's required suite.
+    """
     if record.status == "failed":
         failure = record.failure
         reason = f"in stage {failure.stage}: {failure.message}" if failure else None
         return VerdictDetail(verdict=Verdict.FAILED, reason=reason)
-    suite = suite or next(iter(record.suites), None)
+    suite = suite or main_suite(record, required)
+    names = record.parent_names()
+    attempts = record.attempts.count if record.attempts else None
     if suite is None:
-        return VerdictDetail(verdict=Verdict.PENDING)
+        same_as = names.get(record.model_digest or "")
+        verdict = Verdict.IDENTICAL if same_as else Verdict.PENDING
+        return VerdictDetail(verdict=verdict, same_as=same_as, attempts=attempts)
+    suite = with_identical_parent(record, suite)
     if not suite.comparisons:
         return VerdictDetail(verdict=Verdict.NO_PARENTS)
-    names = {parent.key: parent.name for parent in record.parents}
-    return judge_suite(suite, names)
+    return judge_suite(suite, names, attempts=attempts)
 
 
 def best_parent(suite: SuiteResult) -> Comparison:
-    """The comparison with the parent of the highest headline; the first of equals."""
-    return max(suite.comparisons, key=lambda found: _headline_value(suite, found.parent))
+    """The comparison with the parent of the highest headline.
+
+    Of equally high ones it is the one whose weights the merge has, else the first by key.
+    """
+    return min(
+        suite.comparisons,
+        key=lambda found: (
+            -_headline_value(suite, found.parent),
+            found.identical is None,
+            found.parent,
+        ),
+    )
+
+
+def against_best(suite: SuiteResult) -> AgainstBest:
+    """The statistics of the merge against the best of its parents.
+
+    Records that do not say which parents may be the best one are treated as if all of them might
+    be, with differences that are independent of each other: the most cautious assumption.
+    """
+    keys = [found.parent for found in suite.comparisons]
+    chosen = suite.selection.contenders if suite.selection else tuple(keys)
+    return AgainstBest(
+        differences=[estimate_of(found) for found in suite.comparisons],
+        contenders=[keys.index(key) for key in chosen if key in keys] or list(range(len(keys))),
+        correlation=suite.selection.correlation if suite.selection else 0.0,
+    )
 
 
 def claim_p_value(comparisons: tuple[Comparison, ...]) -> float:
@@ -107,102 +201,97 @@ def sentence(judgement: VerdictDetail, name: str) -> str:
     verdict = judgement.verdict
     if verdict is Verdict.FAILED:
         return f"{verdict.symbol} {name} failed {judgement.reason or ''}".rstrip()
-    if verdict in {Verdict.PENDING, Verdict.NO_PARENTS}:
-        return f"{verdict.symbol} {name}: {verdict.value}"
-    numbers = (
-        f"{signed(judgement.delta)} {_difference_interval(judgement)} points"
-        f" against {judgement.best_parent_name}"
-    )
-    verb = "shows" if verdict is Verdict.UNDETECTED else "is"
-    return f"{verdict.symbol} {name} {verb} {verdict.value}: {numbers}, {evidence(judgement)}"
+    if judgement.delta is None:
+        join = " is " if judgement.same_as else ": "
+        return f"{verdict.symbol} {name}{join}{judgement.words}"
+    verb = {Verdict.UNDETECTED: "shows", Verdict.SAME_ANSWERS: "gives the"}.get(verdict, "is")
+    numbers = f"{signed(judgement.delta)} {interval(judgement.low, judgement.high)} points"
+    against = f"against {judgement.best_parent_name}"
+    said = evidence(judgement)
+    return f"{judgement.symbol} {name} {verb} {judgement.words}: {numbers} {against}, {said}"
 
 
 def evidence(judgement: VerdictDetail) -> str:
-    """``p = 0.004, detectable from 1.2`` and, where it matters, the margin."""
+    """The p value with its correction, what the test could detect, and the margin if it matters."""
     parts = []
-    if judgement.p is not None:
+    if judgement.verdict is Verdict.BETTER and judgement.claim_p is not None:
+        parts.append(_corrected(judgement))
+    elif judgement.p is not None:
         parts.append(p_value(judgement.p))
-    if judgement.mde is not None:
-        parts.append(f"detectable from {points(judgement.mde)}")
+    if judgement.mde:
+        detectable = points(judgement.mde)
+        parts.append(f"this test could detect differences of {detectable} points or more")
     if judgement.verdict is Verdict.AS_GOOD and judgement.margin is not None:
         parts.append(f"margin {points(judgement.margin)}")
     return ", ".join(parts)
 
 
-def judge_suite(suite: SuiteResult, names: Mapping[str, str]) -> VerdictDetail:
-    """The verdict of one suite's comparisons; ``names`` gives each parent's name by key."""
+def judge_suite(
+    suite: SuiteResult, names: Mapping[str, str], *, attempts: int | None = 1
+) -> VerdictDetail:
+    """The verdict of one suite's comparisons.
+
+    Args:
+        suite: the result, with at least one comparison.
+        names: each parent's name by key.
+        attempts: how many merges over the same parents were tried; None where that is unknown.
+    """
     best = best_parent(suite)
+    statistics = against_best(suite)
     claim = claim_p_value(suite.comparisons)
     capped = [found for found in suite.comparisons if (found.cap_gap or 0.0) > CAP_GAP]
-    verdict, p = _word(best, claim, capped=bool(capped))
-    return VerdictDetail(
-        verdict=verdict,
+    low, high = statistics.interval
+    same = min(
+        (found for found in suite.comparisons if found.identical),
+        key=lambda found: (found.identical != "weights", found is not best, found.parent),
+        default=None,
+    )
+    if best.identical == "weights":
+        low = high = 0.0
+    detail = VerdictDetail(
+        verdict=Verdict.UNDETECTED,
         best_parent=best.parent,
         best_parent_name=names[best.parent],
+        same_as=names[same.parent] if same else None,
         delta=best.overall.delta,
-        low=best.overall.low,
-        high=best.overall.high,
-        p=p,
+        low=low,
+        high=high,
         mde=best.overall.mde,
         margin=best.noninferiority.margin,
         claim_p=claim,
-        notes=(
-            *_some_note(suite, verdict, names),
-            *_cap_notes(capped, names),
-            *_task_notes(suite),
-            *_template_notes(suite, names),
-        ),
+        attempts=attempts,
+        holds=attempts is not None and bonferroni(claim, attempts) < ALPHA,
     )
+    verdict, p = _word(suite, statistics, claim, same=same, capped=bool(capped))
+    detail = replace(detail, verdict=verdict, p=p, holds=detail.holds and verdict is Verdict.BETTER)
+    notes = (
+        *some_note(suite, names, is_better=verdict is Verdict.BETTER, alpha=ALPHA),
+        *cap_notes(capped, names),
+        *task_notes(suite, best, alpha=ALPHA),
+        *template_notes(suite, names),
+    )
+    return replace(detail, notes=notes)
 
 
-def _word(best: Comparison, claim: float, *, capped: bool) -> tuple[Verdict, float]:
-    worse = two_sided_claim(best.overall.p_less)
+def _word(
+    suite: SuiteResult,
+    statistics: AgainstBest,
+    claim: float,
+    *,
+    same: Comparison | None,
+    capped: bool,
+) -> tuple[Verdict, float]:
+    p = min(claim, statistics.p_worse)
+    if same is not None:
+        return (Verdict.IDENTICAL if same.identical == "weights" else Verdict.SAME_ANSWERS), p
     if claim < ALPHA and not capped:
         return Verdict.BETTER, claim
-    if worse < ALPHA:
-        return Verdict.WORSE, worse
-    if best.noninferiority.p < ALPHA / 2:
-        return Verdict.AS_GOOD, best.noninferiority.p
-    return Verdict.UNDETECTED, best.overall.p_two_sided
-
-
-def _some_note(suite: SuiteResult, verdict: Verdict, names: Mapping[str, str]) -> list[str]:
-    beaten = [
-        names[found.parent]
-        for found in suite.comparisons
-        if two_sided_claim(found.overall.p_greater) < ALPHA
-    ]
-    if verdict is Verdict.BETTER or not beaten or len(beaten) == len(suite.comparisons):
-        return []
-    return [f"better than some: {listed(beaten)}"]
-
-
-def _cap_notes(capped: list[Comparison], names: Mapping[str, str]) -> list[str]:
-    return [
-        f"its share of answers cut at the length cap differs by {points(found.cap_gap)} points from"
-        f" {names[found.parent]}'s: that cannot support “better”"
-        for found in capped
-    ]
-
-
-def _task_notes(suite: SuiteResult) -> list[str]:
-    """The tasks on which the merge loses to its best parent, after Holm over the tasks."""
-    best = best_parent(suite)
-    titles = {task.task: task.title for task in suite.tasks}
-    adjusted = holm([two_sided_claim(row.p_less) for row in best.tasks])
-    return [
-        f"worse on {titles[row.task]} ({signed(row.delta)})"
-        for row, p in zip(best.tasks, adjusted, strict=True)
-        if p < ALPHA
-    ]
-
-
-def _template_notes(suite: SuiteResult, names: Mapping[str, str]) -> list[str]:
-    """The models that have no chat template where the others were asked in theirs."""
-    return [
-        f"{names.get(key, 'the merge')} has no chat template and was asked in plain text"
-        for key in suite.plain_prompts
-    ]
+    if statistics.p_worse < ALPHA:
+        return Verdict.WORSE, statistics.p_worse
+    kept = max(found.noninferiority.p for found in suite.comparisons)
+    if kept < ALPHA / 2:
+        return Verdict.AS_GOOD, kept
+    return Verdict.UNDETECTED, p
 
 
 def _headline_value(suite: SuiteResult, key: str) -> float:
@@ -210,5 +299,24 @@ def _headline_value(suite: SuiteResult, key: str) -> float:
     return headline.value if headline else float("-inf")
 
 
-def _difference_interval(judgement: VerdictDetail) -> str:
-    return interval(judgement.low, judgement.high)
+def _corrected(judgement: VerdictDetail) -> str:
+    p, attempts = judgement.claim_p or 0.0, judgement.attempts
+    if attempts == 1:
+        return p_value(p)
+    if attempts is None or judgement.corrected_p is None:
+        return f"{p_value(p)} alone, not corrected because the number of attempts is unknown"
+    tried = count_of(attempts, "attempt")
+    if judgement.corrected_p < ALPHA:
+        return f"{p_value(judgement.corrected_p)} corrected for {tried}"
+    return f"{p_value(p)} alone, {p_value(judgement.corrected_p)} corrected for {tried}"
+
+
+def with_identical_parent(record: Record, suite: SuiteResult) -> SuiteResult:
+    """The result with the comparison to an identical parent, which old records leave out."""
+    digest = record.model_digest or ""
+    compared = {found.parent for found in suite.comparisons}
+    if digest not in record.parent_names() or digest in compared:
+        return suite
+    items = max(1, sum(task.n for task in suite.tasks))
+    added = identical_comparison(digest, items=items)
+    return suite.model_copy(update={"comparisons": (*suite.comparisons, added), "selection": None})

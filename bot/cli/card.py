@@ -9,7 +9,7 @@ import click
 from bot.cli.options import workspace_option
 from bot.cli.output import Output, output_options
 from bot.lineage.model_card import render_card
-from bot.pipeline.find_record import find_record
+from bot.pipeline.find_record import board_suite, find_record
 from bot.pipeline.workspace import Workspace
 from leaderboard.render.pull_request_report import report_markdown
 
@@ -33,7 +33,9 @@ Exit codes: 0 done, 2 usage, 16 no such run. See docs/cli.md."""
 @click.pass_obj
 def card(out: Output, run: str, report: bool, workspace: Path) -> None:
     """Print the card of RUN."""
-    record = find_record(Workspace(workspace), run)
-    text = report_markdown(record) if report else render_card(record)
+    place = Workspace(workspace)
+    record, suite = find_record(place, run), board_suite(place)
+    make = report_markdown if report else render_card
+    text = make(record, required=suite)
     kind = "report" if report else "card"
     out.result({"run_key": record.run_key, kind: text}, text.rstrip())

@@ -56,8 +56,8 @@ def demo(out: Output, workspace: Path) -> None:
     place = Workspace(workspace)
     ran = run_recipe(recipe, workspace=place, options=options, report=out.report)
     out.close()
-    board = build_board(load_board(place).records)
-    verdict = sentence(judge(ran.record), ran.record.name)
+    board = build_board(load_board(place).records, suite="skills")
+    verdict = sentence(judge(ran.record, required=ran.required), ran.record.name)
     lines = [
         board_text(board),
         verdict,

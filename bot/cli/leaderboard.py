@@ -36,7 +36,7 @@ Examples:
   mergebot leaderboard show --suite skills --workspace demo"""
 )
 @workspace_option
-@click.option("--suite", help="Suite to rank by; the newest run's by default.")
+@click.option("--suite", help="Required suite; that of most runs by default.")
 @output_options
 @click.pass_obj
 def show(out: Output, workspace: Path, suite: str | None) -> None:
@@ -53,7 +53,7 @@ Examples:
   mergebot leaderboard export --html ./site"""
 )
 @workspace_option
-@click.option("--suite", help="Suite to rank by; the newest run's by default.")
+@click.option("--suite", help="Required suite; that of most runs by default.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--output", type=UserPath(), help="File; stdout for text formats.")
 @click.option(
@@ -100,7 +100,7 @@ Examples:
   mergebot leaderboard build --workspace demo"""
 )
 @workspace_option
-@click.option("--suite", help="Suite to rank by; the newest run's by default.")
+@click.option("--suite", help="Required suite; that of most runs by default.")
 @output_options
 @click.pass_obj
 def build(out: Output, workspace: Path, suite: str | None) -> None:
@@ -120,4 +120,10 @@ def open_board(out: Output, workspace: Path, suite: str | None) -> Board:
     known = sorted({found.suite for record in loaded.records for found in record.suites})
     if suite is not None and known and suite not in known:
         raise UsageError(f"no run was evaluated on {suite!r}", hint=f"suites: {', '.join(known)}")
-    return build_board(loaded.records, suite=suite)
+    board = build_board(loaded.records, suite=suite)
+    if board.suite is None:
+        return board
+    from bot.cli.space import WorkspaceSamples
+
+    kept, digest = WorkspaceSamples(Workspace(workspace)), board.suite.digest
+    return build_board(loaded.records, suite=suite, samples=lambda model: kept(digest, model))

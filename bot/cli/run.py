@@ -238,7 +238,7 @@ def run_text(ran: RunResult) -> str:
     """The verdict, where things are here, and where they are on the Hub."""
     known = "" if ran.fresh else "  (already on the board)"
     lines = [
-        sentence(judge(ran.record), ran.record.name) + known,
+        sentence(judge(ran.record, required=ran.required), ran.record.name) + known,
         f"  model  {ran.model}",
         f"  card   {ran.card}",
         f"  key    {ran.record.run_key}",
@@ -252,7 +252,7 @@ def run_data(ran: RunResult, swept: SweepResult | None = None) -> dict[str, obje
     """The same for programs, with the whole record, and what a sweep tried."""
     data: dict[str, object] = {
         "run_key": ran.record.run_key,
-        "verdict": sentence(judge(ran.record), ran.record.name),
+        "verdict": sentence(judge(ran.record, required=ran.required), ran.record.name),
         "model": str(ran.model),
         "card": str(ran.card),
         "fresh": ran.fresh,

@@ -97,8 +97,8 @@ def _score(other: Record, record: Record) -> float | None:
 
 
 def _common(record: Record, other: Record) -> tuple[Headline | None, Headline | None]:
-    """Both headlines on the first suite that both were run on."""
-    for suite in record.suites:
+    """Both headlines on the first suite by name that both were run on."""
+    for suite in sorted(record.suites, key=lambda found: (found.suite, found.version)):
         twin = next((one for one in other.suites if one.digest == suite.digest), None)
         if twin is not None:
             return _head(record, suite), _head(other, twin)

@@ -76,7 +76,7 @@ def model_index(record: Record) -> list[dict[str, Any]]:
     """The results as the Hub's widget reads them, in percent; empty without any."""
     results = [
         _result(record, suite, task)
-        for suite in record.suites
+        for suite in sorted(record.suites, key=lambda found: (found.suite, found.version))
         for task in suite.tasks
         if record.model_digest in task.scores and not is_official(suite, task)
     ]

@@ -40,7 +40,7 @@ def eval_results(record: Record, source: str | None = None) -> str | None:
     """
     entries = [
         _entry(record, suite, task, source)
-        for suite in record.suites
+        for suite in sorted(record.suites, key=lambda found: (found.suite, found.version))
         for task in suite.tasks
         if record.model_digest in task.scores and is_official(suite, task)
     ]

@@ -23,19 +23,19 @@ from leaderboard.record_results import SuiteResult
 from leaderboard.render.ancestry_tree import lineage_markdown
 from leaderboard.render.escape import clean, markdown_block, markdown_link
 from leaderboard.render.escape import markdown as escape
-from leaderboard.statistics.multiple_testing import holm, two_sided_claim
-from leaderboard.verdict import ALPHA, judge, sentence
-
-MOST_GAINS = 4
+from leaderboard.verdict import judge, main_suite, sentence, with_identical_parent
+from leaderboard.verdict_notes import CHANGE_SYMBOLS, TASK_RULE, task_changes
 
 
-def render_card(record: Record, page: Page = NOWHERE) -> str:
+def render_card(record: Record, page: Page = NOWHERE, *, required: str | None = None) -> str:
     """The text of ``README.md`` for a record.
 
     Args:
         record: the run; where it carries a retraction the card says so first.
         page: where the card stands.
+        required: the board's required suite, which the verdict is of.
     """
+    judgement = judge(record, required=required)
     front = dump_front_matter(front_matter(record, page))
     body = (
         _environment()
@@ -44,9 +44,10 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
             record=record,
             page=page,
             title=record.name,
-            verdict=sentence(judge(record), record.name),
-            notes=[*gains(record), *judge(record).notes],
-            suites=[suite_view(record, suite) for suite in record.suites],
+            verdict=sentence(judgement, record.name),
+            notes=judgement.notes,
+            suites=[suite_view(record, suite) for suite in _required_first(record, required)],
+            rule=TASK_RULE,
             lineage=lineage_markdown(record.lineage, record.name),
             recipe=markdown_block(record.recipe.text, "yaml"),
             duties=duties_of(licenses_of(record)),
@@ -60,37 +61,27 @@ def render_card(record: Record, page: Page = NOWHERE) -> str:
     return f"---\n{front}---\n\n{body.strip()}\n"
 
 
-def gains(record: Record) -> list[str]:
-    """What the merge is good at: tasks its best parent loses, after Holm over the tasks."""
-    found = []
-    for suite in record.suites:
-        best = judge(record, suite).best_parent
-        rows = next((one.tasks for one in suite.comparisons if one.parent == best), ())
-        titles = {task.task: task.title for task in suite.tasks}
-        adjusted = holm([two_sided_claim(row.p_greater) for row in rows])
-        sure = [row for row, p in zip(rows, adjusted, strict=True) if p < ALPHA]
-        sure.sort(key=lambda row: -row.delta)
-        found += [
-            f"better on {titles[row.task]} ({number_format.signed(row.delta)})"
-            for row in sure[:MOST_GAINS]
-        ]
-    return found
-
-
 def suite_view(record: Record, suite: SuiteResult) -> dict[str, Any]:
     """One suite as rows of a Markdown table: this model, every parent, the best one's delta."""
+    suite = with_identical_parent(record, suite)
     judgement = judge(record, suite)
-    names = {parent.key: escape(parent.name) for parent in record.parents}
+    names = {key: escape(name) for key, name in record.parent_names().items()}
     best = next((c for c in suite.comparisons if c.parent == judgement.best_parent), None)
-    order = [comparison.parent for comparison in suite.comparisons]
+    order = sorted(
+        (comparison.parent for comparison in suite.comparisons),
+        key=lambda key: (key != judgement.best_parent, names[key]),
+    )
     deltas = {row.task: row for row in best.tasks} if best else {}
+    changes = task_changes(best) if best else {}
     digest = record.model_digest or ""
     rows = []
     for task in suite.tasks:
         cells = [_score(task.scores.get(key)) for key in [digest, *order]]
-        rows.append([escape(task.title), f"{task.n:,}", *cells, _delta(deltas.get(task.task))])
+        change = CHANGE_SYMBOLS[changes.get(task.task, "unclear")]
+        delta = _delta(deltas.get(task.task), change)
+        rows.append([escape(task.title), f"{task.n:,}", *cells, delta])
     heads = [suite.headline.get(key) for key in [digest, *order]]
-    whole = _delta(best.overall) if best else number_format.MISSING
+    whole = _delta(judgement if judgement.delta is not None else None, judgement.symbol)
     rows.append(["**mean**", "", *(_score(head) for head in heads), whole])
     header = ["task", "n", "this model", *(names[key] for key in order), "against the best parent"]
     return {
@@ -116,10 +107,16 @@ def _score(score: Any) -> str:
     return f"{number_format.points(score.value)} {half_width}".strip()
 
 
-def _delta(row: Any) -> str:
+def _required_first(record: Record, required: str | None) -> list[SuiteResult]:
+    """A record's suites by name, the one that the verdict is of first."""
+    first = main_suite(record, required)
+    return sorted(record.suites, key=lambda one: (one is not first, one.suite, one.version))
+
+
+def _delta(row: Any, symbol: str) -> str:
     if row is None:
         return number_format.MISSING
-    return f"{number_format.signed(row.delta)} {number_format.interval(row.low, row.high)}"
+    return f"{symbol} {number_format.signed(row.delta)} {number_format.interval(row.low, row.high)}"
 
 
 class Ready(str):

@@ -55,12 +55,23 @@ def require_known_parents(record: Record, *, allow_local: bool) -> None:
         )
 
 
-def policy_allows(record: Record, policy: Policy) -> bool:
-    """Whether an operator of this policy publishes a run with this verdict."""
-    verdict = judge(record).verdict
+def policy_allows(record: Record, policy: Policy, *, required: str | None = None) -> bool:
+    """Whether an operator of this policy publishes a run with this verdict.
+
+    A copy of a parent is published under no policy; a claim that does not hold after correction for
+    the attempts is not "better".
+
+    Args:
+        record: the run.
+        policy: what the operator publishes.
+        required: the board's required suite, whose verdict decides.
+    """
+    judgement = judge(record, required=required)
+    if judgement.verdict is Verdict.IDENTICAL:
+        return False
     if policy == "better":
-        return verdict is Verdict.BETTER
-    return policy == "all" or verdict is not Verdict.WORSE
+        return judgement.verdict is Verdict.BETTER and judgement.holds
+    return policy == "all" or judgement.verdict is not Verdict.WORSE
 
 
 def _require_license(record: Record, name: str) -> None:

@@ -12,7 +12,7 @@ from leaderboard.record_results import Settings, SuiteResult, TaskResult
 from leaderboard.sample_scores import TaskScores
 from leaderboard.statistics.headline import headline
 from leaderboard.statistics.intervals import task_score
-from leaderboard.statistics.paired_comparison import MARGIN, compare_models
+from leaderboard.statistics.paired_comparison import MARGIN, compare_models, select_best
 
 
 def suite_result(
@@ -29,7 +29,7 @@ def suite_result(
         suite: the suite all of them were evaluated on.
         evaluations: the merge's and its parents' scores by model key.
         merge: the merge's key.
-        parents: the parents' keys, base included.
+        parents: the parents' keys, base included; one may be the merge itself.
         margin: what may be lost and still count as kept.
 
     Raises:
@@ -48,10 +48,11 @@ def suite_result(
                 weights=weights,
                 lower_bounds=lower,
                 margin=margin,
+                same_weights=parent == merge,
             )
             for parent in parents
-            if parent != merge
         )
+        selection = select_best(scores, comparisons, weights=weights, lower_bounds=lower)
         heads = {
             key: headline(tasks, weights=weights, lower_bounds=lower)
             for key, tasks in scores.items()
@@ -69,6 +70,7 @@ def suite_result(
         tasks=tuple(_task(suite, name, scores, weights) for name in scores[merge]),
         headline=heads,
         comparisons=comparisons,
+        selection=selection,
         normalised=suite.data.normalised,
         datasets={one.repo: one.revision for one in suite.fetched() if one.revision},
         plain_prompts=_plain_prompts(evaluations),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.errors import RecordError
 from bot.pipeline.workspace import Workspace
 from leaderboard.board_errors import BoardError
+from leaderboard.build_board import required_suite
 from leaderboard.record import Record
 from leaderboard.record_store import FolderStore, Loaded
 
@@ -14,6 +15,11 @@ LEAST_CHARACTERS = 4
 def load_board(workspace: Workspace) -> Loaded:
     """Every record of the workspace, broken ones named."""
     return FolderStore(workspace.board).load()
+
+
+def board_suite(workspace: Workspace) -> str | None:
+    """The suite that the workspace's board requires; verdicts are of this one."""
+    return required_suite(load_board(workspace).records)
 
 
 def known_record(workspace: Workspace, run_key: str) -> Record | None:

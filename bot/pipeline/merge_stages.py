@@ -14,7 +14,7 @@ from bot.checkpoint.folder_source import FolderSource
 from bot.checkpoint.manifest import MANIFEST_FILE
 from bot.errors import CheckFailedError, CheckpointError
 from bot.evaluation.suite_catalog import Suite
-from bot.events import Report
+from bot.events import Event, Report
 from bot.pipeline.documents import CHECKS, read_document, write_document
 from bot.pipeline.merge_facts import MERGE_FILE, kept_facts
 from bot.pipeline.merge_recipe import RECIPE_FILE, leave_plan, merge_in_workspace
@@ -89,6 +89,15 @@ class MergeStage:
             run.recipe, run.parents, run.workspace, run.settings.engine, run.report
         )
         require_unchanged(merged.model, merged.digest, run.digests)
+        note_identical_parents(merged.digest, run.parents, run.report)
+
+
+def note_identical_parents(digest: str, parents: ParentSet, report: Report) -> None:
+    """Say which parents the merge is identical to; such a merge is never published."""
+    names = sorted(one.ref.name for one in parents.parents.values() if one.digest == digest)
+    for name in names:
+        said = f"the merge is identical to {name}: its weights are the same, and nothing is gained"
+        report(Event("merge", "note", item=said))
 
 
 def require_unchanged(model: Path, digest: str, digests: FileDigests) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bot.errors import CheckFailedError, NonFiniteError
+from bot.errors import AccessError, CheckFailedError, NonFiniteError
 from bot.events import Event, Report
 from bot.hub.card_edits import edit_card, set_new_version
 from bot.hub.client import Hub
@@ -21,11 +21,12 @@ from bot.lineage.publish_policy import (
     require_known_parents,
     require_publishable,
 )
+from bot.pipeline.find_record import board_suite
 from bot.pipeline.upload_contents import bundle_of, page_of, samples_of
 from bot.pipeline.workspace import Workspace
 from leaderboard.record import Publication, Record, Retraction
 from leaderboard.record_store import FolderStore
-from leaderboard.verdict import judge
+from leaderboard.verdict import Verdict, judge
 
 RESULTS = "mergebot-results"
 
@@ -102,7 +103,8 @@ def announce(
     require_publishable(record, place.rpartition("/")[2])
     require_known_parents(record, allow_local=operator.allow_local_parents)
     add_failures(workspace, operator)
-    if not policy_allows(record, operator.policy):
+    record = with_attempts_elsewhere(record, workspace, operator)
+    if not policy_allows(record, operator.policy, required=board_suite(workspace)):
         return _unpublished(record, workspace, operator)
     hub = operator.hub
     bundle = bundle_of(record, workspace, hub, page_of(hub, place, record, operator.issues))
@@ -136,10 +138,24 @@ def announce(
 def _unpublished(record: Record, workspace: Workspace, operator: Operator) -> PublishResult:
     """A row in the results, and no repository."""
     operator.dataset.add(_plain(record), samples_of(record, workspace))
-    reason = f"{judge(record).verdict}, and the policy is to publish {operator.policy}"
+    found = judge(record, required=board_suite(workspace))
+    reason = f"{found.words}, and the policy is to publish {operator.policy}"
+    if found.verdict is Verdict.IDENTICAL:
+        reason = f"{found.words}, and a copy of a parent is published under no policy"
     return PublishResult(
         publication=None, fresh=False, dataset=operator.dataset.repo, reason=reason
     )
+
+
+def with_attempts_elsewhere(record: Record, workspace: Workspace, operator: Operator) -> Record:
+    """The record with the attempts that the results dataset discloses beside those made here."""
+    board = FolderStore(workspace.board)
+    try:
+        known = operator.dataset.load().records
+    except AccessError:  # there is no dataset yet; writing to it tells what else may be wrong
+        return record
+    board.note_attempts_elsewhere(known)
+    return board.get(record.run_key) if record.run_key in board else record
 
 
 def add_failures(workspace: Workspace, operator: Operator) -> int:

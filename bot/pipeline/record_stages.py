@@ -12,6 +12,7 @@ from bot.lineage.build_record import RunContext, build_record
 from bot.lineage.model_card import render_card
 from bot.pipeline import run_state
 from bot.pipeline.documents import PUBLICATION, read_document, write_document
+from bot.pipeline.find_record import board_suite
 from bot.pipeline.merge_recipe import MergeResult
 from bot.pipeline.merge_stages import kept_checks
 from bot.pipeline.run_folder import RunFolder
@@ -121,7 +122,7 @@ class CardStage:
 
 
 def _card(run: RunFolder) -> bytes:
-    return render_card(run_record(run)).encode()
+    return render_card(run_record(run), required=board_suite(run.workspace)).encode()
 
 
 def run_record(run: RunFolder) -> Record:

@@ -13,6 +13,7 @@ from bot.evaluation.suite_catalog import Suite
 from bot.events import Report
 from bot.lineage.ancestry import CardOf, no_cards
 from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.find_record import board_suite
 from bot.pipeline.make_lock import make_lock
 from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub
 from bot.pipeline.record_stages import CARD_FILE, left_publication, run_record
@@ -55,13 +56,18 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Where a run ended. ``fresh`` is False when the board already had its record."""
+    """Where a run ended.
+
+    ``fresh`` is False when the board already had its record; ``required`` is the board's required
+    suite, which the verdict is of.
+    """
 
     record: Record
     model: Path
     card: Path
     fresh: bool
     published: PublishResult | None = None
+    required: str | None = None
 
 
 def prepare_run(
@@ -161,6 +167,7 @@ def run_folder(run: RunFolder) -> RunResult:
         card=run.model / CARD_FILE,
         fresh=not known,
         published=left_publication(run),
+        required=board_suite(run.workspace),
     )
 
 

@@ -24,6 +24,7 @@ from bot.hub.upload import Upload
 from bot.lineage.front_matter import Page
 from bot.lineage.hub_benchmarks import EVAL_RESULTS_FILE, eval_results
 from bot.lineage.model_card import render_card
+from bot.pipeline.find_record import board_suite
 from bot.pipeline.merge_recipe import RECIPE_FILE
 from bot.pipeline.workspace import Workspace
 from bot.recipe.lock import LOCK_FILE, read_lock
@@ -67,7 +68,7 @@ def bundle_of(record: Record, workspace: Workspace, hub: Hub, page: Page) -> Upl
     model = workspace.merge(record.merge_key) / "model"
     files: dict[str, Path | bytes] = dict(_model_files(model, record, workspace.digests()))
     plain = record.model_copy(update={"publication": None, "retraction": None})
-    files["README.md"] = render_card(plain, page).encode()
+    files["README.md"] = render_card(plain, page, required=board_suite(workspace)).encode()
     files["record.json"] = dump_record(plain).encode()
     comparison = [suite.model_dump(mode="json") for suite in record.suites]
     files["comparison.json"] = (json.dumps(comparison, indent=1, sort_keys=True) + "\n").encode()

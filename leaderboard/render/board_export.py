@@ -66,7 +66,8 @@ def row_record(board: Board, row: Row) -> dict[str, Any]:
         "score": headline.value if headline else None,
         "score_low": headline.low if headline else None,
         "score_high": headline.high if headline else None,
-        "verdict": judgement.verdict.value if judgement else None,
+        "verdict": judgement.words if judgement else None,
+        "claim": _claim(row),
         "best_parent": judgement.best_parent_name if judgement else None,
         "delta": judgement.delta if judgement else None,
         "delta_low": judgement.low if judgement else None,
@@ -75,6 +76,7 @@ def row_record(board: Board, row: Row) -> dict[str, Any]:
         "mde": judgement.mde if judgement else None,
         "holm_p": row.adjusted_p,
         "holds_after_correction": row.holds,
+        "attempts": judgement.attempts if judgement else None,
         "method": row.method,
         "parents": "; ".join(row.parents),
         "parameters": row.parameters,
@@ -92,6 +94,15 @@ def row_record(board: Board, row: Row) -> dict[str, Any]:
         score = row.tasks.get(task.task)
         flat[f"task.{task.task}"] = score.value if score else None
     return flat
+
+
+def _claim(row: Row) -> str | None:
+    """How far "better than every parent" is shown; None for models without parents here."""
+    if row.judgement is None:
+        return None
+    if row.holds:
+        return "holds after correction"
+    return "provisional" if row.judgement.provisional else "not demonstrated"
 
 
 def _cell(value: Any) -> str:

@@ -15,9 +15,11 @@ from typing import Any
 from leaderboard.board import Board, Row
 from leaderboard.number_format import memory, moment, parameters
 from leaderboard.render.escape import clean
-from leaderboard.verdict import Verdict
+from leaderboard.verdict import PROVISIONAL_SYMBOL, Verdict
 
 VERDICTS = list(Verdict)
+PROVISIONAL = [f"{Verdict.BETTER.value} (provisional)", PROVISIONAL_SYMBOL, "provisional"]
+"""The look of "better" that does not hold after correction."""
 USUAL_BYTES = 2.4
 ID_LENGTH = 10
 UNITS = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -38,7 +40,12 @@ def board_data(board: Board) -> dict[str, Any]:
         "claims": board.claims,
         "attempts": board.attempts,
         "tasks": [{"task": task.task, "title": clean(task.title)} for task in board.tasks],
-        "verdicts": [[verdict.value, verdict.symbol, verdict.slug] for verdict in VERDICTS],
+        "verdicts": [*verdict_looks(), PROVISIONAL],
+        "same": {
+            str(place): clean(row.judgement.words)
+            for place, row in enumerate(rows)
+            if row.judgement and row.judgement.same_as
+        },
         "columns": {
             "id": "".join(model_id(row.key) for row in rows),
             "name": [clean(row.name) for row in rows],
@@ -49,9 +56,7 @@ def board_data(board: Board) -> dict[str, Any]:
                 [_tenths(row.headline.value if row.headline else None) for row in rows]
             ),
             "half": [_half(row) for row in rows],
-            "verdict": [
-                VERDICTS.index(row.judgement.verdict) if row.judgement else None for row in rows
-            ],
+            "verdict": [_look(row) for row in rows],
             "delta": [_tenths(row.judgement.delta if row.judgement else None) for row in rows],
             "below": [_reach(row)[0] for row in rows],
             "skew": [_reach(row)[1] for row in rows],
@@ -65,6 +70,11 @@ def board_data(board: Board) -> dict[str, Any]:
             "created": _coded(row.created[:10] for row in rows),
         },
     }
+
+
+def verdict_looks() -> list[list[str]]:
+    """Words, symbol and slug of every verdict."""
+    return [[verdict.value, verdict.symbol, verdict.slug] for verdict in VERDICTS]
 
 
 def extra_data(board: Board) -> dict[str, Any]:
@@ -105,6 +115,14 @@ def _tenths(fraction: float | None) -> int | None:
 
 def _score(row: Row) -> int | None:
     return _tenths(row.headline.value) if row.headline else None
+
+
+def _look(row: Row) -> int | None:
+    """The place of a row's verdict among the looks; a provisional claim has the last one."""
+    if row.judgement is None:
+        return None
+    verdict = row.judgement.verdict
+    return len(VERDICTS) if row.judgement.provisional else VERDICTS.index(verdict)
 
 
 def _half(row: Row) -> int | None:

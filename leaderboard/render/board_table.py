@@ -85,13 +85,13 @@ def delta_html(row: Row) -> str:
     """Symbol, words and numbers of the verdict; never colour alone."""
     if row.judgement is None:
         return f'<span class="mb-muted">{"base" if row.kind == "base" else "parent"}</span>'
-    verdict = row.judgement.verdict
-    words = f'<span class="mb-hidden">{html(verdict.value)}</span>'
-    shown = f'<span title="{html(verdict.value)}" aria-hidden="true">{verdict.symbol}</span>{words}'
+    said = html(row.judgement.words)
+    words = f'<span class="mb-hidden">{said}</span>'
+    shown = f'<span title="{said}" aria-hidden="true">{row.judgement.symbol}</span>{words}'
     if row.judgement.delta is not None:
         span = interval(row.judgement.low, row.judgement.high)
         shown += f' {signed(row.judgement.delta)} <span class="mb-interval">{html(span)}</span>'
-    return f'<span class="mb-{verdict.slug}">{shown}</span>{_holds(row)}'
+    return f'<span class="mb-{row.judgement.slug}">{shown}</span>{_holds(row)}'
 
 
 def count_line(board: Board) -> str:
@@ -137,7 +137,7 @@ def _score(row: Row) -> str:
 
 
 def _holds(row: Row) -> str:
-    told = "holds after correction for all headline claims"
+    told = "holds after correction for all attempts"
     return (
         f' <span class="mb-holds" title="{told}">✓<span class="mb-hidden"> {told}</span></span>'
         if row.holds

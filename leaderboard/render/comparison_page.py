@@ -52,7 +52,7 @@ def summary(pair: RowComparison) -> str:
     tasks = count_of(len(pair.comparison.tasks), "task")
     text = (
         f"{symbol} {name} against {other}: {numbers} over {overall.n:,} shared items,"
-        f" {p_value(overall.p_two_sided)}; ahead on {ahead} of {tasks}, {clearly} beyond doubt"
+        f" {p_value(overall.p_two_sided)}; ahead on {ahead} of {tasks}, clearly on {clearly}"
     )
     left_out = f"; not compared: {', '.join(pair.missing)}" if pair.missing else ""
     return text + left_out

@@ -10,6 +10,7 @@ from leaderboard.number_format import interval, signed
 from leaderboard.record_results import Comparison
 from leaderboard.render.escape import clean
 from leaderboard.render.svg_parts import colour, drawing, element, shortened, text
+from leaderboard.verdict_notes import Change, task_changes
 
 ROW, LABEL, PLOT, FIGURES = 30, 170, 300, 170
 TOP, BOTTOM = 12, 34
@@ -17,27 +18,49 @@ TOP, BOTTOM = 12, 34
 
 @dataclass(frozen=True, kw_only=True)
 class ForestLine:
-    """One line; fractions. ``strong`` marks the overall line."""
+    """One line; fractions. ``change`` is its colour, ``strong`` marks the overall line."""
 
     label: str
     delta: float
     low: float
     high: float
+    change: Change = "unclear"
     strong: bool = False
 
 
-def forest_lines(comparison: Comparison, titles: Mapping[str, str]) -> list[ForestLine]:
-    """The tasks of a comparison by their titles, and all of them together in the last line."""
+def forest_lines(
+    comparison: Comparison,
+    titles: Mapping[str, str],
+    *,
+    overall: tuple[float, float] | None = None,
+) -> list[ForestLine]:
+    """The tasks of a comparison, and all of them together in the last line.
+
+    Args:
+        comparison: a model against another one.
+        titles: the tasks' titles.
+        overall: the ends of the overall interval; the comparison's own where None.
+    """
+    changes = task_changes(comparison)
     lines = [
         ForestLine(
-            label=titles.get(row.task, row.task), delta=row.delta, low=row.low, high=row.high
+            label=titles.get(row.task, row.task),
+            delta=row.delta,
+            low=row.low,
+            high=row.high,
+            change=changes[row.task],
         )
         for row in comparison.tasks
     ]
-    overall = comparison.overall
+    low, high = overall or (comparison.overall.low, comparison.overall.high)
     lines.append(
         ForestLine(
-            label="Overall", delta=overall.delta, low=overall.low, high=overall.high, strong=True
+            label="Overall",
+            delta=comparison.overall.delta,
+            low=low,
+            high=high,
+            change="better" if low > 0 else "worse" if high < 0 else "unclear",
+            strong=True,
         )
     )
     return lines
@@ -109,7 +132,7 @@ def _axis(reach: float, height: float) -> str:
 
 
 def _line(line: ForestLine, y: float, reach: float) -> str:
-    tone = colour("better" if line.low > 0 else "worse" if line.high < 0 else "muted")
+    tone = colour("muted" if line.change == "unclear" else line.change)
     left, right, middle = _x(line.low, reach), _x(line.high, reach), _x(line.delta, reach)
     weight = "700" if line.strong else "400"
     body = text(shortened(line.label, 24), 4, y + 4, font_weight=weight)

@@ -26,7 +26,17 @@ from leaderboard.render.html_parts import code, plain_table, score_html, section
 from leaderboard.render.lineage_svg import lineage_svg
 from leaderboard.render.parent_page import parent_html
 from leaderboard.render.trust_checks import trust_checks
-from leaderboard.verdict import FLAG_SYMBOL, Verdict, VerdictDetail, best_parent, sentence
+from leaderboard.verdict import (
+    FLAG_SYMBOL,
+    Verdict,
+    VerdictDetail,
+    best_parent,
+    judge,
+    main_suite,
+    sentence,
+    with_identical_parent,
+)
+from leaderboard.verdict_notes import CHANGE_SYMBOLS, TASK_RULE, Change, task_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +54,13 @@ def model_html(row: Row, board: Board, *, pages: Pages | None = None) -> str:
     if record is None:
         return parent_html(row, board, page_of=pages.row)
     suite = next((s for s in record.suites if board.suite and s.digest == board.suite.digest), None)
-    suite = suite or next(iter(record.suites), None)
+    suite = suite or main_suite(record)
     sections = [_head(row, record), _verdict(row), _facts(row, record)]
+    suite = with_identical_parent(record, suite) if suite else None
     if suite and suite.comparisons:
-        sections.append(section("Scores", task_table(record, suite) + _forest(record, suite)))
+        judgement = judge(record, suite)
+        table = task_table(record, suite, judgement)
+        sections.append(section("Scores", table + _forest(record, suite, judgement)))
     if record.lineage.nodes:
         tree = lineage_svg(record.lineage, record.name, page_of=pages.node)
         twin = lineage_list(record.lineage, record.name, page_of=pages.node)
@@ -63,29 +76,32 @@ def model_html(row: Row, board: Board, *, pages: Pages | None = None) -> str:
     return "".join(sections)
 
 
-def task_table(record: Record, suite: SuiteResult) -> str:
+def task_table(record: Record, suite: SuiteResult, judgement: VerdictDetail) -> str:
     """Every task against every parent; differences are against the best one."""
     best = best_parent(suite)
+    names = record.parent_names()
     parents = sorted(
-        (parent for parent in record.parents if parent.key in suite.headline),
-        key=lambda parent: parent.key != best.parent,
+        (key for key in names if key in suite.headline),
+        key=lambda key: (key != best.parent, names[key]),
     )
-    keys = [record.model_digest or "", *(parent.key for parent in parents)]
+    keys = [record.model_digest or "", *parents]
     differences = {row.task: row for row in best.tasks}
+    changes = task_changes(best)
     rows = [
         [
             html(task.title),
             f"{task.n:,}",
             *(score_html(task.scores.get(key)) for key in keys),
-            _difference(differences.get(task.task)),
+            _difference(differences.get(task.task), changes.get(task.task, "unclear")),
         ]
         for task in suite.tasks
     ]
     overall = best.overall
     total = [score_html(suite.headline.get(key)) for key in keys]
-    rows.insert(0, ["Score", f"{overall.n:,}", *total, _difference(overall)])
-    headings = ["Task", "Items", "This", *(parent.name for parent in parents), "Δ best parent"]
-    return plain_table(f"Scores on {suite.title or suite.suite} {suite.version}", headings, rows)
+    rows.insert(0, ["Score", f"{overall.n:,}", *total, _overall(judgement)])
+    headings = ["Task", "Items", "This", *(names[key] for key in parents), "Δ best parent"]
+    table = plain_table(f"Scores on {suite.title or suite.suite} {suite.version}", headings, rows)
+    return f'{table}<p class="mb-muted">{html(TASK_RULE)}</p>'
 
 
 def verdict_html(judgement: VerdictDetail, name: str) -> str:
@@ -93,8 +109,7 @@ def verdict_html(judgement: VerdictDetail, name: str) -> str:
     notes = "".join(f"<li>{html(note)}</li>" for note in judgement.notes)
     listed = f'<ul class="mb-notes">{notes}</ul>' if notes else ""
     return (
-        f'<p class="mb-verdict mb-{judgement.verdict.slug}">{html(sentence(judgement, name))}</p>'
-        f"{listed}"
+        f'<p class="mb-verdict mb-{judgement.slug}">{html(sentence(judgement, name))}</p>{listed}'
     )
 
 
@@ -112,15 +127,14 @@ def _head(row: Row, record: Record) -> str:
     description = f"<p>{html(record.description)}</p>" if record.description else ""
     is_telling = record.title and record.title != record.name
     title = f'<p class="mb-muted">{html(record.title or "")}</p>' if is_telling else ""
-    return f'<h1 tabindex="-1">{html(record.name)}</h1>{title}<p>{line}</p>{description}'
+    return f'<h1 tabindex="-1">{html(row.name)}</h1>{title}<p>{line}</p>{description}'
 
 
 def _verdict(row: Row) -> str:
     judgement = row.judgement or VerdictDetail(verdict=Verdict.PENDING)
     body = verdict_html(judgement, row.name)
-    if row.adjusted_p is not None and judgement.verdict is Verdict.BETTER:
-        told = "holds" if row.holds else "does not hold"
-        body += f'<p class="mb-muted">This {told} after correction for all claims of the board.</p>'
+    if judgement.verdict is Verdict.BETTER:
+        body += f'<p class="mb-muted">{html(_standing(row, judgement))}</p>'
     if row.record and row.record.retraction:
         retraction = row.record.retraction
         body += (
@@ -167,23 +181,38 @@ def _license(license: License) -> str:
     return f"{conflicts}<details><summary>Why this license</summary><ul>{reasons}</ul></details>"
 
 
-def _forest(record: Record, suite: SuiteResult) -> str:
+def _forest(record: Record, suite: SuiteResult, judgement: VerdictDetail) -> str:
     best = best_parent(suite)
-    name = record.parent(best.parent).name
+    name = record.parent_names()[best.parent]
     titles = {task.task: task.title for task in suite.tasks}
-    plot = forest_plot(forest_lines(best, titles), title=f"{record.name} against {name}")
+    ends = (judgement.low or 0.0, judgement.high or 0.0)
+    plot = forest_plot(
+        forest_lines(best, titles, overall=ends), title=f"{record.name} against {name}"
+    )
     caption = f"Points against {html(name)}, with 95 % intervals."
     return f'<figure class="mb-scroll">{plot}<figcaption>{caption}</figcaption></figure>'
 
 
-def _difference(row: Difference | None) -> str:
+def _difference(row: Difference | None, change: Change) -> str:
     if row is None:
         return MISSING
-    tone, symbol = (
-        ("better", "▲") if row.low > 0 else ("worse", "▼") if row.high < 0 else ("undetected", "?")
-    )
+    tone = "undetected" if change == "unclear" else change
     numbers = f"{signed(row.delta)} {interval(row.low, row.high)}"
-    return f'<span class="mb-{tone}">{symbol} {numbers}</span>'
+    return f'<span class="mb-{tone}">{CHANGE_SYMBOLS[change]} {numbers}</span>'
+
+
+def _overall(judgement: VerdictDetail) -> str:
+    numbers = f"{signed(judgement.delta)} {interval(judgement.low, judgement.high)}"
+    return f'<span class="mb-{judgement.slug}">{judgement.symbol} {numbers}</span>'
+
+
+def _standing(row: Row, judgement: VerdictDetail) -> str:
+    """How far the claim is shown, on this board."""
+    if row.holds:
+        return "This holds after correction for all attempts of the board."
+    if judgement.attempts is None:
+        return "This is provisional: the number of attempts is unknown."
+    return "This is provisional: it does not hold after correction for all attempts of the board."
 
 
 def _reproduction(record: Record) -> str:

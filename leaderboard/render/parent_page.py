@@ -22,7 +22,11 @@ def parent_html(row: Row, board: Board, *, page_of: Callable[[Row], str | None])
         [html(task.title), f"{task.n:,}", score_html(row.tasks.get(task.task))]
         for task in board.tasks
     ]
-    children = [found for found in board.rows if row.name in found.parents]
+    children = [
+        found
+        for found in board.rows
+        if found.record and row.key in {one.key for one in found.record.parents}
+    ]
     listed = "".join(f"<li>{_link(child, page_of(child))}</li>" for child in children)
     headline = row.headline
     total = points(headline.value) if headline else MISSING

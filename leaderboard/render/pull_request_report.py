@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.number_format import (
@@ -17,8 +16,7 @@ from leaderboard.number_format import (
     signed,
 )
 from leaderboard.record import Record
-from leaderboard.record_provenance import Parent
-from leaderboard.record_results import Comparison, SuiteResult, TaskDifference
+from leaderboard.record_results import SuiteResult, TaskDifference
 from leaderboard.render.ancestry_tree import lineage_markdown, lineage_mermaid
 from leaderboard.render.escape import (
     markdown,
@@ -27,7 +25,16 @@ from leaderboard.render.escape import (
     markdown_link,
     terminal,
 )
-from leaderboard.verdict import Verdict, VerdictDetail, best_parent, judge, sentence
+from leaderboard.verdict import (
+    Verdict,
+    VerdictDetail,
+    best_parent,
+    judge,
+    main_suite,
+    sentence,
+    with_identical_parent,
+)
+from leaderboard.verdict_notes import CHANGE_SYMBOLS, TASK_RULE, Change, task_changes
 
 MARKER = "<!-- mergebot:report v1 -->"
 LIMIT = 60_000
@@ -45,10 +52,19 @@ class ReportLinks:
     commit: str | None = None
 
 
-def report_markdown(record: Record, *, links: ReportLinks | None = None) -> str:
-    """The whole comment, never longer than GitHub takes; folded parts go first."""
+def report_markdown(
+    record: Record, *, links: ReportLinks | None = None, required: str | None = None
+) -> str:
+    """The whole comment, never longer than GitHub takes; folded parts go first.
+
+    Args:
+        record: the run.
+        links: where the report leads.
+        required: the board's required suite, which the verdict is of.
+    """
     links = links or ReportLinks()
-    suite = next(iter(record.suites), None)
+    suite = main_suite(record, required)
+    suite = with_identical_parent(record, suite) if suite else None
     judgement = judge(record, suite)
     head = [MARKER, f"### {markdown(sentence(judgement, record.name))}", ""]
     if suite and suite.comparisons:
@@ -65,47 +81,44 @@ def report_markdown(record: Record, *, links: ReportLinks | None = None) -> str:
 
 def score_table(record: Record, suite: SuiteResult, *, limit: int | None = None) -> list[str]:
     """Headline and tasks against every parent, best parent first, as lines of Markdown."""
-    parents = _parents_in_order(record, suite)
     best = best_parent(suite)
+    shown = record.parent_names()
+    parents = sorted(
+        (key for key in shown if key in suite.headline),
+        key=lambda key: (key != best.parent, shown[key]),
+    )
     key = record.model_digest or ""
-    names = " | ".join(markdown(parent.name) for parent in parents)
+    names = " | ".join(markdown(shown[parent]) for parent in parents)
     lines = [
         f"| | this | {names} | Δ best parent |",
         "|---|" + "---:|" * (1 + len(parents)) + "---|",
     ]
-    scores = [suite.headline.get(model) for model in (key, *(parent.key for parent in parents))]
+    scores = [suite.headline.get(model) for model in (key, *parents)]
     cells = [
         f"{points(score.value)} {half_width(score.low, score.high)}" if score else points(None)
         for score in scores
     ]
-    lines.append(
-        f"| **Score** | **{cells[0]}** | {' | '.join(cells[1:])} | **{_difference(best)}** |"
-    )
+    overall = _difference(judge(record, suite))
+    lines.append(f"| **Score** | **{cells[0]}** | {' | '.join(cells[1:])} | **{overall}** |")
     differences = {row.task: row for row in best.tasks}
+    changes = task_changes(best)
     for task in suite.tasks[:limit]:
-        found = [task.scores.get(model) for model in (key, *(parent.key for parent in parents))]
+        found = [task.scores.get(model) for model in (key, *parents)]
         values = " | ".join(points(score.value if score else None) for score in found)
-        shown = _task_difference(differences.get(task.task))
-        lines.append(f"| {markdown(task.title)} | {values} | {shown} |")
-    return lines
+        row = differences.get(task.task)
+        difference = _task_difference(row, changes.get(task.task, "unclear"))
+        lines.append(f"| {markdown(task.title)} | {values} | {difference} |")
+    return [*lines, "", f"<sub>{TASK_RULE}</sub>"]
 
 
-def _parents_in_order(record: Record, suite: SuiteResult) -> Sequence[Parent]:
-    first = best_parent(suite).parent
-    scored = [parent for parent in record.parents if parent.key in suite.headline]
-    return sorted(scored, key=lambda parent: parent.key != first)
+def _difference(judgement: VerdictDetail) -> str:
+    return f"{signed(judgement.delta)} {interval(judgement.low, judgement.high)}"
 
 
-def _difference(best: Comparison) -> str:
-    overall = best.overall
-    return f"{signed(overall.delta)} {interval(overall.low, overall.high)}"
-
-
-def _task_difference(row: TaskDifference | None) -> str:
+def _task_difference(row: TaskDifference | None, change: Change) -> str:
     if row is None:
         return points(None)
-    symbol = "▲" if row.low > 0 else "▼" if row.high < 0 else "?"
-    return f"{symbol} {signed(row.delta)} {interval(row.low, row.high)}"
+    return f"{CHANGE_SYMBOLS[change]} {signed(row.delta)} {interval(row.low, row.high)}"
 
 
 def _facts_line(record: Record, judgement: VerdictDetail, links: ReportLinks) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leaderboard.board import Board
+from leaderboard.render.board_json import PROVISIONAL, verdict_looks
 from leaderboard.render.board_table import COLUMNS, count_line, visible_rows
 from leaderboard.render.escape import html
-from leaderboard.verdict import Verdict
 
-CHIPS = (("", "All"), ("merge", "Merges"), ("parent", "Parents"), ("better", "▲ beats parents"))
+CHIPS = (
+    ("", "All"),
+    ("merge", "Merges"),
+    ("parent", "Parents"),
+    ("better", "▲ better than parents"),
+)
 MORE_COLUMNS = (("parents", "Parents"), ("memory", "Memory"), ("created", "Date"))
 VOTES = ("votes", "Votes")
 
@@ -57,7 +62,8 @@ def _chips(board: Board) -> str:
 
 def _filters(board: Board, votes: bool) -> str:
     rows = (*board.rows, *board.unranked)
-    verdicts = [(verdict.slug, f"{verdict.symbol} {verdict.value}") for verdict in Verdict]
+    looks = [*verdict_looks(), PROVISIONAL]
+    verdicts = [(slug, f"{symbol} {words}") for words, symbol, slug in looks]
     fields = "".join(
         (
             _choice("method", "Method", _words(row.method for row in rows)),

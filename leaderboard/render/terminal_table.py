@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from leaderboard.board import Board, Row
 from leaderboard.number_format import (
     MISSING,
+    attempts,
     count_of,
     half_width,
     moment,
@@ -17,7 +18,7 @@ from leaderboard.number_format import (
 )
 from leaderboard.render.escape import terminal
 from leaderboard.render.svg_parts import shortened
-from leaderboard.verdict import FLAG_SYMBOL, Verdict, sentence
+from leaderboard.verdict import FLAG_SYMBOL, PROVISIONAL_SYMBOL, Verdict, sentence
 
 HEADINGS = ("Rank", "Model", "Score", "± 95 %", "Δ best", "Verdict", "Method", "Parents", "Size")
 RIGHT = {0, 2, 3, 4, 8}
@@ -42,7 +43,7 @@ def board_line(board: Board) -> str:
     parts = [
         f"suite {terminal(str(board.suite))}" if board.suite else "no suite",
         count_of(len(board.rows), "model"),
-        count_of(board.attempts, "attempt"),
+        attempts(board.attempts),
     ]
     if board.updated:
         parts.append(f"data {moment(board.updated)}")
@@ -51,9 +52,11 @@ def board_line(board: Board) -> str:
 
 def notes_line(board: Board) -> str:
     """How to read ranks and the correction, in one line."""
+    tried = attempts(board.attempts) if board.attempts is not None else "an unknown number of them"
     return (
-        "A rank is the range that 95 % confidence leaves open. ✓ marks claims that hold after"
-        f" correction for {count_of(board.claims, 'headline claim')} (Holm)."
+        "2–4 means that the true rank is probably between 2 and 4 (95 % for each model)."
+        f" ✓ marks claims that hold after correction for every attempt ({tried}, Holm);"
+        f" {PROVISIONAL_SYMBOL} marks claims that hold for that merge alone (provisional)."
     )
 
 
@@ -63,7 +66,7 @@ def verdict_text(row: Row) -> str:
         return "base" if row.kind == "base" else "parent"
     mark = " ✓" if row.holds else ""
     flag = f" {FLAG_SYMBOL}" if row.flags else ""
-    return f"{row.judgement.verdict.symbol} {row.judgement.verdict.value}{mark}{flag}"
+    return f"{row.judgement.symbol} {terminal(row.judgement.words)}{mark}{flag}"
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:

@@ -121,7 +121,8 @@ window.mergebot = window.mergebot || {};
         td.append(element("span", "mb-muted", word(c.kind, row) === "base" ? "base" : "parent"));
         return;
       }
-      const [words, symbol, slug] = data.verdicts[c.verdict[row]];
+      const [kind, symbol, slug] = data.verdicts[c.verdict[row]];
+      const words = data.same[row] ?? kind;
       const whole = element("span", "mb-" + slug);
       const sign = element("span", "", symbol);
       sign.title = words;
@@ -133,7 +134,7 @@ window.mergebot = window.mergebot || {};
       }
       td.append(whole);
       if (c.holds[row]) {
-        const told = "holds after correction for all headline claims";
+        const told = "holds after correction for all attempts";
         const mark = element("span", "mb-holds", "✓");
         mark.title = told;
         mark.append(element("span", "mb-hidden", " " + told));

@@ -47,7 +47,7 @@ window.mergebot = window.mergebot || {};
     if (!state.hidden) tests.push((row) => row < data.ranked && !c.flags[row]);
     if (state.kind === "merge") tests.push((row) => c.kind.rows[row] === merge);
     if (state.kind === "parent") tests.push((row) => c.kind.rows[row] !== merge);
-    if (state.kind === "better") tests.push((row) => c.verdict[row] === 0);
+    if (state.kind === "better") tests.push((row) => c.holds[row]); // after correction
     for (const key of ["method", "base", "license"]) if (state[key]) coded(key);
     if (state.verdict) {
       const wanted = data.verdicts.findIndex((verdict) => verdict[2] === state.verdict);

@@ -52,6 +52,17 @@ def tango_interval(b: int, c: int, n: int, *, level: float = LEVEL) -> tuple[flo
     return _root(low_end, -1.0, centre), _root(high_end, centre, 1.0)
 
 
+def mcnemar_interval(b: int, c: int, n: int) -> tuple[float, float]:
+    """Tango's interval, widened to hold 0 where the exact test does not reject 0.
+
+    The exact test is the more cautious of the two, so 0 lies outside exactly where p is below 0.05.
+    """
+    low, high = tango_interval(b, c, n)
+    if mcnemar_exact(b, c).two_sided >= 1 - LEVEL:
+        return min(low, 0.0), max(high, 0.0)
+    return low, high
+
+
 def _score_statistic(b: int, c: int, n: int, delta: float) -> float:
     linear = (2 * n - b + c) * delta - b - c
     constant = -c * delta * (1 - delta)

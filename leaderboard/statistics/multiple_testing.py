@@ -1,4 +1,4 @@
-"""Claims: against all parents, within a margin, and how many at once."""
+"""p values of several claims at once: against all parents, of the best of many, of a board."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ def two_sided_claim(p_one_sided: float) -> float:
     return min(1.0, 2 * p_one_sided)
 
 
-def noninferiority(resamples: Floats, margin: float) -> float:
-    """The one-sided p value against "worse by the margin or more", from bootstrap resamples.
+def holm(p_values: Sequence[float], hypotheses: int | None = None) -> list[float]:
+    """Holm's adjusted p values: the chance of any false claim stays below the level.
 
-    It is below 0.025 where the 95 % percentile interval lies above minus the margin.
+    Args:
+        p_values: of the claims that are made.
+        hypotheses: how many were tried in all, those without a claim included; each of those counts
+            as a p value of 1. As many as there are p values where None.
     """
-    return (1 + int((resamples <= -margin).sum())) / (resamples.size + 1)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values: the chance of any false claim stays below the level."""
     values = np.asarray(p_values, dtype=np.float64)
+    tried = max(hypotheses or 0, values.size)
     order = np.argsort(values, kind="stable")
-    steps = values[order] * np.arange(values.size, 0, -1)
+    steps = values[order] * np.arange(tried, tried - values.size, -1)
     return _restored(np.minimum(1.0, np.maximum.accumulate(steps)), order)
+
+
+def bonferroni(p_value: float, attempts: int) -> float:
+    """The p value of the best of several attempts."""
+    return min(1.0, attempts * p_value)
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:

@@ -1,9 +1,12 @@
 """Ranks as ranges: a model's best and worst rank that its scores cannot rule out.
 
-Two models are told apart where their difference is beyond 1.96 of its standard errors. Where
-both models' samples are at hand that error is the paired one, which for models of one family is
-far smaller; otherwise the errors of the two scores are added. A model's range runs from one more
-than the number of models certainly better to the number of models not certainly worse.
+Each model is compared with every other one, at a level that is divided by the number of these
+comparisons (Bonferroni), so that its range holds its true rank with a probability of at least 95 %,
+however many models are equally good (marginal confidence sets for ranks: Mogstad, Romano, Shaikh
+and Wilhelm, Review of Economic Studies 91, 2024). Where both models' scores by item are at hand the
+error of their difference is the paired one, which for related models is far smaller; otherwise the
+errors of the two scores are added. A model's range runs from one more than the number of models
+that are better to the number of models that are not worse, as far as the comparisons show.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ def rank_ranges(
         residuals: by model, what `paired_residuals` gives, for those whose samples are at hand.
     """
     better, worse = np.zeros(values.size, dtype=int), np.zeros(values.size, dtype=int)
-    z = float(stats.norm.ppf((1 + LEVEL) / 2))
+    comparisons = max(1, values.size - 1)
+    z = float(stats.norm.isf((1 - LEVEL) / 2 / comparisons))
     owners = sorted(residuals or {})
     matrix = np.stack([(residuals or {})[owner] for owner in owners]) if owners else None
     for start in range(0, values.size, BLOCK):

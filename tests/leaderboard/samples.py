@@ -33,7 +33,7 @@ from leaderboard.record import (
 from leaderboard.sample_scores import TaskScores
 from leaderboard.statistics.headline import headline
 from leaderboard.statistics.intervals import task_score
-from leaderboard.statistics.paired_comparison import compare_models
+from leaderboard.statistics.paired_comparison import compare_models, select_best
 
 TASKS = ("reverse", "sort", "shift")
 SETTINGS = Settings(
@@ -100,6 +100,12 @@ def suite_of(
     version: str = "1",
 ) -> SuiteResult:
     models = {key: merge, **parents}
+    comparisons = tuple(
+        compare_models(
+            merge, scores, parent_key=name, margin=margin, draws=1_999, same_weights=name == key
+        )
+        for name, scores in parents.items()
+    )
     tasks = [
         TaskResult(
             task=task,
@@ -119,10 +125,8 @@ def suite_of(
         settings=SETTINGS,
         tasks=tuple(tasks),
         headline={name: headline(scores) for name, scores in models.items()},
-        comparisons=tuple(
-            compare_models(merge, scores, parent_key=name, margin=margin, draws=1_999)
-            for name, scores in parents.items()
-        ),
+        comparisons=comparisons,
+        selection=select_best(models, comparisons),
     )
 
 

@@ -8,14 +8,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
+from leaderboard.statistics.macro_estimate import macro_estimate
 from leaderboard.statistics.multiple_testing import (
     benjamini_hochberg,
     holm,
     intersection_union,
-    noninferiority,
     two_sided_claim,
 )
-from leaderboard.statistics.paired_tests import Stratum, bootstrap, sign_flip
+from leaderboard.statistics.paired_tests import Stratum, sign_flip
 from leaderboard.statistics.power import items_needed, minimum_detectable_effect
 
 p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=30)
@@ -34,6 +34,14 @@ def test_benjamini_hochberg_agrees_with_scipy(values: list[float]) -> None:
     )
 
 
+@pytest.mark.parametrize(("shown", "tried"), [(3, 3), (3, 9), (1, 20)])
+def test_attempts_that_made_no_claim_count_as_p_values_of_one(shown: int, tried: int) -> None:
+    values = np.random.default_rng(tried).random(shown) ** 3
+    padded = [*values, *[1.0] * (tried - shown)]
+    expected = multipletests(padded, method="holm")[1][:shown]
+    assert holm(values.tolist(), tried) == pytest.approx(expected.tolist())
+
+
 def test_no_claims_need_no_correction() -> None:
     assert holm([]) == benjamini_hochberg([]) == []
 
@@ -48,8 +56,8 @@ def test_beating_every_parent_is_as_hard_as_beating_the_hardest() -> None:
 def test_noninferiority_is_one_side_of_tost() -> None:
     random = np.random.default_rng(8)
     merge, parent = random.normal(0.6, 0.2, 300), random.normal(0.6, 0.2, 300)
-    found = noninferiority(bootstrap([Stratum(merge - parent)]), 0.02)
-    assert found == pytest.approx(ttost_paired(merge, parent, -0.02, 9)[1][1], abs=0.015)
+    found = macro_estimate([Stratum(merge - parent)]).p_not_above(-0.02)
+    assert found == pytest.approx(ttost_paired(merge, parent, -0.02, 9)[1][1], abs=1e-9)
 
 
 def test_the_union_of_equal_parents_is_conservative() -> None:
@@ -58,7 +66,7 @@ def test_the_union_of_equal_parents_is_conservative() -> None:
     for _ in range(300):
         skills = random.random((3, 120)) < 0.5
         ps = [
-            sign_flip([Stratum(skills[0].astype(float) - skills[j], binary=True)], draws=199)
+            sign_flip(Stratum(skills[0].astype(float) - skills[j], binary=True), draws=199).tails
             for j in (1, 2)
         ]
         claims += intersection_union([p.greater for p in ps]) < 0.05
