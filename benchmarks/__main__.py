@@ -5,6 +5,7 @@
     python -m benchmarks --quick                         20M, once each, into .data/quick
     python -m benchmarks --missing                       what an interrupted run left out
     python -m benchmarks merge --size 1.1B --only ties   one row again
+    python -m benchmarks evidence                        docs/evidence.md, in about half an hour
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from pathlib import Path
 
 import click
 
-from benchmarks import memory, merge, scaling
+from benchmarks import evidence, memory, merge, scaling
 from benchmarks.recipes import CASES
 from benchmarks.report import Report
 
 HERE = Path(__file__).parent
 SIZES = ("20M", "100M", "1.1B")
 PARTS = ("memory", "scaling", "merge")
+TRIALS = 2_000
+"""Of the page on evidence."""
 QUICK = scaling.Ranges(
     sizes=("20M",), models=(2, 3), models_at="20M", threads=(1, 2), threads_at="20M"
 )
@@ -29,7 +32,7 @@ ONLY = "Of merges: these, and with the peer, whatever minutes it takes."
 
 
 @click.command(help=__doc__, epilog="Rows are kept as they come; an interrupted run loses one.")
-@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "evidence"]))
 @click.option("--size", "sizes", multiple=True, type=click.Choice(SIZES), help="Of merges.")
 @click.option("--only", multiple=True, type=click.Choice(list(CASES)), metavar="METHOD", help=ONLY)
 @click.option("--device", default="cpu", show_default=True, help="Of merges: cpu or cuda.")
@@ -60,7 +63,10 @@ def main(
     repeat = 1 if quick else repeat
     for part in parts or PARTS:
         click.echo(f"{part}:")
-        if part == "merge":
+        if part == "evidence":
+            place = data / "quick" / "evidence.md" if quick else evidence.PAGE
+            lines = evidence.write(100 if quick else TRIALS, place)
+        elif part == "merge":
             wanted = sizes or (("20M",) if quick else ("1.1B", "100M"))
             lines = merges(report, data, wanted, only, repeat, patience, device)
         elif part == "memory":
