@@ -28,7 +28,7 @@ from typing import Any
 
 from leaderboard.atomic_write import replace, sync_folder
 from leaderboard.board_errors import RecordError
-from leaderboard.migrations import ATTEMPTS, ATTEMPTS_HEAD, BOARD
+from leaderboard.migrations import ATTEMPTS, ATTEMPTS_HEAD, BOARD, RECORD
 from leaderboard.record import Record
 
 LOG_FILE = "attempts.jsonl"
@@ -70,7 +70,7 @@ class Attempted:
             if known is None or known.family != family or record.merge_key in here:
                 continue
             if known.own is None or (known.log is not None and known.log == self.log):
-                return None  # written by this log, which does not have it any more
+                return None  # counted by this log, which does not have it any more
             there[known.log or ""] = max(there.get(known.log or "", 0), known.own)
         return None if self.problem else len(here) + sum(there.values())
 
@@ -78,8 +78,9 @@ class Attempted:
 def read_attempts(board: Path) -> Attempted:
     """Every attempt of a board's folder; never fails because of a broken log."""
     log, head = board / LOG_FILE, board / HEAD_FILE
-    if not (board / BOARD_FILE).exists() and not log.exists() and not head.exists():
-        return Attempted(merges=_first_version(board))
+    if not any((board / name).exists() for name in (BOARD_FILE, LOG_FILE, HEAD_FILE)):
+        lost = f"{LOG_FILE} is missing" if _has_marked_records(board) else None
+        return Attempted(merges=_first_version(board), problem=lost)
     entries, problem = _checked(log, head)
     merges: dict[str, set[str]] = {}
     elsewhere: dict[str, dict[str, int]] = {}
@@ -115,6 +116,8 @@ def append_elsewhere(board: Path, records: Iterable[Record]) -> None:
         for record in records:
             known = record.attempts
             if known is None or known.own is None or known.log == here.log is not None:
+                continue
+            if record.merge_key in here.merges.get(known.family, ()):
                 continue
             place = (known.family, known.log or "")
             found[place] = max(found.get(place, 0), known.own)
@@ -159,6 +162,8 @@ def _start_log(board: Path) -> None:
         for family, keys in sorted(_first_version(board).items())
         for key in sorted(keys)
     ]
+    if _has_marked_records(board):
+        entries.append({"gap": f"{LOG_FILE} was missing"})
     first = ATTEMPTS.mark({"log": secrets.token_hex(8)})
     text = "".join(_chained([first, *entries], 0, ""))
     replace(board / LOG_FILE, text)
@@ -186,6 +191,15 @@ def _first_version(board: Path) -> dict[str, frozenset[str]]:
         for place in (board / FIRST_VERSION_FOLDER).glob("*")
         if place.is_dir()
     }
+
+
+def _has_marked_records(board: Path) -> bool:
+    """Whether records were written by a version that keeps a log."""
+    for path in (board / "records").glob("*.json"):
+        with path.open("rb") as file:
+            if RECORD.name.encode() in file.read(80):
+                return True
+    return False
 
 
 def _append(board: Path, entries: list[dict[str, Any]]) -> None:

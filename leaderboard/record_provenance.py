@@ -152,9 +152,9 @@ class Attempts(RecordModel):
     """How many merges were tried over these parents, this one included, each counted once.
 
     The record says how many when it was written; a folder of records says how many by now.
-    ``count`` is None where it is unknown, because the log of attempts is incomplete. ``log``
-    identifies that log and ``in_log`` is how many of them it holds, so that several logs can be
-    added up without counting an attempt twice.
+    ``count`` is None where it is unknown, because the log of attempts is incomplete. In a published
+    record ``log`` identifies that log and ``in_log`` is how many of them it holds, so that several
+    logs can be added up without counting an attempt twice.
     """
 
     family: Short

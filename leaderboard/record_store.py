@@ -144,13 +144,16 @@ class FolderStore:
         """
         attempted = read_attempts(self.root)
         count = attempted.count(family, self._records([])) or None
-        return Attempts(
-            family=family,
-            count=count,
-            sweep=sweep,
-            log=attempted.log,
-            in_log=None if count is None else len(attempted.merges.get(family, ())),
-        )
+        return Attempts(family=family, count=count, sweep=sweep)
+
+    def disclosed(self, record: Record) -> Record:
+        """A record as it is published: with which log counted its attempts, and how many it has."""
+        known, attempted = record.attempts, read_attempts(self.root)
+        merges = attempted.merges.get(known.family, frozenset()) if known else frozenset()
+        if known is None or known.count is None or record.merge_key not in merges:
+            return record
+        log = {"log": attempted.log, "in_log": len(merges)}
+        return record.model_copy(update={"attempts": known.model_copy(update=log)})
 
     def get(self, run_key: str) -> Record:
         """One record by its key. Raises RecordError when there is none or it is broken."""
@@ -240,10 +243,7 @@ class _ByNow:
             count = None if now is None else max(count, now)
         elif now is None:
             count = None
-        changes: dict[str, object] = {"count": count, "sweep": later or known.sweep}
-        if known.log is not None and known.log == self._attempted.log and count is not None:
-            changes["in_log"] = len(self._attempted.merges.get(known.family, ()))
-        return known.model_copy(update=changes)
+        return known.model_copy(update={"count": count, "sweep": later or known.sweep})
 
 
 def dump_document(document: RecordModel, form: JsonFormat) -> str:

@@ -116,7 +116,7 @@ def announce(
         private=operator.private,
         policy=operator.policy,
     )
-    told = _plain(record).model_copy(update={"publication": publication})
+    told = _disclosed(record, workspace).model_copy(update={"publication": publication})
     operator.dataset.add(told, samples_of(record, workspace))
     # A run that was announced in full may have been hidden since, and stays so.
     if record.publication is None and not operator.private and not operator.create_pr:
@@ -137,7 +137,7 @@ def announce(
 
 def _unpublished(record: Record, workspace: Workspace, operator: Operator) -> PublishResult:
     """A row in the results, and no repository."""
-    operator.dataset.add(_plain(record), samples_of(record, workspace))
+    operator.dataset.add(_disclosed(record, workspace), samples_of(record, workspace))
     found = judge(record, required=board_suite(workspace))
     reason = f"{found.words}, and the policy is to publish {operator.policy}"
     if found.verdict is Verdict.IDENTICAL:
@@ -166,7 +166,7 @@ def add_failures(workspace: Workspace, operator: Operator) -> int:
         if record.status == "failed"
     ]
     if failed:
-        operator.dataset.add_all([_plain(record) for record in failed])
+        operator.dataset.add_all([_disclosed(record, workspace) for record in failed])
     return len(failed)
 
 
@@ -203,6 +203,11 @@ def retract(record: Record, retraction: Retraction, operator: Operator) -> None:
         edit_card(hub, publication.repo, summary, lambda _: render_card(told, page))
         title = f"Publish {record.name} (run {record.run_key[:16]})"
         close_proposals(hub, publication.repo, title, f"Retracted: {retraction.reason}")
+
+
+def _disclosed(record: Record, workspace: Workspace) -> Record:
+    """The record as the results dataset keeps it."""
+    return FolderStore(workspace.board).disclosed(_plain(record))
 
 
 def _plain(record: Record) -> Record:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.attempts import HEAD_FILE, LOG_FILE, read_attempts
+from leaderboard.attempts import BOARD_FILE, HEAD_FILE, LOG_FILE, read_attempts
 from leaderboard.record import Attempts
 from leaderboard.record_store import FolderStore
 from tests.leaderboard.samples import record_of
@@ -69,6 +69,7 @@ def missing(*names: str) -> Callable[[FolderStore], None]:
         missing(LOG_FILE),
         missing(HEAD_FILE),
         missing(LOG_FILE, HEAD_FILE),
+        missing(LOG_FILE, HEAD_FILE, BOARD_FILE),
         lambda store: rewrite(store, ["no json", *lines(store)[1:]]),
         lambda store: (store.root / HEAD_FILE).write_text("[]"),
     ],
@@ -142,6 +143,9 @@ def test_a_fresh_workspace_takes_its_count_from_the_results(tmp_path: Path) -> N
     store.note_attempts_elsewhere(results)
     store.note_attempts("skills", ["new"])
     assert store.attempts("skills").count == 7 + 2 + 4 + 1
-    mine = record_of("mine", merge_key="new", attempts=store.attempts("skills"))
+    store.add(record_of("mine", merge_key="new", attempts=store.attempts("skills")))
+    mine = store.disclosed(store.get("run-mine"))
+    assert mine.attempts is not None
+    assert (mine.attempts.count, mine.attempts.in_log) == (14, 1)
     store.note_attempts_elsewhere([mine])
     assert store.attempts("skills").count == 14

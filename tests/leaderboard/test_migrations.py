@@ -62,7 +62,11 @@ def test_writing_takes_an_old_board_to_the_current_version(board: FolderStore) -
     for one in before.records:
         assert one.attempts is not None
         assert one.attempts.count is not None
-        grown = one.attempts.model_copy(update={"count": one.attempts.count + 1})
+        now = after[one.name].attempts
+        assert now is not None
+        grown = now.model_copy(
+            update={"count": one.attempts.count + 1, "sweep": one.attempts.sweep}
+        )
         assert after[one.name] == one.model_copy(update={"attempts": grown})
 
 

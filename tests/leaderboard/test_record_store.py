@@ -124,9 +124,13 @@ def test_attempts_are_counted_by_merge_and_known_by_all_records_of_the_family(
     assert store.attempts("skills").count == 3
     path = store.add(record_of(merge_key="m1", attempts=Attempts(family="skills")))
     before = path.read_bytes()
-    log = store.attempts("skills").log
-    assert log is not None
-    assert store.get("run-steady").attempts == Attempts(family="skills", count=3)
+    found = store.get("run-steady").attempts
+    assert found is not None
+    assert found == Attempts(family="skills", count=3)
+    public = store.disclosed(store.get("run-steady")).attempts
+    assert public is not None
+    assert public.log is not None
+    assert public == Attempts(family="skills", count=3, log=public.log, in_log=3)
     store.note_attempts("skills", ["m1", "m5"])
     assert told(store) == {"steady": 4}
     assert path.read_bytes() == before
