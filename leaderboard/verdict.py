@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from leaderboard.number_format import count_of, interval, p_value, points, signed
 from leaderboard.record import Record
 from leaderboard.record_results import Comparison, SuiteResult
-from leaderboard.statistics.best_parent import AgainstBest
 from leaderboard.statistics.multiple_testing import bonferroni, intersection_union, two_sided_claim
-from leaderboard.statistics.paired_comparison import estimate_of, identical_comparison
 from leaderboard.verdict_notes import cap_notes, some_note, task_notes, template_notes
+
+if TYPE_CHECKING:
+    from leaderboard.statistics.best_parent import AgainstBest
 
 ALPHA = 0.05
 CAP_GAP = 0.02
@@ -182,6 +184,9 @@ def against_best(suite: SuiteResult) -> AgainstBest:
     Records that do not say which parents may be the best one are treated as if all of them might
     be, with differences that are independent of each other: the most cautious assumption.
     """
+    from leaderboard.statistics.best_parent import AgainstBest  # loads SciPy
+    from leaderboard.statistics.paired_comparison import estimate_of
+
     keys = [found.parent for found in suite.comparisons]
     chosen = suite.selection.contenders if suite.selection else tuple(keys)
     return AgainstBest(
@@ -317,6 +322,8 @@ def with_identical_parent(record: Record, suite: SuiteResult) -> SuiteResult:
     compared = {found.parent for found in suite.comparisons}
     if digest not in record.parent_names() or digest in compared:
         return suite
+    from leaderboard.statistics.paired_comparison import identical_comparison  # loads SciPy
+
     items = max(1, sum(task.n for task in suite.tasks))
     added = identical_comparison(digest, items=items)
     return suite.model_copy(update={"comparisons": (*suite.comparisons, added), "selection": None})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.errors import RecordError
 from bot.pipeline.workspace import Workspace
 from leaderboard.board_errors import BoardError
-from leaderboard.build_board import required_suite
 from leaderboard.record import Record
 from leaderboard.record_store import FolderStore, Loaded
 
@@ -19,6 +18,8 @@ def load_board(workspace: Workspace) -> Loaded:
 
 def board_suite(workspace: Workspace) -> str | None:
     """The suite that the workspace's board requires; verdicts are of this one."""
+    from leaderboard.build_board import required_suite  # loads SciPy
+
     return required_suite(load_board(workspace).records)
 
 
