@@ -54,12 +54,10 @@ def suite_result(
         )
         selection = select_best(scores, comparisons, weights=weights, lower_bounds=lower)
         heads = {
-            key: headline(tasks, weights=weights, lower_bounds=lower)
-            for key, tasks in scores.items()
+            key: headline(one, weights=weights, lower_bounds=lower) for key, one in scores.items()
         }
     except IncomparableError as refused:
-        message = f"suite {suite.name}: {refused.message}"
-        raise ComparisonError(message, hint=refused.hint) from refused
+        raise _comparison_error(suite, refused) from refused
     return SuiteResult(
         suite=suite.name,
         version=suite.data.version,
@@ -86,6 +84,10 @@ def _plain_prompts(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
         for key, evaluation in evaluations.items()
         if evaluation.settings.apply_chat_template and not evaluation.templated
     )
+
+
+def _comparison_error(suite: Suite, refused: IncomparableError) -> ComparisonError:
+    return ComparisonError(f"suite {suite.name}: {refused.message}", hint=refused.hint)
 
 
 def _require_one_setting(suite: Suite, evaluations: Mapping[str, Evaluation]) -> None:
