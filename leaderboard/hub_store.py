@@ -61,7 +61,7 @@ class HubStore:
         cache: folder for the local copy, which is shown while the Hub is out of reach; the client's
             own by default.
         api: the client, with its endpoint and token; by default what the environment says.
-        patience: seconds the Hub may take to say whether a file is there.
+        timeout: seconds the Hub may take to say whether a file is there.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class HubStore:
         cache: Path | None = None,
         *,
         api: HfApi | None = None,
-        patience: float = 5.0,
+        timeout: float = 5.0,
     ) -> None:
         self.repo = repo
-        self._patience = patience
+        self._timeout = timeout
         self._api = api or HfApi()
         self._cache = cache or Path(constants.HF_HUB_CACHE)
         self._read = lru_cache(MOST_HELD)(load_scores)
@@ -152,8 +152,8 @@ class HubStore:
             if not isinstance(try_to_load_from_cache(**place, **cache), str):
                 # Without a copy the client would go on asking a silent server for minutes.
                 url = hf_hub_url(**place, revision=revision, endpoint=self._api.endpoint)
-                get_hf_file_metadata(url, timeout=self._patience, **access)
-            return Path(hf_hub_download(**place, **access, **cache, etag_timeout=self._patience))
+                get_hf_file_metadata(url, timeout=self._timeout, **access)
+            return Path(hf_hub_download(**place, **access, **cache, etag_timeout=self._timeout))
         except LocalEntryNotFoundError as error:
             raise self._unreachable(error.__cause__ or error) from error
         except EntryNotFoundError:

@@ -28,13 +28,13 @@ from leaderboard.record_store import FolderStore, Store
 from space_app.build_app import Space
 from space_app.chat.chat_backend import ChatBackend
 from space_app.chat.live_merge_backend import registered_live_merge
-from space_app.chat.memory_limits import free_memory
+from space_app.chat.memory_budget import free_memory
 from space_app.chat.openai_backend import OpenAIBackend
 from space_app.chat.transformers_backend import TransformersBackend
 from space_app.chat.zero_gpu_backend import ZeroGpuBackend, on_zero_gpu
 from space_app.space_settings import SamplesOf, Settings, no_samples
 from space_app.visitor import PRIVATE_NETWORKS
-from space_app.votes.vote_eligibility import HubAccounts
+from space_app.votes.account_age import HubAccounts
 
 START_SECONDS = 2.0
 VOTES_DATASET = "MERGEBOT_VOTES_DATASET"

@@ -13,7 +13,7 @@ from leaderboard.sample_scores import TaskScores
 from space_app.chat.chat_backend import ChatBackend
 from space_app.chat.live_merge_backend import LiveMergeBackend
 from space_app.chat.rate_limits import Limits
-from space_app.votes.vote_eligibility import Joined, profile_created
+from space_app.votes.account_age import Joined, profile_created
 
 SamplesOf = Callable[[str, str], Mapping[str, TaskScores] | None]
 """Per-sample scores by suite digest and model key, None where they are not published.

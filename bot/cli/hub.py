@@ -41,8 +41,8 @@ after asking."""
 @click.pass_obj
 def gc(out: Output, results: str, older_than: float, apply: bool, yes: bool) -> None:
     """List published merges that a better one of the same family makes redundant."""
-    from bot.hub.garbage_collection import dominated, still_public
     from bot.hub.results_dataset import ResultsDataset
+    from bot.hub.superseded_models import dominated, still_public
     from bot.hub.visibility import make_private
 
     the = the_hub()

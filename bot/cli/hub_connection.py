@@ -11,9 +11,9 @@ from bot.cli.options import ByteSize
 from bot.events import Report
 from bot.lineage.resolved_parent import ResolvedParent
 from bot.pipeline.open_parents import HubResolver
-from bot.recipe.lock import LockedCard
 from bot.recipe.model_reference import hub_id_fault
 from bot.recipe.recipe import ModelRef
+from bot.recipe.recipe_lock import LockedCard
 
 if TYPE_CHECKING:
     from bot.checkpoint.file_digests import FileDigests

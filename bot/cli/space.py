@@ -13,7 +13,7 @@ from bot.cli.options import UserPath, workspace_option
 from bot.cli.output import Output, output_options
 from bot.errors import EnvironmentMissingError, UsageError
 from bot.evaluation.score_files import MANIFEST, read_evaluation
-from bot.pipeline.documents import read_object
+from bot.pipeline.json_formats import read_object
 from bot.pipeline.live_merge import LiveMerge
 from bot.pipeline.merge_facts import recipe_folder
 from bot.pipeline.workspace import Workspace
@@ -94,7 +94,7 @@ def local_space(place: Workspace, *, server: str | None = None, recipes: str | N
     except ModuleNotFoundError as missing:
         raise _missing(missing) from missing
     from space_app.chat.live_merge_backend import registered_live_merge
-    from space_app.chat.memory_limits import free_memory
+    from space_app.chat.memory_budget import free_memory
     from space_app.chat.rate_limits import Limits
     from space_app.deployed_main import backends
     from space_app.space_settings import Settings

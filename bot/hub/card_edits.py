@@ -28,7 +28,7 @@ def edit_card(hub: Hub, repo: str, summary: str, change: Callable[[str], str]) -
         AccessError, HubError: the Hub refused or is out of reach.
     """
     with explained("change the card of", repo, hub.url(repo)):
-        return hub.patience.retrying(lambda: _edit(hub, repo, summary, change), on=may_pass)
+        return hub.retry_policy.retrying(lambda: _edit(hub, repo, summary, change), on=may_pass)
 
 
 def set_new_version(hub: Hub, repo: str, newer: str) -> str:

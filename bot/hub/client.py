@@ -27,13 +27,13 @@ class Hub:
         api: the client, with its endpoint and token.
         cache: fetched files, by repository and commit.
         offline: use the cache only.
-        patience: how long to go on after failures that may pass.
+        retry_policy: how long to go on after failures that may pass.
     """
 
     api: HfApi
     cache: Cache
     offline: bool = False
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     @property
     def endpoint(self) -> str:
@@ -53,7 +53,7 @@ def connect(
     cache: Path | None = None,
     cache_limit: int | None = None,
     offline: bool | None = None,
-    patience: RetryPolicy | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> Hub:
     """Open a connection; nothing is sent before the first question.
 
@@ -65,7 +65,7 @@ def connect(
         cache: folder for fetched files; ``MERGEBOT_HUB_CACHE`` or ``~/.cache/mergebot/hub``.
         cache_limit: bytes the folder may hold; the longest unused models go first.
         offline: use the cache only; by default what ``HF_HUB_OFFLINE`` says.
-        patience: how long to go on after failures that may pass.
+        retry_policy: how long to go on after failures that may pass.
     """
     _set_timeouts()
     folder = cache or Path(os.environ.get("MERGEBOT_HUB_CACHE", DEFAULT_CACHE))
@@ -80,7 +80,7 @@ def connect(
         api=api,
         cache=Cache(folder.expanduser(), limit=cache_limit),
         offline=off if offline is None else offline,
-        patience=patience or RetryPolicy(),
+        retry_policy=retry_policy or RetryPolicy(),
     )
 
 

@@ -20,7 +20,7 @@ from bot.hub.download_progress import Tell, telling
 from bot.hub.file_list import FILE_LIST, parse_file_list
 from bot.hub.hub_errors import BrokenTransferError, explained
 from bot.hub.repo_snapshot import Snapshot, take_snapshot
-from bot.recipe.lock import LockedFile
+from bot.recipe.recipe_lock import LockedFile
 
 SIDE_FILES = (
     "config.json", "generation_config.json",
@@ -158,7 +158,7 @@ def _telling(report: Report, before: int, total: int, item: str) -> Tell:
 
 def _fetch_one(hub: Hub, snapshot: Snapshot, path: str, tell: Tell) -> None:
     with explained(f"fetch {path} of", snapshot.repo, hub.url(snapshot.repo, snapshot.kind)):
-        hub.patience.retrying(lambda: _download_checked(hub, snapshot, path, tell))
+        hub.retry_policy.retrying(lambda: _download_checked(hub, snapshot, path, tell))
 
 
 def _download_checked(hub: Hub, snapshot: Snapshot, path: str, tell: Tell) -> None:

@@ -13,8 +13,8 @@ from bot.hub.download import ADAPTER_WEIGHTS, fetch, hashes, needed_at
 from bot.hub.range_source import RangeSource
 from bot.hub.repo_snapshot import Snapshot, take_snapshot
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.recipe.lock import LockedFile
 from bot.recipe.recipe import ModelRef
+from bot.recipe.recipe_lock import LockedFile
 
 
 class DownloadResolver:

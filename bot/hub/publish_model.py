@@ -61,7 +61,7 @@ def publish(
     fresh = bundle.run_key not in state.commits
     with explained("publish to", repo, hub.url(repo)):
         seen = iter([state])
-        commit = hub.patience.retrying(
+        commit = hub.retry_policy.retrying(
             lambda: _commit(hub, bundle, repo, next(seen, None) or _look(hub, repo)), on=may_pass
         )
     report(Event("publish", "end", "files", len(bundle.files), len(bundle.files), repo))
@@ -72,8 +72,8 @@ def _look(hub: Hub, repo: str) -> _State | None:
     """The repository as it is, None when there is none."""
     with explained("look up", repo, hub.url(repo)):
         try:
-            info = hub.patience.retrying(lambda: hub.api.model_info(repo))
-            history = hub.patience.retrying(lambda: hub.api.list_repo_commits(repo))
+            info = hub.retry_policy.retrying(lambda: hub.api.model_info(repo))
+            history = hub.retry_policy.retrying(lambda: hub.api.list_repo_commits(repo))
         except RepositoryNotFoundError:
             return None
     commits: dict[str, str] = {}
@@ -93,7 +93,7 @@ def _look(hub: Hub, repo: str) -> _State | None:
 
 def _create(hub: Hub, repo: str) -> _State:
     with explained("create", repo, hub.url(repo)):
-        hub.patience.retrying(
+        hub.retry_policy.retrying(
             lambda: hub.api.create_repo(repo, visibility="private", exist_ok=True)
         )
     state = _look(hub, repo)

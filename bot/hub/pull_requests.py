@@ -14,9 +14,9 @@ def propose(hub: Hub, bundle: Upload, repo: str) -> Published:
         AccessError, HubError: the Hub refused or is out of reach.
     """
     with explained("open a pull request at", repo, hub.url(repo)):
-        found = hub.patience.retrying(lambda: _proposed(hub, bundle, repo))
+        found = hub.retry_policy.retrying(lambda: _proposed(hub, bundle, repo))
         if found is None:
-            found = hub.patience.retrying(
+            found = hub.retry_policy.retrying(
                 lambda: _proposed(hub, bundle, repo) or _open(hub, bundle, repo), on=may_pass
             )
             return _as_proposal(hub, repo, found, fresh=True)
@@ -45,7 +45,7 @@ def _open(hub: Hub, bundle: Upload, repo: str) -> tuple[str, str]:
 def _as_proposal(hub: Hub, repo: str, found: tuple[str, str], *, fresh: bool) -> Published:
     revision, address = found
     with explained("look up", repo, hub.url(repo)):
-        info = hub.patience.retrying(lambda: hub.api.model_info(repo, revision=revision))
+        info = hub.retry_policy.retrying(lambda: hub.api.model_info(repo, revision=revision))
     return Published(
         repo=repo, commit=info.sha or revision, url=hub.url(repo), fresh=fresh, pull_request=address
     )

@@ -137,7 +137,7 @@ class RangeSource:
             return b""
         repo = self._snapshot.repo
         with explained(f"read {path} of", repo, self._hub.url(repo)):
-            return self._hub.patience.retrying(lambda: self._request(path, start, count))
+            return self._hub.retry_policy.retrying(lambda: self._request(path, start, count))
 
     def _request(self, path: str, start: int, count: int) -> bytes:
         url = hf_hub_url(

@@ -11,8 +11,8 @@ from bot.errors import HubError
 from bot.hub.client import Hub
 from bot.hub.hub_errors import explained
 from bot.lineage.resolved_parent import card_of_data
-from bot.recipe.lock import LockedCard
 from bot.recipe.model_reference import hub_id_fault
+from bot.recipe.recipe_lock import LockedCard
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -69,11 +69,11 @@ def take_snapshot(
         return _kept(hub, repo, wanted, kind)
     with explained("read", repo, hub.url(repo, kind)):
         # The description of a gated repository is readable, its files are not: ask before any work.
-        hub.patience.retrying(lambda: hub.api.auth_check(repo, repo_type=kind))
+        hub.retry_policy.retrying(lambda: hub.api.auth_check(repo, repo_type=kind))
     if COMMIT.fullmatch(wanted) and (known := _read(hub, repo, wanted, kind)) is not None:
         return known
     with explained("look up", repo, hub.url(repo, kind)):
-        info = hub.patience.retrying(
+        info = hub.retry_policy.retrying(
             lambda: hub.api.repo_info(repo, revision=wanted, repo_type=kind, files_metadata=True)
         )
     snapshot = _of_info(repo, info, kind)
@@ -92,7 +92,7 @@ def card_of(hub: Hub, repo: str) -> LockedCard | None:
         return _card(kept["card"]) if kept else None
     try:
         with explained("look up", repo, hub.url(repo)):
-            info = hub.patience.retrying(lambda: hub.api.model_info(repo))
+            info = hub.retry_policy.retrying(lambda: hub.api.model_info(repo))
     except HubError:
         return None
     card = _card_data(info)

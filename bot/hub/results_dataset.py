@@ -146,11 +146,15 @@ class ResultsDataset:
         return load_runs(self._runs(snapshot), where=self.repo)
 
     def _change(self, summary: str, change: Change) -> str:
-        patience = replace(self._hub.patience, attempts=max(ROUNDS, self._hub.patience.attempts))
+        retry_policy = replace(
+            self._hub.retry_policy, attempts=max(ROUNDS, self._hub.retry_policy.attempts)
+        )
         with explained("write to", self.repo, self._hub.url(self.repo, "dataset")):
-            commit, hidden = patience.retrying(lambda: self._attempt(summary, change), on=may_pass)
+            commit, hidden = retry_policy.retrying(
+                lambda: self._attempt(summary, change), on=may_pass
+            )
             if hidden and not self._private:
-                self._hub.patience.retrying(self._show)
+                self._hub.retry_policy.retrying(self._show)
         return commit
 
     def _attempt(self, summary: str, change: Change) -> tuple[str, bool]:

@@ -51,7 +51,7 @@ def round_trip(hub: Hub, model: Path) -> Iterator[Step]:
     repo = ""
     try:
         with explained("ask who you are at", hub.endpoint, hub.endpoint):
-            user = hub.patience.retrying(hub.api.whoami)["name"]
+            user = hub.retry_policy.retrying(hub.api.whoami)["name"]
         yield Step(name="token", good=True, detail=f"{user} at {hub.endpoint}")
         repo = f"{user}/mergebot-doctor-{secrets.token_hex(4)}"
         yield from _pushed_and_read(hub, repo, model)
@@ -87,7 +87,7 @@ def _pushed_and_read(hub: Hub, repo: str, model: Path) -> Iterator[Step]:
 def _deleted(hub: Hub, repo: str) -> Step:
     try:
         with explained("delete", repo, hub.url(repo)):
-            hub.patience.retrying(lambda: hub.api.delete_repo(repo, missing_ok=True))
+            hub.retry_policy.retrying(lambda: hub.api.delete_repo(repo, missing_ok=True))
     except HubError as failure:
         return Step(name="delete", good=False, detail=failure.message)
     return Step(name="delete", good=True, detail=repo)

@@ -24,7 +24,7 @@ def require_member(hub: Hub, organisation: str) -> None:
         return
     with explained("publish as", organisation, hub.url(organisation)):
         try:
-            who = hub.patience.retrying(hub.api.whoami)
+            who = hub.retry_policy.retrying(hub.api.whoami)
         except LocalTokenNotFoundError as error:
             message = f"there is no token to publish as {organisation} with"
             raise AccessError(message, hint=f"{LOGIN} write there") from error
@@ -46,11 +46,13 @@ def make_public(hub: Hub, repo: str) -> None:
         HubError: the Hub refused or is out of reach.
     """
     with explained("make public", repo, hub.url(repo)):
-        info = hub.patience.retrying(lambda: hub.api.model_info(repo))
+        info = hub.retry_policy.retrying(lambda: hub.api.model_info(repo))
         if "README.md" not in {entry.rfilename for entry in info.siblings or []}:
             raise PublishError(f"{repo} has no card and stays private", hint="publish it again")
         if info.private:
-            hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="public"))
+            hub.retry_policy.retrying(
+                lambda: hub.api.update_repo_settings(repo, visibility="public")
+            )
 
 
 def make_private(hub: Hub, repo: str) -> None:
@@ -60,4 +62,4 @@ def make_private(hub: Hub, repo: str) -> None:
         AccessError, HubError: the Hub refused or is out of reach.
     """
     with explained("make private", repo, hub.url(repo)):
-        hub.patience.retrying(lambda: hub.api.update_repo_settings(repo, visibility="private"))
+        hub.retry_policy.retrying(lambda: hub.api.update_repo_settings(repo, visibility="private"))

@@ -1,8 +1,9 @@
 """Restricts the calling process, then becomes the given command.
 
 ``python -I -S launcher.py SPEC COMMAND...``; SPEC is the JSON text that
-`bot.isolation.process.IsolatedProcess` writes. The file is run by path and uses only the standard
-library, so that it starts in a few milliseconds and imports nothing that could be replaced.
+`bot.isolation.isolated_process.IsolatedProcess` writes. The file is run by path and uses only the
+standard library, so that it starts in a few milliseconds and imports nothing that could be
+replaced.
 
 Every measure that the system offers is taken, and what took hold is reported: a network namespace
 and a system-call filter (no socket but local ones), Landlock (only the listed paths can be

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from bot.isolation.child_environment import child_environment
 from bot.isolation.crash_cause import crash_cause
-from bot.isolation.process import IsolatedProcess, Limits
+from bot.isolation.isolated_process import IsolatedProcess, Limits
 from bot.isolation.protection import Protection
 
 

@@ -10,7 +10,7 @@ from typing import cast
 import yaml
 
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.recipe.lock import LockedCard
+from bot.recipe.recipe_lock import LockedCard
 from leaderboard.record import Flag, Lineage, LineageEdge, LineageNode, Relation
 
 GENERATIONS = 6

@@ -19,15 +19,15 @@ from bot.lineage.ancestry import (
     no_cards,
     relation_of,
 )
-from bot.lineage.license import Decision, Declared, decide
+from bot.lineage.license_decision import Decision, Declared, decide
 from bot.lineage.license_text import text_licenses
 from bot.lineage.parameter_text import parameter_summary, weight_of
 from bot.lineage.resolved_parent import ResolvedParent
 from bot.plan.merge_plan import Plan
 from bot.recipe.canonical import recipe_hash
-from bot.recipe.lock import LockedFile
 from bot.recipe.method_signature import Signature
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import LockedFile
 from leaderboard.inherited_flags import inherited_flags
 from leaderboard.record import (
     Attempts,

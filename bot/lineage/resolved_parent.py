@@ -15,8 +15,8 @@ import yaml
 from bot.checkpoint.source import Source
 from bot.checkpoint.untrusted_json import MAXIMUM_DEPTH, is_text
 from bot.errors import CheckpointError
-from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.recipe import ModelRef
+from bot.recipe.recipe_lock import LockedCard, LockedFile
 
 CARD_FILE = "README.md"
 FRONT_MATTER_LIMIT = 256 * 1024

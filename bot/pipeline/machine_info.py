@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot import __version__
-from bot.recipe.lock import LockedHost
+from bot.recipe.recipe_lock import LockedHost
 
 PACKAGES = ("numpy", "numba", "safetensors", "tokenizers", "torch", "transformers", "lm-eval")
 CAPABILITIES = ("avx512f", "avx2", "avx", "sse4_2", "asimd")

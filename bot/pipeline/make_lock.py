@@ -10,8 +10,8 @@ from bot.methods.core.all_methods import catalogue
 from bot.pipeline.machine_info import host
 from bot.pipeline.open_parents import ParentSet
 from bot.recipe.canonical import merge_key, recipe_hash
-from bot.recipe.lock import Lock, LockedParent, dump_lock
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import Lock, LockedParent, dump_lock
 
 
 def make_lock(recipe: Recipe, parents: ParentSet, device: str) -> Lock:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.pipeline.documents import MERGE, read_document, write_document
 from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.json_formats import MERGE, read_document, write_document
 from bot.recipe.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from bot.plan.merge_plan import Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.plan_json import PLAN_FILE, dump_plan
 from bot.plan.planner import make_plan
-from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, dump_lock
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, LockedResult, dump_lock
 
 RECIPE_FILE = "recipe.yaml"
 

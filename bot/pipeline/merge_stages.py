@@ -15,13 +15,13 @@ from bot.checkpoint.manifest import MANIFEST_FILE
 from bot.errors import CheckFailedError, CheckpointError
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Event, Report
-from bot.pipeline.documents import CHECKS, read_document, write_document
+from bot.pipeline.json_formats import CHECKS, read_document, write_document
 from bot.pipeline.merge_facts import MERGE_FILE, kept_facts
 from bot.pipeline.merge_recipe import RECIPE_FILE, leave_plan, merge_in_workspace
 from bot.pipeline.open_parents import ParentSet
 from bot.pipeline.run_folder import RunFolder
 from bot.plan.plan_json import PLAN_FILE, planned_digest
-from bot.recipe.lock import LOCK_FILE
+from bot.recipe.recipe_lock import LOCK_FILE
 
 CHECKS_FILE = "checks.json"
 

@@ -15,8 +15,8 @@ from bot.checkpoint.disk import write_atomic
 from bot.errors import StorageError
 from bot.events import Report
 from bot.methods.core.all_methods import catalogue
-from bot.pipeline.documents import SWEEP, read_document, write_document
 from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.json_formats import SWEEP, read_document, write_document
 from bot.pipeline.merge_recipe import RECIPE_FILE, MergeResult, merge_into
 from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
 from bot.plan.planner import make_plan

@@ -16,8 +16,8 @@ from bot.events import Event, Report, silent
 from bot.lineage.resolved_parent import CARD_FILE, FRONT_MATTER_LIMIT, ResolvedParent, read_card
 from bot.pipeline.local_paths import local_path, require_local
 from bot.plan.parent_model import Parent
-from bot.recipe.lock import LockedCard, LockedFile
 from bot.recipe.recipe import ModelRef, Recipe
+from bot.recipe.recipe_lock import LockedCard, LockedFile
 
 HubResolver = Callable[[ModelRef, Report], ResolvedParent]
 """Opens a model of the Hub at a pinned commit; raises a HubError that says what to do."""

@@ -6,8 +6,8 @@ from bot.errors import RecordError
 from bot.pipeline.open_parents import HubResolver, at_pins
 from bot.pipeline.workspace import Workspace
 from bot.recipe.canonical import recipe_hash
-from bot.recipe.lock import LOCK_FILE, Lock, read_lock
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, read_lock
 
 
 def reuse_lock(recipe: Recipe, workspace: Workspace, hub: HubResolver) -> HubResolver:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.lineage.dry_run import DryRun, dry_run
 from bot.lineage.publish_policy import require_known_parents
-from bot.pipeline.documents import PREFLIGHT, read_document, write_document
+from bot.pipeline.json_formats import PREFLIGHT, read_document, write_document
 from bot.pipeline.record_stages import begun
 from bot.pipeline.run_folder import RunFolder
 

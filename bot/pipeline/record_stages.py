@@ -11,8 +11,8 @@ from bot.errors import CheckFailedError, NonFiniteError, RecordError, UsageError
 from bot.lineage.build_record import RunContext, build_record
 from bot.lineage.model_card import render_card
 from bot.pipeline import run_state
-from bot.pipeline.documents import PUBLICATION, read_document, write_document
 from bot.pipeline.find_record import board_suite
+from bot.pipeline.json_formats import PUBLICATION, read_document, write_document
 from bot.pipeline.merge_recipe import MergeResult
 from bot.pipeline.merge_stages import kept_checks
 from bot.pipeline.run_folder import RunFolder

@@ -11,7 +11,7 @@ from bot.pipeline.open_parents import open_parents
 from bot.pipeline.pins import reuse_lock
 from bot.pipeline.resolved_parents import RESOLVED_FILE, leave_resolved, left_lock
 from bot.pipeline.run_folder import RunFolder
-from bot.recipe.lock import LOCK_FILE
+from bot.recipe.recipe_lock import LOCK_FILE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from bot.checkpoint.file_digests import FileDigests
 from bot.errors import CheckpointError, RecordError
 from bot.events import Report
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.pipeline.documents import RESOLVED, read_document, write_document
+from bot.pipeline.json_formats import RESOLVED, read_document, write_document
 from bot.pipeline.open_parents import (
     HubResolver,
     ParentFolders,
@@ -20,8 +20,8 @@ from bot.pipeline.open_parents import (
     open_folders,
     open_parents,
 )
-from bot.recipe.lock import LOCK_FILE, Lock, LockedParent, dump_lock, read_lock
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, LockedParent, dump_lock, read_lock
 
 RESOLVED_FILE = "resolved.json"
 

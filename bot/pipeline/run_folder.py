@@ -15,8 +15,8 @@ from bot.evaluation.suite_catalog import Suite
 from bot.events import Report, silent
 from bot.lineage.ancestry import CardOf, no_cards
 from bot.methods.core.all_methods import catalogue
-from bot.pipeline.documents import read_object
 from bot.pipeline.find_record import known_record
+from bot.pipeline.json_formats import read_object
 from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub
 from bot.pipeline.resolved_parents import left_lock, reopen_parents
 from bot.pipeline.run_log import RunLog
@@ -25,9 +25,9 @@ from bot.pipeline.workspace import Workspace
 from bot.plan.merge_plan import Plan
 from bot.plan.planner import make_plan
 from bot.recipe.canonical import run_key
-from bot.recipe.lock import FORMAT as LOCK_FORMAT
-from bot.recipe.lock import LOCK_FILE, Lock, read_lock
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import FORMAT as LOCK_FORMAT
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, read_lock
 from leaderboard.record import Record
 from leaderboard.record_store import FolderStore
 

@@ -12,8 +12,8 @@ from typing import Any
 from bot.errors import EvaluationError, RecordError
 from bot.evaluation.suite_catalog import Suite
 from bot.evaluation.suite_schema import SuiteData
-from bot.pipeline.documents import RUN, read_document, write_document
 from bot.pipeline.engine_options import EngineOptions
+from bot.pipeline.json_formats import RUN, read_document, write_document
 from bot.recipe.canonical import canonical_json
 from bot.recipe.load_recipe import parse_recipe
 from bot.recipe.recipe import Recipe

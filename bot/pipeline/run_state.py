@@ -20,8 +20,8 @@ from bot.pipeline.merge_facts import kept_facts
 from bot.pipeline.merge_recipe import MergeResult
 from bot.pipeline.open_parents import ParentSet
 from bot.recipe.canonical import run_key
-from bot.recipe.lock import Lock, LockedFile
 from bot.recipe.recipe import Recipe
+from bot.recipe.recipe_lock import Lock, LockedFile
 from leaderboard.record import Attempts, Sweep
 from leaderboard.record_store import FolderStore
 

@@ -13,7 +13,7 @@ from bot.evaluation.evaluate_models import Model, evaluate_all
 from bot.evaluation.evaluation_settings import Settings
 from bot.evaluation.score_files import Evaluation, read_evaluation
 from bot.events import Event
-from bot.pipeline.documents import COMPARISON, EVALUATIONS, read_document, write_document
+from bot.pipeline.json_formats import COMPARISON, EVALUATIONS, read_document, write_document
 from bot.pipeline.run_folder import RunFolder
 from bot.recipe.canonical import canonical_json
 from leaderboard.record import SuiteResult

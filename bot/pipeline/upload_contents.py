@@ -27,7 +27,7 @@ from bot.lineage.model_card import render_card
 from bot.pipeline.find_record import board_suite
 from bot.pipeline.merge_recipe import RECIPE_FILE
 from bot.pipeline.workspace import Workspace
-from bot.recipe.lock import LOCK_FILE, read_lock
+from bot.recipe.recipe_lock import LOCK_FILE, read_lock
 from leaderboard.hub_store import sample_file
 from leaderboard.record import Record, dump_record
 from leaderboard.record_results import SuiteResult

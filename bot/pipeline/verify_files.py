@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.errors import CheckpointError
 from bot.hub.file_list import FILE_LIST, changed_files, parse_file_list
 from bot.pipeline.merge_recipe import RECIPE_FILE
-from bot.recipe.lock import Lock
+from bot.recipe.recipe_lock import Lock
 from leaderboard.board_errors import BoardError
 from leaderboard.record import parse_record
 

@@ -23,7 +23,7 @@ from bot.pipeline.verify_files import check_files
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan
 from bot.recipe.load_recipe import parse_recipe
-from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, read_lock
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, LockedResult, read_lock
 
 
 class Answer(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.checkpoint.file_digests import FileDigests
-from bot.pipeline.documents import WORKSPACE, read_document, write_document
+from bot.pipeline.json_formats import WORKSPACE, read_document, write_document
 
 SHORT = 16
 """Characters of a key in a folder's name; the whole key stands in the files inside."""

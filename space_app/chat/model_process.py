@@ -34,7 +34,7 @@ class ModelProcessError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Timeouts:
     """Seconds that the process may take.
 
     ``load`` is for loading, ``silence`` between two pieces of an answer, ``answer`` for a whole
@@ -55,7 +55,7 @@ class ModelProcess:
         name: the model's name for messages.
         size: bytes of the model in memory, where known.
         device: ``cpu``, ``cuda`` or None for what the machine has.
-        patience: how long it may take.
+        timeouts: how long it may take.
         environ: the environment that its short one is chosen from.
         launch: the program and its first arguments; the request file follows.
 
@@ -65,11 +65,11 @@ class ModelProcess:
 
     def __init__(
         self, folder: Path, *, name: str, size: int | None = None, device: str | None = None,
-        patience: Patience = Patience(), environ: Mapping[str, str] | None = None,
+        timeouts: Timeouts = Timeouts(), environ: Mapping[str, str] | None = None,
         launch: Sequence[str] = LAUNCH,
     ) -> None:  # fmt: skip
         self._name = name
-        self._patience = patience
+        self._timeouts = timeouts
         self._lock = threading.Lock()
         self._buffer = b""
         self._private = tempfile.TemporaryDirectory(prefix="mergebot-chat-")
@@ -110,7 +110,7 @@ class ModelProcess:
         """
         with self._lock:
             self._send(kind="system", template=template)
-            found = self._next(time.monotonic() + self._patience.silence)
+            found = self._next(time.monotonic() + self._timeouts.silence)
             return found.get("written") is True
 
     def answer(
@@ -146,7 +146,7 @@ class ModelProcess:
 
     def close(self) -> None:
         """End the process; a running answer is waited for, but not for long."""
-        waited = self._lock.acquire(timeout=self._patience.silence if self.alive else 0.0)
+        waited = self._lock.acquire(timeout=self._timeouts.silence if self.alive else 0.0)
         try:
             self._process.stop()
             for pipe in (self._process.popen.stdin, self._process.popen.stdout):
@@ -158,7 +158,7 @@ class ModelProcess:
                 self._lock.release()
 
     def _started(self) -> bool:
-        found = self._next(time.monotonic() + self._patience.load)
+        found = self._next(time.monotonic() + self._timeouts.load)
         if found.get("kind") != "ready":
             raise ModelProcessError(
                 f"{self._name} could not be loaded: {_text(found.get('message'))}"
@@ -166,14 +166,14 @@ class ModelProcess:
         return found.get("template") is True
 
     def _pieces(self, stop: threading.Event) -> Iterator[Piece]:
-        latest = time.monotonic() + self._patience.answer
+        latest = time.monotonic() + self._timeouts.answer
         stopping = False
         while True:
             if stop.is_set() and not stopping:
                 stopping = True
                 self._send(kind="stop")
-                latest = time.monotonic() + self._patience.stop
-            silence = time.monotonic() + self._patience.silence
+                latest = time.monotonic() + self._timeouts.stop
+            silence = time.monotonic() + self._timeouts.silence
             found = self._poll(min(latest, silence), None if stopping else stop)
             if found is None and stop.is_set() and not stopping:
                 continue
@@ -194,7 +194,7 @@ class ModelProcess:
         """Nobody reads this answer any more: end it, or the process where it goes on."""
         try:
             self._send(kind="stop")
-            latest = time.monotonic() + self._patience.stop
+            latest = time.monotonic() + self._timeouts.stop
             while self._next(latest).get("kind") not in {"end", "error"}:
                 pass
         except ModelProcessError:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from space_app.chat.chat_backend import ChatModel, LoadState, Piece, Request, Template
 from space_app.chat.model_files import ModelFiles, ModelFilesError
-from space_app.chat.model_process import ModelProcess, ModelProcessError, Patience
+from space_app.chat.model_process import ModelProcess, ModelProcessError, Timeouts
 
 
 class TransformersBackend:
@@ -18,7 +18,7 @@ class TransformersBackend:
     Args:
         device: ``cpu``, ``cuda`` or None for what the machine has.
         files: finds or fetches the models' files.
-        patience: how long a process may take.
+        timeouts: how long a process may take.
         environ: the environment that each process's short one is chosen from.
     """
 
@@ -27,11 +27,11 @@ class TransformersBackend:
 
     def __init__(
         self, device: str | None = None, *, files: ModelFiles | None = None,
-        patience: Patience = Patience(), environ: Mapping[str, str] | None = None,  # noqa: B008 (frozen)
+        timeouts: Timeouts = Timeouts(), environ: Mapping[str, str] | None = None,  # noqa: B008 (frozen)
     ) -> None:  # fmt: skip
         self._device = device
         self._files = files or ModelFiles()
-        self._patience = patience
+        self._timeouts = timeouts
         self._environ = environ or os.environ
         self._processes: dict[str, ModelProcess] = {}
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class TransformersBackend:
                 yield LoadState("loading", total=model.size or 0)
             process = ModelProcess(
                 folder, name=model.name, size=model.size, device=self._device,
-                patience=self._patience, environ=self._environ,
+                timeouts=self._timeouts, environ=self._environ,
             )  # fmt: skip
         except (ModelFilesError, ModelProcessError) as failure:
             yield LoadState("failed", str(failure))

@@ -12,8 +12,8 @@ from leaderboard.render.board_json import model_id
 from leaderboard.render.escape import html
 from space_app.app_context import Context
 from space_app.board_pages import address_of
+from space_app.votes.account_age import OLD_ENOUGH, uncounted
 from space_app.votes.vote_database import Choice
-from space_app.votes.vote_eligibility import OLD_ENOUGH, uncounted
 from space_app.votes.vote_rounds import Outcome, Voter, VoteRound
 from space_app.votes.vote_tally import tally_words
 

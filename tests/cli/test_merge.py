@@ -146,7 +146,7 @@ def test_a_swapped_tensor_in_lock_and_model_is_still_caught(locked: Path, tmp_pa
     flip_bit(tmp_path / "other/model.safetensors")
     from bot.checkpoint.digest import tensor_digest
     from bot.checkpoint.folder_source import FolderSource
-    from bot.recipe.lock import LOCK_FILE, LockedResult, dump_lock, read_lock
+    from bot.recipe.recipe_lock import LOCK_FILE, LockedResult, dump_lock, read_lock
 
     forged = FolderSource(tmp_path / "other")
     tensors = {name: tensor_digest(forged, spec) for name, spec in forged.tensors().items()}

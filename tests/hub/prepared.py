@@ -53,8 +53,8 @@ class Prepared:
         return replace(self, workspace=workspace)
 
 
-def hub_at(endpoint: str, token: str, cache: Path, patience: RetryPolicy = QUICK) -> Hub:
-    return connect(endpoint=endpoint, token=token, cache=cache, patience=patience)
+def hub_at(endpoint: str, token: str, cache: Path, retry_policy: RetryPolicy = QUICK) -> Hub:
+    return connect(endpoint=endpoint, token=token, cache=cache, retry_policy=retry_policy)
 
 
 def push_model(hub: Hub, folder: Path, repo: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.checkpoint.memory_checkpoint import MemorySource
 from bot.lineage.ancestry import NODES, Ancestry, family_tree, flagged_models, relation_of
 from bot.lineage.resolved_parent import ResolvedParent
-from bot.recipe.lock import LockedCard
 from bot.recipe.recipe import ModelRef
+from bot.recipe.recipe_lock import LockedCard
 from leaderboard.inherited_flags import inherited_flags
 from leaderboard.record import Flag
 from tests.leaderboard.samples import record_of

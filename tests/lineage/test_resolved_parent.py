@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import CheckpointError
-from bot.lineage.license import Declared, decide
+from bot.lineage.license_decision import Declared, decide
 from bot.lineage.resolved_parent import UNREADABLE, card_of_data, read_card
-from bot.recipe.lock import LockedCard
+from bot.recipe.recipe_lock import LockedCard
 
 
 def test_a_card_says_license_and_parents() -> None:

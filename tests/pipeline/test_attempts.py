@@ -13,9 +13,9 @@ from bot.check import Check
 from bot.errors import CheckFailedError, InterruptedRunError, NonFiniteError, RecordError
 from bot.evaluation.suite_catalog import Suite
 from bot.events import Event, silent
-from bot.pipeline.documents import CHECKS, write_document
+from bot.pipeline.json_formats import CHECKS, write_document
 from bot.pipeline.workspace import Workspace
-from bot.recipe.lock import LOCK_FILE, read_lock
+from bot.recipe.recipe_lock import LOCK_FILE, read_lock
 from leaderboard.record import Record
 from leaderboard.record_store import FolderStore
 from leaderboard.verdict import judge, sentence

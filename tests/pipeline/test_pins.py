@@ -15,8 +15,8 @@ from bot.pipeline.open_parents import ParentSet
 from bot.pipeline.pins import reuse_lock
 from bot.pipeline.workspace import Workspace
 from bot.recipe.load_recipe import parse_recipe
-from bot.recipe.lock import LOCK_FILE, dump_lock
 from bot.recipe.recipe import ModelRef, Recipe
+from bot.recipe.recipe_lock import LOCK_FILE, dump_lock
 
 TEXT = "merge_method: passthrough\nmodels:\n  - model: org/model\nname: one\n"
 

@@ -19,7 +19,7 @@ from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.find_record import find_record
 from bot.pipeline.verify_merge import Answer, verify
 from bot.pipeline.workspace import Workspace
-from bot.recipe.lock import LOCK_FILE, read_lock
+from bot.recipe.recipe_lock import LOCK_FILE, read_lock
 from leaderboard.build_board import build_board
 from leaderboard.record import SCHEMA_FILE, dump_record
 from leaderboard.record_store import FolderStore

@@ -18,7 +18,7 @@ from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.merge_recipe import merge_into_folder
 from bot.pipeline.verify_merge import Answer, Verification, verify
 from bot.recipe.load_recipe import load_recipe
-from bot.recipe.lock import LOCK_FILE, Lock, LockedResult, dump_lock, read_lock
+from bot.recipe.recipe_lock import LOCK_FILE, Lock, LockedResult, dump_lock, read_lock
 from tests.families import write_family
 
 OPTIONS = EngineOptions(threads=2)

@@ -10,8 +10,8 @@ import pytest
 
 from bot.errors import StorageError
 from bot.events import Event, silent
-from bot.pipeline.documents import CHECKS, read_document
 from bot.pipeline.file_lock import exclusive_lock
+from bot.pipeline.json_formats import CHECKS, read_document
 
 
 def lock_of(path: Path) -> Path:

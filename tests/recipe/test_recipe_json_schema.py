@@ -165,7 +165,7 @@ def test_covers_every_method_and_its_parameters() -> None:
 
 def test_reading_recipes_loads_no_arithmetic() -> None:
     code = (
-        "import sys, bot.recipe.load_recipe, bot.recipe.canonical, bot.recipe.lock, "
+        "import sys, bot.recipe.load_recipe, bot.recipe.canonical, bot.recipe.recipe_lock, "
         "bot.recipe.render_problems,"
         "bot.recipe.parameter_schedule, bot.recipe.recipe_json_schema\n"
         "bot.recipe.load_recipe.load_signatures()\n"

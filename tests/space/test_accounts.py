@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from huggingface_hub import HfApi
 
-from space_app.votes.vote_eligibility import HubAccounts, profile_created, uncounted
+from space_app.votes.account_age import HubAccounts, profile_created, uncounted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from huggingface_hub import HfApi
 from bot.cli.app import run_command
 from bot.cli.output import Output
 from bot.cli.space import WorkspaceSamples, WorkspaceWeights, local_space
-from bot.pipeline.documents import MERGE, write_document
+from bot.pipeline.json_formats import MERGE, write_document
 from bot.pipeline.workspace import Workspace
 from leaderboard.record_store import FolderStore
 from space_app.deployed_main import settings_from

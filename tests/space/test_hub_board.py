@@ -102,15 +102,15 @@ def nobody(request: pytest.FixtureRequest) -> Iterator[Nobody]:
 @covers("LB12")
 def test_a_start_without_the_hub_or_a_copy_is_not_held_up(nobody: Nobody, tmp_path: Path) -> None:
     store = HubStore(
-        REPO, tmp_path / "cache", api=HfApi(endpoint=nobody.address, token=False), patience=1.0
+        REPO, tmp_path / "cache", api=HfApi(endpoint=nobody.address, token=False), timeout=1.0
     )
     live = LiveBoard(store, start_seconds=0.1)
-    assert nobody.calls() <= 2, "each call takes up to the second of patience"
+    assert nobody.calls() <= 2, "each call takes up to the timeout of a second"
     page = board_html(live.current, title="Board")
     assert "The results are" in page
     assert "No evaluated models yet" not in page
     assert "The results are out of reach" in board_html(live.refresh(), title="Board")
-    assert nobody.calls() <= 6, "the client's own patience is minutes"
+    assert nobody.calls() <= 6, "the client's own timeouts are minutes"
 
 
 def test_a_deployed_space_waits_for_its_board_only_so_long(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from space_app.chat.answer_stream import answer
 from space_app.chat.chat_backend import ChatModel, Piece, Request, Sampling, Turn
 from space_app.chat.model_cache import ModelCache
 from space_app.chat.model_files import ModelFiles, ModelFilesError
-from space_app.chat.model_process import ModelProcess, ModelProcessError, Patience
+from space_app.chat.model_process import ModelProcess, ModelProcessError, Timeouts
 from space_app.chat.transformers_backend import TransformersBackend
 from space_app.chat.zero_gpu_backend import Answering, ZeroGpuBackend
 from tests.hub_server import serve
@@ -133,7 +133,7 @@ def test_a_hostile_template_costs_its_own_answer_and_no_more(tmp_path: Path, tem
     shutil.copytree(SORT, folder)
     (folder / "chat_template.jinja").write_text(template)
     model = ChatModel(key="evil", name="evil", location=str(folder), size=1_000_000)
-    backend = TransformersBackend("cpu", patience=Patience(silence=5.0))
+    backend = TransformersBackend("cpu", timeouts=Timeouts(silence=5.0))
     assert list(backend.load(model))[-1].kind == "ready"
     last = final_answer(backend, asked(model=model).__class__(
         model=model, turns=(Turn("user", "x"),), sampling=Sampling(max_tokens=4)
@@ -177,9 +177,9 @@ def test_a_process_that_does_not_keep_to_the_protocol_is_refused(
 
 def test_a_silent_process_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(ModelProcessError, match="took too long"):
-        scripted(tmp_path / "model", "import time; time.sleep(60)", patience=Patience(load=1.0))
+        scripted(tmp_path / "model", "import time; time.sleep(60)", timeouts=Timeouts(load=1.0))
     code = "import json, time\nprint(json.dumps({'kind': 'ready'}), flush=True)\ntime.sleep(60)"
-    process = scripted(tmp_path / "model", code, patience=Patience(silence=1.0, stop=0.5))
+    process = scripted(tmp_path / "model", code, timeouts=Timeouts(silence=1.0, stop=0.5))
     with pytest.raises(ModelProcessError, match="wrote nothing for too long"):
         list(process.answer(asked(), None, threading.Event()))
     assert not process.alive
@@ -193,7 +193,7 @@ def test_a_process_that_ignores_a_stop_is_stopped(tmp_path: Path) -> None:
         "    print(json.dumps({'kind': 'piece', 'text': 'x', 'tokens': 1}), flush=True)\n"
         "    time.sleep(0.05)\n"
     )
-    process = scripted(tmp_path / "model", code, patience=Patience(stop=0.5))
+    process = scripted(tmp_path / "model", code, timeouts=Timeouts(stop=0.5))
     stop = threading.Event()
     pieces = []
     for piece in process.answer(asked(), None, stop):

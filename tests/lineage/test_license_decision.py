@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.errors import LicenseError
 from bot.lineage.front_matter_schema import LICENSES
-from bot.lineage.license import Declared, decide
+from bot.lineage.license_decision import Declared, decide
 from bot.lineage.license_terms import (
     COMMUNITY,
     COPYLEFT,

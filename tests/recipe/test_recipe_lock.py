@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import RecordError
-from bot.recipe.lock import (
+from bot.recipe.recipe import ModelRef
+from bot.recipe.recipe_lock import (
     Lock,
     LockedCard,
     LockedFile,
@@ -20,7 +21,6 @@ from bot.recipe.lock import (
     parse_lock,
     read_lock,
 )
-from bot.recipe.recipe import ModelRef
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 MAYBE = st.none() | TEXTS

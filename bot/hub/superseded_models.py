@@ -64,7 +64,9 @@ def still_public(hub: Hub, candidates: Sequence[SupersededModel]) -> list[Supers
         repo = one.record.publication.repo
         try:
             with explained("look up", repo, hub.url(repo)):
-                info = hub.patience.retrying(partial(hub.api.model_info, repo, files_metadata=True))
+                info = hub.retry_policy.retrying(
+                    partial(hub.api.model_info, repo, files_metadata=True)
+                )
         except AccessError:
             continue
         if not info.private:

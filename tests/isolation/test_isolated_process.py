@@ -84,7 +84,7 @@ def test_without_a_network_namespace_or_another_user_the_filters_hold(
 import json, sys
 from pathlib import Path
 from tests.isolation.conftest import Planted
-from tests.isolation.test_process import hostile
+from tests.isolation.test_isolated_process import hostile
 for kind in ("net", "user"):
     Path(f"/proc/sys/user/max_{{kind}}_namespaces").write_text("0")
 planted = Planted(
