@@ -27,7 +27,7 @@ from bot.pipeline.workspace import Workspace
 from bot.plan.merge_plan import Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.plan_json import PLAN_FILE, dump_plan
-from bot.plan.planner import make_plan
+from bot.plan.planner import make_plan, make_plans
 from bot.recipe.recipe import Recipe
 from bot.recipe.recipe_lock import LOCK_FILE, Lock, LockedResult, dump_lock
 
@@ -96,12 +96,9 @@ def merge_all_in_workspace(
     Raises:
         MergebotError: as ``merge_in_workspace``, for what concerns all of them.
     """
+    plans = make_plans(recipes, parents.for_planning(), catalogue(), resources=options.resources)
     locks = [make_lock(recipe, parents, options.device) for recipe in recipes]
     folders = [workspace.merge(lock.merge_key) for lock in locks]
-    plans = [
-        make_plan(recipe, parents.for_planning(), catalogue(), resources=options.resources)
-        for recipe in recipes
-    ]
     for recipe, folder, plan in zip(recipes, folders, plans, strict=True):
         leave_plan(folder, recipe, plan)
     _note_attempts(locks, parents, workspace)

@@ -19,7 +19,7 @@ from bot.pipeline.engine_options import EngineOptions
 from bot.pipeline.json_formats import SWEEP, read_document, write_document
 from bot.pipeline.merge_recipe import RECIPE_FILE, MergeResult, merge_into
 from bot.pipeline.open_parents import HubResolver, no_hub, open_parents
-from bot.plan.planner import make_plan
+from bot.plan.planner import make_plans
 from bot.recipe.canonical import recipe_hash
 from bot.recipe.sweep import Variant
 
@@ -51,11 +51,13 @@ def merge_sweep(
     rows = [_row(number, variant) for number, variant in enumerate(variants, start=1)]
     _refuse_foreign(out, rows)
     parents = open_parents(variants[0].recipe, hub=hub, pinned=False)
-    planned, methods = parents.for_planning(), catalogue()
-    plans = [
-        make_plan(variant.recipe, planned, methods, resources=options.resources)
-        for variant in variants
-    ]
+    plans = make_plans(
+        [variant.parsed for variant in variants],
+        parents.for_planning(),
+        catalogue(),
+        resources=options.resources,
+        sweep_at=variants[0].sweep_at,
+    )
     write_document(out / TABLE, SWEEP, {"variants": rows})
     merged = merge_into([out / row["folder"] for row in rows], plans, parents, options, report)
     for variant, one in zip(variants, merged, strict=True):
