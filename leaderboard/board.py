@@ -111,6 +111,13 @@ class Row:
             return "failed"
         return "ok" if self.headline else "pending"
 
+    @property
+    def given_name(self) -> str:
+        """The name in the model's record, which another row of the board may have too."""
+        if self.record:
+            return self.record.name
+        return self.parent.name if self.parent else self.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
@@ -141,11 +148,7 @@ class Board:
             run_key = row.record.run_key if row.record else None
             if key in {row.key, row.name, run_key}:
                 return row
-        named = [
-            row.name
-            for row in everything
-            if key == (row.record.name if row.record else row.parent and row.parent.name)
-        ]
+        named = [row.name for row in everything if key == row.given_name]
         if named:
             raise RecordError(
                 f"several models of this board are named {key}",

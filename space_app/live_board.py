@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -54,20 +53,10 @@ class Snapshot:
     def of(
         cls, board: Board, *, loaded: datetime | None = None, skipped: Iterable[str] = ()
     ) -> Snapshot:
-        """A fresh state; rows of one name are shown with their ids."""
-        given = Counter(row.name for row in (*board.rows, *board.unranked))
+        """A fresh state of a board, whose rows of one name have their keys behind it."""
         names: dict[str, tuple[Row, ...]] = {}
-
-        def distinct(row: Row) -> Row:
-            shared = given[row.name] > 1
-            shown = replace(row, name=f"{row.name} ({model_id(row.key)})") if shared else row
-            names[row.name] = (*names.get(row.name, ()), shown)
-            return shown
-
-        board = replace(
-            board,
-            rows=tuple(map(distinct, board.rows)), unranked=tuple(map(distinct, board.unranked)),
-        )  # fmt: skip
+        for row in (*board.rows, *board.unranked):
+            names[row.given_name] = (*names.get(row.given_name, ()), row)
         all_rows = (*board.unranked, *reversed(board.rows))
         rows = {name: found[0] for name, found in names.items() if len(found) == 1}
         rows |= {row.name: row for row in all_rows}

@@ -87,7 +87,9 @@ def test_two_models_of_one_name_are_told_apart_everywhere(space: Served) -> None
     snapshot = live.current
     twins = snapshot.named("good")
     assert len(twins) == 2
-    labels = {f"good ({model_id(row.key)})" for row in twins}
+    labels = {row.name for row in twins}
+    assert len(labels) == 2
+    assert all(label.startswith("good (") for label in labels)
     assert {row.name for row in snapshot.all_rows} >= labels
     assert labels <= {label for label, _ in model_choices(space.context)}
     page = show_model(space.context, "good")

@@ -273,12 +273,15 @@ def test_opening_the_settings_leaves_the_seed_random(small: Served, open_page: O
     assert page.input_value(seed) == ""
 
     def seed_of(text: str) -> int:
-        before = len(small.backend.requests)
+        answers = page.locator("#chat-pane-A .bot").count()
         send(page, text)
-        while len(small.backend.requests) == before:
-            page.wait_for_timeout(20)
-        status_says(page, "Done")
-        page.wait_for_selector("#chat-send:not([disabled])")
+        # The status may still be that of the answer before, so the new answer is waited for too.
+        page.wait_for_function(
+            """answers => document.querySelectorAll("#chat-pane-A .bot").length > answers
+            && document.querySelector("#chat-status").innerText.includes("Done")
+            && !document.querySelector("#chat-send").disabled""",
+            arg=answers,
+        )
         return small.backend.requests[-1].sampling.seed
 
     assert seed_of("hello") != seed_of("who")
