@@ -13,6 +13,7 @@ import argparse
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -159,7 +160,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(FAMILY), default=list(FAMILY))
     arguments = parser.parse_args()
     for name in arguments.only:
-        train_member(name, arguments.out, lambda line, name=name: print(f"{name}: {line}"))
+        train_member(name, arguments.out, partial(print, f"{name}:"))
 
 
 if __name__ == "__main__":
