@@ -36,6 +36,9 @@ def test_a_blind_round_by_keyboard_tells_nothing_before_the_vote(
     small: Served, open_page: OpenPage
 ) -> None:
     page = open_chat(open_page, small, mode="Blind vote", spy=SPY)
+    # The lists of models are sent once more when the mode changes, before this note.
+    page.wait_for_selector("text=Your votes will be kept but not counted")
+    page.wait_for_timeout(300)
     page.evaluate("window.streamed = []")
     small.backend.requests.clear()
     page.focus(BOX)

@@ -52,6 +52,16 @@ def status_says(page: Page, words: str) -> None:
     )
 
 
+def answered(page: Page, answers: int) -> None:
+    """Wait for the end of that many answers; the status alone may be that of the one before."""
+    page.wait_for_function(
+        """answers => document.querySelectorAll("#chat-pane-A .bot").length === answers
+        && document.querySelector("#chat-status").innerText.includes("Done")
+        && !document.querySelector("#chat-send").disabled""",
+        arg=answers,
+    )
+
+
 def answer(page: Page, side: str = "A") -> str:
     return page.locator(f"#chat-pane-{side} .bot").last.inner_text().strip()
 
@@ -103,10 +113,9 @@ def test_regenerating_replaces_only_the_last_answer_with_a_new_seed(
     small: Served, open_page: OpenPage
 ) -> None:
     page = open_chat(open_page, small)
-    for text in ("hello", "who"):
+    for count, text in enumerate(("hello", "who"), start=1):
         send(page, text)
-        page.wait_for_function("box => document.querySelector(box).value === ''", arg=BOX)
-        status_says(page, "Done")
+        answered(page, count)
     before = len(small.backend.requests)
     page.click("#chat-again")
     while len(small.backend.requests) == before:
@@ -275,13 +284,7 @@ def test_opening_the_settings_leaves_the_seed_random(small: Served, open_page: O
     def seed_of(text: str) -> int:
         answers = page.locator("#chat-pane-A .bot").count()
         send(page, text)
-        # The status may still be that of the answer before, so the new answer is waited for too.
-        page.wait_for_function(
-            """answers => document.querySelectorAll("#chat-pane-A .bot").length > answers
-            && document.querySelector("#chat-status").innerText.includes("Done")
-            && !document.querySelector("#chat-send").disabled""",
-            arg=answers,
-        )
+        answered(page, answers + 1)
         return small.backend.requests[-1].sampling.seed
 
     assert seed_of("hello") != seed_of("who")
