@@ -1,4 +1,4 @@
-"""``mergebot demo``: the whole journey on models that come with the project, offline."""
+"""``mergebot demo``: runs all stages on models that come with the project, offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mergebot run``: a recipe's whole journey."""
+"""``mergebot run``: takes recipes through all stages of a run."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def execute(
         threads: how many compute at once (and one more, if several); None means one per processor
             that this process may use.
         memory: bytes of anonymous memory the process may use; None means ``default_memory()``.
-        report: told the bytes that are done.
+        report: receives the number of bytes that are done.
         chunk_grains: grains that are read and written at once.
         fuse_from: models of so many elements use compiled kernels, which take time to load.
         pair_from: so many bytes are hashed two blocks at a time, with code that is made first.

@@ -18,7 +18,7 @@ from bot.methods.core.all_methods import catalogue
 from bot.pipeline.forecast_record import publishing_faults
 from bot.pipeline.local_paths import require_local
 from bot.pipeline.open_parents import HubResolver, ParentSet, no_hub, open_parents
-from bot.plan.budget import ASSUMED, Resources
+from bot.plan.budget import Resources
 from bot.plan.merge_plan import Budget, Plan
 from bot.plan.open_sources import open_sources
 from bot.plan.planner import make_plan, make_plans
@@ -185,19 +185,6 @@ def forecast(
 def as_in_its_file(variant: Variant) -> Recipe:
     """A variant with the text of the file, so that problems have the file's lines."""
     return variant.parsed
-
-
-def plan_variants(variants: Sequence[Variant], hub: HubResolver = no_hub) -> tuple[Plan, ...]:
-    """Plans of a recipe's variants; the parents are opened once.
-
-    Sources are known by size and header instead of by a digest of their bytes.
-
-    Raises:
-        PlanError: the parents do not fit together, or the variants have too many tensors in all;
-            every problem of any variant at once.
-    """
-    parents = open_parents(variants[0].parsed, hub=hub, pinned=False)
-    return _plans(variants, parents, ASSUMED)
 
 
 def _usable() -> Resources:

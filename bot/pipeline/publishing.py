@@ -1,4 +1,4 @@
-"""The last stages of a journey: the model's repository, the results dataset, the public page."""
+"""Publishing a run: the model's repository, the results dataset, the public page."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def announce(
         private=operator.private,
         policy=operator.policy,
     )
-    told = _disclosed(record, workspace).model_copy(update={"publication": publication})
-    operator.dataset.add(told, samples_of(record, workspace))
+    stated = _disclosed(record, workspace).model_copy(update={"publication": publication})
+    operator.dataset.add(stated, samples_of(record, workspace))
     # A run that was announced in full may have been hidden since, and stays so.
     if record.publication is None and not operator.private and not operator.create_pr:
         make_public(hub, place)
@@ -198,9 +198,9 @@ def retract(record: Record, retraction: Retraction, operator: Operator) -> None:
     operator.dataset.retract(retraction)
     if publication is not None:
         page = page_of(hub, publication.repo, record, operator.issues)
-        told = _plain(record).model_copy(update={"retraction": retraction})
+        stated = _plain(record).model_copy(update={"retraction": retraction})
         summary = f"Retract {record.name} (run {record.run_key[:16]})"
-        edit_card(hub, publication.repo, summary, lambda _: render_card(told, page))
+        edit_card(hub, publication.repo, summary, lambda _: render_card(stated, page))
         title = f"Publish {record.name} (run {record.run_key[:16]})"
         close_proposals(hub, publication.repo, title, f"Retracted: {retraction.reason}")
 

@@ -73,8 +73,8 @@ class Sphere:
             if cosine <= -PARALLEL:
                 continue
             sine = math.sqrt(1 - cosine * cosine)
-            stretch = math.acos(cosine) / sine if sine > 0 else 1.0
-            tangent += weight * stretch * (unit - cosine * at)
+            factor = math.acos(cosine) / sine if sine > 0 else 1.0
+            tangent += weight * factor * (unit - cosine * at)
         return tangent
 
     def exponential(self, at: Matrix, tangent: Matrix) -> Matrix:
